@@ -1,0 +1,122 @@
+"""Every error that rxspark raises.
+
+    RxError
+    ├── RxArgumentError      an argument is wrong; found before anything is launched (also a ValueError)
+    ├── RxShippingError      a function or value cannot travel to the workers; names the variable
+    ├── RxContextError       the place to run cannot be had: Java, Spark session, joblib backend
+    ├── RxMissingError       a package is lacking, here or on a worker; says how to install it
+    ├── RxCanceledError      the call was cancelled before it finished
+    └── RxTaskError          the user's function failed in one task
+        └── RxLostTaskError  the worker died while it ran the task; there is no Python error to show
+
+The first five say that the machinery was asked for something it cannot do. `RxTaskError` says that the
+machinery worked and the user's own code did not: it never wraps an error of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = [
+    "RxArgumentError",
+    "RxCanceledError",
+    "RxContextError",
+    "RxError",
+    "RxLostTaskError",
+    "RxMissingError",
+    "RxShippingError",
+    "RxTaskError",
+    "closest",
+]
+
+
+class RxError(Exception):
+    """The root of all errors that rxspark raises."""
+
+
+class RxArgumentError(RxError, ValueError):
+    """An argument is wrong: the message names the argument, the value and the fix."""
+
+
+class RxShippingError(RxError):
+    """A function or a value cannot be sent to the workers: the message names the variable that holds it."""
+
+
+class RxContextError(RxError):
+    """The compute context cannot be served: the message says what is missing and which context would do."""
+
+
+class RxMissingError(RxError, ImportError):
+    """A package is missing: the message names it, the host that lacks it, and how to install it."""
+
+
+class RxCanceledError(RxError):
+    """The call was cancelled before all of its tasks had finished."""
+
+
+class RxTaskError(RxError):
+    """One task failed: the user's function raised, or gave a result that cannot be pickled.
+
+    It carries the user's error as text, so that it arrives whatever the error was made of, and pickles.
+
+    Attributes
+    ----------
+    task : int
+        The task's number, from 0.
+    type : str
+        The name of the user's exception class, such as ``"ZeroDivisionError"``.
+    message : str
+        The user's message, ``str(exception)``.
+    traceback : str
+        The traceback in the worker, from the user's function on.
+    host : str
+        The machine on which the task ran.
+    original : BaseException or None
+        The user's exception itself, where it could be pickled.
+    """
+
+    def __init__(
+        self,
+        task: int,
+        type: str,  # noqa: A002 - the word that users know from traceback reports
+        message: str,
+        traceback: str = "",
+        host: str = "",
+        original: BaseException | None = None,
+    ) -> None:
+        super().__init__(task, type, message, traceback, host)
+        self.task = task
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+        self.host = host
+        self.original = original
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.__class__, (self.task, self.type, self.message, self.traceback, self.host, self.original)
+
+    def __str__(self) -> str:
+        """The user's error first, then the place, then the lines of the user's own code."""
+        told = f"{self.type}: {self.message}" if self.message else self.type
+        where = f" (task {self.task}" + (f" on {self.host})" if self.host else ")")
+        return told + where + (f"\n{self.traceback.rstrip()}" if self.traceback else "")
+
+    def __repr__(self) -> str:
+        return f"<{self.__class__.__name__} task {self.task}: {self.type}: {self.message}>"
+
+
+class RxLostTaskError(RxTaskError):
+    """The worker died while it ran this task: `type` is ``"WorkerDied"``, `message` says how it ended."""
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The one of `known` that `name` is most likely a misspelling of, or None.
+
+    >>> closest("rngSeed", ["RNGseed", "timesToRun"])
+    'RNGseed'
+    """
+    folded = {word.lower().replace("_", ""): word for word in known}
+    found = difflib.get_close_matches(name.lower().replace("_", ""), folded, n=1, cutoff=0.8)
+    return folded[found[0]] if found else None

@@ -1,0 +1,113 @@
+"""rxOptions: the settings of this process, in one typed table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rxspark.errors import RxArgumentError, closest
+
+__all__ = ["OPTIONS", "Option", "rxGetOption", "rxOptions"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: its default, what it accepts, and what it does."""
+
+    default: Any
+    accepts: str
+    valid: Callable[[Any], bool]
+    about: str
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+OPTIONS: dict[str, Option] = {
+    "numCoresToUse": Option(
+        -1,
+        "-1 or a whole number of at least 1",
+        lambda v: _whole(v) and (v == -1 or v >= 1),
+        "Worker processes of RxLocalParallel; -1, or more than there are, means all that this process may use.",
+    ),
+    "reportProgress": Option(
+        1,
+        "0 or 1",
+        lambda v: _whole(v) and v in (0, 1),
+        "1: calls that last longer than two seconds show a progress bar; 0: none does.",
+    ),
+    "consoleLimit": Option(
+        100_000,
+        "a whole number of characters, at least 0",
+        lambda v: _whole(v) and v >= 0,
+        "Characters of console output kept for one task; what is longer loses its middle.",
+    ),
+}
+
+_values: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
+
+
+def _known(name: str) -> Option:
+    if name in OPTIONS:
+        return OPTIONS[name]
+    guess = closest(name, OPTIONS)
+    hint = f"did you mean {guess!r}?" if guess else f"the options are {', '.join(OPTIONS)}"
+    raise RxArgumentError(f"there is no option {name!r}: {hint}")
+
+
+def rxOptions(**values: Any) -> dict[str, Any]:
+    """Set options of this process.
+
+    Parameters
+    ----------
+    **values
+        ``numCoresToUse`` : int, default -1
+            Worker processes of `RxLocalParallel`; -1, or more than there are, means all that this process may use.
+        ``reportProgress`` : 0 or 1, default 1
+            Whether calls that last longer than two seconds show a progress bar.
+        ``consoleLimit`` : int, default 100000
+            Characters of console output that are kept for one task.
+
+    Returns
+    -------
+    dict
+        The previous values of the options that were set; all current values when none was given.
+
+    Raises
+    ------
+    RxArgumentError
+        For an unknown option or a value that it does not accept; nothing is set then.
+
+    Examples
+    --------
+    >>> before = rxOptions(numCoresToUse=2)
+    >>> rxGetOption("numCoresToUse")
+    2
+    >>> _ = rxOptions(**before)
+    """
+    for name, value in values.items():
+        option = _known(name)
+        if not option.valid(value):
+            raise RxArgumentError(f"rxOptions({name}={value!r}): {name} must be {option.accepts}")
+    previous = {name: _values[name] for name in (values or _values)}
+    _values.update(values)
+    return previous
+
+
+def rxGetOption(name: str) -> Any:
+    """The current value of one option.
+
+    Raises
+    ------
+    RxArgumentError
+        When there is no such option; the message suggests the likely one.
+
+    Examples
+    --------
+    >>> rxGetOption("reportProgress")
+    1
+    """
+    _known(name)
+    return _values[name]
