@@ -1,0 +1,12 @@
+"""rxspark beside its peers: `scripts/bench` runs this package.
+
+    __main__.py    options; starts the contenders, asks them in turn, writes what they answered
+    workloads.py   what is to be done, and how its result is checked
+    contenders.py  who does it, one class a system
+    worker.py      one contender in a process of its own, which keeps its session warm between calls
+    peers.R        the same for R
+    report.py      tables, targets, plot
+
+Spark sessions with different settings cannot share a process, and one system's idle threads are not to slow
+another's calls more than all others': hence one process a contender, all alive at once, asked in turn.
+"""

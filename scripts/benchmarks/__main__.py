@@ -1,0 +1,215 @@
+"""Asks every contender for every workload, in turn, and writes what they answered: see the package's own text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarks import report
+from benchmarks.contenders import CONTENDERS, R
+from benchmarks.workloads import WORKLOADS
+
+# A warm-up ends after so many runs or seconds: a JVM that has run 20 small jobs has compiled what they need.
+WARM_RUNS, WARM_SECONDS = 20, 3.0
+# A run longer than the first, once warm, is made only once more; one longer than the second is not repeated at all.
+SLOW, VERY_SLOW = 3.0, 30.0
+# Seconds after which a contender is given up: joblib-spark's 10,000 no-op tasks took 343 on two cores.
+GIVE_UP = 900.0
+
+# What is imported, each time by a fresh Python.
+IMPORTS = ("rxspark", "joblib", "loky", "pyspark", "distributed", "ray")
+
+# Equal ground for all Spark sessions: loopback only, no web server, and a log that holds the errors.
+SPARK_ENV = {
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    "PYSPARK_SUBMIT_ARGS": "--conf spark.ui.enabled=false --conf spark.log.level=ERROR pyspark-shell",
+}
+
+
+@dataclass
+class Measure:
+    """What one contender did with one workload."""
+
+    seconds: list[float] = field(default_factory=list)
+    fingerprints: set[str] = field(default_factory=set)
+    note: str = ""
+
+
+class Running:
+    """A contender's process, seen from here."""
+
+    def __init__(self, name: str, logs: Path) -> None:
+        self.name = name
+        self.log = logs / f"{name}.log"
+        command = [sys.executable, "-m", "benchmarks.worker", name]
+        if isinstance(CONTENDERS[name], R):
+            command = ["Rscript", str(Path(__file__).parent / "peers.R"), name]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, **SPARK_ENV},
+                text=True,
+            )
+
+    def ask(self, workload: str) -> dict[str, Any]:
+        """One run: its seconds and fingerprint, or its error."""
+        assert self.process.stdin
+        try:
+            self.process.stdin.write(workload + "\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return {"error": f"it has ended: see {self.log}"}
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next line it says; an error when it ends or takes too long."""
+        stdout: IO[str] | None = self.process.stdout
+        assert stdout
+        if not select.select([stdout], [], [], GIVE_UP)[0]:
+            self.process.kill()
+            return {"error": f"no answer within {GIVE_UP:g} s"}
+        line = stdout.readline()
+        return json.loads(line) if line else {"error": f"it has ended: see {self.log}"}
+
+    def stop(self) -> None:
+        """Let it end by itself, for a minute."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+def start(names: list[str], logs: Path) -> list[Running]:
+    """Those of the contenders that can be started, one after the other."""
+    ready = []
+    for name in names:
+        began = time.perf_counter()
+        running = Running(name, logs)
+        error = running.answer().get("error")
+        say(f"{name}: " + (f"left out, {error}" if error else f"started in {time.perf_counter() - began:.1f} s"))
+        if error:
+            running.process.kill()
+        else:
+            ready.append(running)
+    return ready
+
+
+def contest(workload: str, contenders: list[Running], repeats: int, everything: bool) -> dict[str, Measure]:
+    """One workload: a warm-up of each contender, then the rounds, each in another order."""
+    measures = {one.name: Measure() for one in contenders}
+    rounds: dict[str, int] = {}
+    for one in contenders:
+        if workload in CONTENDERS[one.name].slow and not everything:
+            measures[one.name].note = "takes minutes: only with --all"
+            rounds[one.name] = 0
+        else:
+            rounds[one.name] = min(warm_up(workload, one, measures[one.name]), repeats)
+    for turn in range(repeats):
+        due = [one for one in contenders if turn < rounds[one.name]]
+        first = turn % max(len(due), 1)
+        for one in due[first:] + due[:first]:
+            note(measures[one.name], one.ask(workload))
+    return measures
+
+
+def warm_up(workload: str, one: Running, measure: Measure) -> int:
+    """Untimed runs; gives the number of timed ones that may follow."""
+    began = time.perf_counter()
+    for _ in range(WARM_RUNS):
+        answer = one.ask(workload)
+        if "error" in answer or answer["seconds"] > VERY_SLOW:
+            note(measure, answer)
+            measure.note = measure.note or "one run, not warmed up"
+            return 0
+        if time.perf_counter() - began > WARM_SECONDS:
+            break
+    if answer["seconds"] > SLOW:
+        measure.note = "one run"
+        return 1
+    return sys.maxsize
+
+
+def disagreements(measures: dict[str, Measure]) -> list[str]:
+    """Contenders that should have drawn the same numbers and did not."""
+    said = []
+    for draws in {CONTENDERS[name].draws for name in measures} - {""}:
+        members = {name: m.fingerprints for name, m in measures.items() if CONTENDERS[name].draws == draws}
+        if len(set().union(*members.values())) > 1:
+            said.append("results differ: " + ", ".join(f"{n} {'/'.join(sorted(f))}" for n, f in members.items() if f))
+    return said
+
+
+def imports(repeats: int) -> dict[str, Measure]:
+    """Seconds of each import in a fresh Python, the first run left out (it fills the file cache)."""
+    measures = {module: Measure() for module in IMPORTS}
+    for turn in range(repeats + 1):
+        for module, measure in measures.items():
+            code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
+            told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            if told.returncode:
+                measure.note = told.stderr.strip().splitlines()[-1]
+            elif turn:
+                measure.seconds.append(float(told.stdout.split()[-1]))
+    return measures
+
+
+def say(text: str) -> None:
+    """Progress: to standard error, as the table is what standard output is for."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures rxspark beside its peers, in one run.")
+    parser.add_argument("--repeats", type=int, default=7, help="timed runs of each contender (default 7)")
+    parser.add_argument("--only", nargs="+", choices=[*WORKLOADS, "import"], help="only these workloads")
+    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), help="only these contenders")
+    parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
+    parser.add_argument("--with-r", action="store_true", help="install R first, if it is not there")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run, write, print."""
+    asked = options()
+    where = report.machine()
+    folder = Path("bench-results") / time.strftime("%Y%m%d-%H%M%S")
+    folder.mkdir(parents=True)
+    workloads = asked.only or [*WORKLOADS, "import"]
+    names = asked.contenders or list(CONTENDERS)
+    if not shutil.which("Rscript"):
+        names = [name for name in names if not isinstance(CONTENDERS[name], R)]
+    results: dict[str, dict[str, Measure]] = {}
+    problems: list[str] = []
+    contenders = start(names, folder) if set(workloads) & set(WORKLOADS) else []
+    try:
+        for workload in workloads:
+            say(f"{workload} ...")
+            if workload == "import":
+                results[workload] = imports(asked.repeats)
+            else:
+                results[workload] = contest(workload, contenders, asked.repeats, asked.all)
+                problems += [f"{workload}: {text}" for text in disagreements(results[workload])]
+    finally:
+        for one in contenders:
+            one.stop()
+    cells = {workload: {name: vars(measure) for name, measure in row.items()} for workload, row in results.items()}
+    print(report.write(folder, where, cells, problems))
+
+
+if __name__ == "__main__":
+    main()

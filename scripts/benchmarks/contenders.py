@@ -1,0 +1,216 @@
+"""Who does the work: rxspark in each of its contexts, and its peers, each used as its own documentation says.
+
+A contender imports its system when it is started, as each runs in a process of its own.
+"""
+# ruff: noqa: D102 - what start, run, map and stop do is said once, in Contender
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.workloads import WORKLOADS, Workload
+
+CORES = 2
+# Partitions of a raw PySpark job over many items: about two a slot, as its tuning guide says.
+PARTITIONS = 5
+
+
+class Contender:
+    """One system.
+
+    Attributes
+    ----------
+    title : str
+        Its name in the tables.
+    rival : str
+        The rxspark contender that it is compared with.
+    draws : str
+        Contenders with the same word here must get the same random numbers; "" when comparable with none.
+    slow : tuple of str
+        Workloads that take it minutes: skipped unless all are asked for.
+    """
+
+    draws = "peers"
+    slow: tuple[str, ...] = ()
+
+    def __init__(self, title: str, rival: str) -> None:
+        self.title = title
+        self.rival = rival
+
+    def start(self) -> None:
+        """Get ready: whatever a user has to do once a session."""
+
+    def run(self, work: Workload) -> list[Any]:
+        """The work, once; this is what is timed."""
+        return work.joined(self.map(work.task, work.items))
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        """`task` of each item, in order."""
+        return [task(item) for item in items]
+
+    def stop(self) -> None:
+        """End what `start` began."""
+
+
+class Rx(Contender):
+    """rxspark in one of its contexts."""
+
+    draws = "rxspark"
+
+    def __init__(self, title: str, rival: str, context: str, borrowed: bool = False, **settings: Any) -> None:
+        super().__init__(title, rival)
+        self.context = context
+        self.borrowed = borrowed
+        self.settings = settings
+
+    def start(self) -> None:
+        import rxspark
+
+        if self.borrowed:
+            spark_session()
+        rxspark.rxSetComputeContext(getattr(rxspark, self.context)(**self.settings))
+        rxspark.rxOptions(reportProgress=0)
+
+    def run(self, work: Workload) -> list[Any]:
+        from rxspark import rxExec
+
+        return list(rxExec(**work.rx))
+
+
+class PySpark(Contender):
+    """A job over an RDD, written by hand."""
+
+    def __init__(self, title: str, rival: str, **config: str) -> None:
+        super().__init__(title, rival)
+        self.config = config
+
+    def start(self) -> None:
+        self.spark = spark_session({key.replace("_", "."): value for key, value in self.config.items()})
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        return self.spark.sparkContext.parallelize(items, min(len(items), PARTITIONS)).map(task).collect()
+
+    def stop(self) -> None:
+        self.spark.stop()
+
+
+class Loky(Contender):
+    """loky's reusable executor."""
+
+    def start(self) -> None:
+        from loky import get_reusable_executor
+
+        # Without a time-out: its default ends idle workers after 10 s, while the others have their turn.
+        self.executor = get_reusable_executor(max_workers=CORES, timeout=None)
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        # Four pieces a worker, as multiprocessing.Pool.map cuts.
+        return list(self.executor.map(task, items, chunksize=-(-len(items) // (CORES * 4))))
+
+    def stop(self) -> None:
+        self.executor.shutdown()
+
+
+class Joblib(Contender):
+    """joblib.Parallel over its loky backend."""
+
+    backend = "loky"
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        from joblib import Parallel, delayed, parallel_config
+
+        with parallel_config(backend=self.backend, n_jobs=CORES):
+            return Parallel()(delayed(task)(item) for item in items)
+
+
+class JoblibSpark(Joblib):
+    """joblib.Parallel over Spark: one Spark job a task."""
+
+    backend = "spark"
+    slow = ("noop10k",)
+
+    def start(self) -> None:
+        from joblibspark import register_spark
+
+        self.spark = spark_session()
+        register_spark()
+
+    def stop(self) -> None:
+        self.spark.stop()
+
+
+class Dask(Contender):
+    """Dask's distributed scheduler with local processes."""
+
+    def start(self) -> None:
+        from distributed import Client, LocalCluster
+
+        self.cluster = LocalCluster(
+            n_workers=CORES, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        )
+        self.client = Client(self.cluster)
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        # pure=False: otherwise the second run finds the first one's results.
+        return self.client.gather(self.client.map(task, items, pure=False))
+
+    def stop(self) -> None:
+        self.client.close()
+        self.cluster.close()
+
+
+class Ray(Contender):
+    """Ray's remote functions."""
+
+    def start(self) -> None:
+        import ray
+
+        self.ray = ray
+        ray.init(num_cpus=CORES, include_dashboard=False, _node_ip_address="127.0.0.1", log_to_driver=False)
+        self.remote = {work.task: ray.remote(work.task) for work in WORKLOADS.values()}
+
+    def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        remote = self.remote[task]
+        return self.ray.get([remote.remote(item) for item in items])
+
+    def stop(self) -> None:
+        self.ray.shutdown()
+
+
+class R(Contender):
+    """A package of R: peers.R does the work, so only the names stand here."""
+
+    draws = ""
+
+
+def spark_session(config: dict[str, str] | None = None) -> Any:
+    """A session as a user makes it, with nothing set but the master and `config`."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master(f"local[{CORES}]")
+    for key, value in (config or {}).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+CONTENDERS: dict[str, Contender] = {
+    "sequential": Contender("sequential Python", "rx-seq"),
+    "rx-seq": Rx("rxspark RxLocalSeq", "rx-seq", "RxLocalSeq"),
+    "rx-localpar": Rx("rxspark RxLocalParallel", "rx-localpar", "RxLocalParallel"),
+    "rx-dopar": Rx("rxspark RxForeachDoPar (joblib loky)", "rx-dopar", "RxForeachDoPar"),
+    "rx-spark": Rx("rxspark RxSpark, own session", "rx-spark", "RxSpark", master=f"local[{CORES}]"),
+    "rx-borrowed": Rx("rxspark RxSpark, borrowed TCP session", "rx-borrowed", "RxSpark", borrowed=True),
+    "pyspark-unix": PySpark("raw PySpark, Unix socket", "rx-spark", spark_python_unix_domain_socket_enabled="true"),
+    "pyspark-tcp": PySpark("raw PySpark, TCP (its default)", "rx-borrowed"),
+    "loky": Loky("loky", "rx-localpar"),
+    "joblib": Joblib("joblib, loky backend", "rx-dopar"),
+    "dask": Dask("Dask distributed, processes", "rx-localpar"),
+    "ray": Ray("Ray", "rx-localpar"),
+    "joblibspark": JoblibSpark("joblib-spark", "rx-borrowed"),
+    "r-parallel": R("R parallel (parLapply)", "rx-localpar"),
+    "r-future": R("R future.apply", "rx-localpar"),
+}

@@ -1,0 +1,69 @@
+# R's parallel and future.apply as contenders: `Rscript peers.R r-parallel|r-future`, with the protocol of worker.py.
+name <- commandArgs(trailingOnly = TRUE)[1]
+cores <- 2L
+games <- 10000L
+seed <- 777L
+
+play_dice <- function() {
+  point <- 0L
+  repeat {
+    roll <- sum(sample.int(6L, 2L, replace = TRUE))
+    if (point == 0L) {
+      if (roll %in% c(7L, 11L)) return("Win")
+      if (roll %in% c(2L, 3L, 12L)) return("Loss")
+      point <- roll
+    } else if (roll == point) {
+      return("Win")
+    } else if (roll == 7L) {
+      return("Loss")
+    }
+  }
+}
+noop <- function(i) NULL
+
+if (name == "r-parallel") {
+  cluster <- parallel::makePSOCKcluster(rep("127.0.0.1", cores))
+  parallel::clusterExport(cluster, "play_dice")
+  runs <- list(
+    noop2 = function() parallel::parLapply(cluster, 1:2, noop),
+    noop10k = function() parallel::parLapply(cluster, 1:10000, noop),
+    dice = function() {
+      parallel::clusterSetRNGStream(cluster, seed)
+      parallel::parSapply(cluster, seq_len(games), function(i) play_dice())
+    }
+  )
+} else {
+  library(future.apply)
+  plan(multisession, workers = rep("127.0.0.1", cores))
+  runs <- list(
+    noop2 = function() future_lapply(1:2, noop),
+    noop10k = function() future_lapply(1:10000, noop),
+    dice = function() future_replicate(games, play_dice(), future.seed = seed)
+  )
+}
+
+sound <- function(workload, results) {
+  if (workload != "dice") return(all(vapply(results, is.null, TRUE)))
+  # 244/495 of all games are won; 300 is six standard deviations.
+  length(results) == games && abs(sum(results == "Win") - games * 244 / 495) < 300
+}
+
+answer <- function(...) {
+  cat(sprintf(...), "\n", sep = "")
+  flush(stdout())
+}
+
+questions <- file("stdin", "r")
+answer('{"ready": true}')
+while (length(workload <- readLines(questions, n = 1L)) > 0) {
+  invisible(gc())
+  began <- Sys.time()
+  results <- runs[[workload]]()
+  seconds <- as.numeric(difftime(Sys.time(), began, units = "secs"))
+  if (sound(workload, results)) {
+    answer('{"seconds": %.6f, "fingerprint": ""}', seconds)
+  } else {
+    answer('{"error": "wrong result"}')
+  }
+}
+if (name == "r-parallel") parallel::stopCluster(cluster) else plan(sequential)

@@ -1,0 +1,188 @@
+"""What came out: Markdown and JSON tables, the targets, and a plot."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import subprocess
+import time
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.workloads import WORKLOADS
+
+# {workload: {contender: {"seconds": [...], "note": ...}}}
+Results = dict[str, dict[str, dict[str, Any]]]
+
+PACKAGES = ("rxspark", "pyspark", "numpy", "mkl_random", "joblib", "loky", "distributed", "ray", "joblibspark")
+
+
+@dataclass(frozen=True)
+class Target:
+    """The speed to reach: at most `factor` times the median of `beside`, or `milliseconds`."""
+
+    workload: str
+    contender: str
+    beside: str = ""
+    factor: float = 1.0
+    milliseconds: float = 0.0
+
+
+TARGETS = (
+    Target("noop2", "rx-spark", beside="pyspark-unix", factor=1.15),
+    Target("noop2", "rx-borrowed", beside="pyspark-tcp", factor=0.6),
+    Target("noop10k", "rx-localpar", beside="loky", factor=1.1),
+    Target("noop10k", "rx-spark", milliseconds=100),
+    Target("dice", "rx-localpar", milliseconds=35),
+    Target("dice", "rx-spark", milliseconds=80),
+    Target("import", "rxspark", milliseconds=100),
+)
+
+
+def write(folder: Path, where: dict[str, str], results: Results, problems: list[str]) -> str:
+    """Write results.md, results.json and plot.png into `folder`; gives the Markdown."""
+    text = "\n\n".join(
+        [
+            *(table(workload, row) for workload, row in results.items()),
+            *(["\n".join(f"- **{problem}**" for problem in problems)] if problems else []),
+            targets(results),
+            "\n".join(f"- {key}: {value}" for key, value in where.items()),
+        ]
+    )
+    (folder / "results.md").write_text(text + "\n")
+    record = {"machine": where, "results": _plain(results), "problems": problems}
+    (folder / "results.json").write_text(json.dumps(record, indent=1) + "\n")
+    plot(results, folder / "plot.png")
+    return f"{text}\n\nwritten to {folder}"
+
+
+def table(workload: str, row: dict[str, dict[str, Any]]) -> str:
+    """One workload as Markdown, the fastest first."""
+    lines = [
+        f"### {title(workload)}",
+        "",
+        "| contender | min ms | median ms | x rxspark | runs | |",
+        "|---|---:|---:|---:|---:|---|",
+    ]
+    for name, cell in sorted(row.items(), key=lambda item: _median(item[1]) or float("inf")):
+        figures = "- | - | - | 0"
+        if cell["seconds"]:
+            low, mid = 1000 * min(cell["seconds"]), 1000 * median(cell["seconds"])
+            figures = f"{low:,.1f} | {mid:,.1f} | {_ratio(workload, name, row)} | {len(cell['seconds'])}"
+        lines.append(f"| {label(workload, name)} | {figures} | {cell['note']} |")
+    return "\n".join(lines)
+
+
+def targets(results: Results) -> str:
+    """Each target beside what was measured."""
+    lines = ["### Targets", "", "| workload | contender | median ms | to reach, ms | |", "|---|---|---:|---:|---|"]
+    for goal in TARGETS:
+        row = results.get(goal.workload, {})
+        got = _median(row.get(goal.contender))
+        other = _median(row.get(goal.beside)) if goal.beside else None
+        limit = goal.factor * other if other else goal.milliseconds / 1000
+        how = f" ({goal.factor} x {label(goal.workload, goal.beside)})" if goal.beside else ""
+        if got is None or not limit:
+            continue
+        verdict = "reached" if got <= limit else "**not reached**"
+        figures = f"{1000 * got:,.1f} | {1000 * limit:,.1f}{how}"
+        lines.append(f"| {title(goal.workload)} | {label(goal.workload, goal.contender)} | {figures} | {verdict} |")
+    return "\n".join(lines) if len(lines) > 4 else "No target belongs to what was measured."
+
+
+def machine() -> dict[str, str]:
+    """Where this was measured, and with which versions."""
+    cpu = re.search(r"model name\s*: (.*)", _read("/proc/cpuinfo"))
+    memory = re.search(r"MemTotal:\s*(\d+)", _read("/proc/meminfo"))
+    commit = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False
+    ).stdout.strip()
+    facts = {
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "machine": f"{cpu[1] if cpu else platform.machine()}, {os.cpu_count()} cores, "
+        f"{int(memory[1]) / 2**20 if memory else 0:.0f} GiB, {platform.system()} {platform.release()}",
+        "load at the start": f"{os.getloadavg()[0]:.1f} (mean of one minute)",
+        "commit": commit,
+        "Python": platform.python_version(),
+        "Java": _first_line(["java", "-version"]),
+        "R": _first_line(["Rscript", "--version"]),
+    }
+    return facts | {package: _version(package) for package in PACKAGES}
+
+
+def plot(results: Results, path: Path) -> None:
+    """Horizontal bars, one panel a workload, milliseconds on a logarithmic scale; rxspark's in colour."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = {workload: {n: m for n, c in row.items() if (m := _median(c))} for workload, row in results.items()}
+    heights = [len(row) + 1.5 for row in rows.values()]
+    figure, axes = pyplot.subplots(
+        len(rows), figsize=(9, 0.3 * sum(heights)), height_ratios=heights, layout="constrained", squeeze=False
+    )
+    for axis, (workload, row) in zip(axes[:, 0], rows.items(), strict=True):
+        names = sorted(row, key=lambda name: row[name], reverse=True)
+        colours = ["tab:orange" if name.startswith("rx") else "tab:gray" for name in names]
+        bars = axis.barh([label(workload, name) for name in names], [1000 * row[name] for name in names], color=colours)
+        axis.bar_label(bars, fmt="{:,.3g}", padding=3)
+        axis.set(xscale="log", title=title(workload))
+        axis.margins(x=0.1)
+    axes[-1, 0].set_xlabel("median, milliseconds (logarithmic)")
+    figure.savefig(path, dpi=110)
+
+
+def title(workload: str) -> str:
+    """A workload's name in the tables."""
+    return WORKLOADS[workload].title if workload in WORKLOADS else "import, in a fresh Python"
+
+
+def label(workload: str, name: str) -> str:
+    """A contender's name in the tables; for imports it is the module's."""
+    return CONTENDERS[name].title if workload in WORKLOADS else name
+
+
+def _ratio(workload: str, name: str, row: dict[str, dict[str, Any]]) -> str:
+    rival = CONTENDERS[name].rival if workload in WORKLOADS else "rxspark"
+    mine, theirs = _median(row[name]), _median(row.get(rival))
+    return f"{mine / theirs:.2f}" if mine and theirs else "-"
+
+
+def _median(cell: dict[str, Any] | None) -> float | None:
+    return median(cell["seconds"]) if cell and cell["seconds"] else None
+
+
+def _plain(results: Results) -> Results:
+    return {
+        workload: {
+            name: {**cell, "fingerprints": sorted(cell["fingerprints"]), "median": _median(cell)}
+            for name, cell in row.items()
+        }
+        for workload, row in results.items()
+    }
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""
+
+
+def _first_line(command: list[str]) -> str:
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    except OSError:
+        return "not there"
+    return (told.stderr + told.stdout).strip().splitlines()[0]
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,94 @@
+"""What the contenders do: tasks for rxspark, the same work cut into a peer's calls, and a check of the result."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+# The article's dice example: games, games a chunk, seed.
+GAMES, CHUNK, SEED = 10_000, 2_000, 777
+
+
+def noop(_: Any = None) -> None:
+    """A task that costs nothing: what is measured is the system around it."""
+
+
+def play_dice() -> str:
+    """One game of craps, "Win" or "Loss"."""
+    point = 0
+    while True:
+        roll = int(random.random() * 6) + int(random.random() * 6) + 2
+        if point == 0:
+            if roll in (7, 11):
+                return "Win"
+            if roll in (2, 3, 12):
+                return "Loss"
+            point = roll
+        elif roll == point:
+            return "Win"
+        elif roll == 7:
+            return "Loss"
+
+
+def play_batch(seed: int) -> list[str]:
+    """A chunk of games with a seed of its own: how the peers' users write it."""
+    random.seed(seed)
+    return [play_dice() for _ in range(CHUNK)]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One kind of work.
+
+    `rx` are the arguments of rxExec; a peer calls `task` once for each of `items`. `joined` puts a peer's results
+    into the form of rxspark's. `check` raises ValueError for a wrong result.
+    """
+
+    title: str
+    rx: dict[str, Any]
+    task: Callable[[Any], Any]
+    items: list[Any]
+    joined: Callable[[list[Any]], list[Any]]
+    check: Callable[[list[Any]], None]
+
+
+def fingerprint(results: list[Any]) -> str:
+    """Equal for equal results: contenders that draw the same numbers are compared by it."""
+    return hashlib.sha256(repr(results).encode()).hexdigest()[:12]
+
+
+def _check_noop(count: int) -> Callable[[list[Any]], None]:
+    def check(results: list[Any]) -> None:
+        if results != [None] * count:
+            raise ValueError(f"{len(results)} results, not {count} times None")
+
+    return check
+
+
+def _check_dice(results: list[Any]) -> None:
+    wins = results.count("Win")
+    # 244/495 of all games are won; 300 is six standard deviations.
+    if len(results) != GAMES or set(results) != {"Win", "Loss"} or abs(wins - GAMES * 244 / 495) > 300:
+        raise ValueError(f"{len(results)} games, {wins} won")
+
+
+def _noops(title: str, count: int) -> Workload:
+    return Workload(title, {"FUN": noop, "timesToRun": count}, noop, list(range(count)), list, _check_noop(count))
+
+
+WORKLOADS = {
+    "noop2": _noops("no-op, 2 tasks in 2 chunks", 2),
+    "noop10k": _noops("no-op, 10,000 tasks", 10_000),
+    "dice": Workload(
+        f"dice, {GAMES:,} games in {GAMES // CHUNK} chunks, seeded",
+        {"FUN": play_dice, "timesToRun": GAMES, "taskChunkSize": CHUNK, "RNGseed": SEED},
+        play_batch,
+        [SEED + chunk for chunk in range(GAMES // CHUNK)],
+        lambda batches: list(chain.from_iterable(batches)),
+        _check_dice,
+    ),
+}
