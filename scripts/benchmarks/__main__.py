@@ -43,6 +43,14 @@ class Measure:
     fingerprints: set[str] = field(default_factory=set)
     note: str = ""
 
+    def add(self, answer: dict[str, Any]) -> None:
+        """Put one answer down."""
+        if "error" in answer:
+            self.note = answer["error"]
+        else:
+            self.seconds.append(answer["seconds"])
+            self.fingerprints.add(answer["fingerprint"])
+
 
 class Running:
     """A contender's process, seen from here."""
@@ -122,7 +130,7 @@ def contest(workload: str, contenders: list[Running], repeats: int, everything: 
         due = [one for one in contenders if turn < rounds[one.name]]
         first = turn % max(len(due), 1)
         for one in due[first:] + due[:first]:
-            note(measures[one.name], one.ask(workload))
+            measures[one.name].add(one.ask(workload))
     return measures
 
 
@@ -132,7 +140,7 @@ def warm_up(workload: str, one: Running, measure: Measure) -> int:
     for _ in range(WARM_RUNS):
         answer = one.ask(workload)
         if "error" in answer or answer["seconds"] > VERY_SLOW:
-            note(measure, answer)
+            measure.add(answer)
             measure.note = measure.note or "one run, not warmed up"
             return 0
         if time.perf_counter() - began > WARM_SECONDS:
