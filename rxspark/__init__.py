@@ -1,1 +1,61 @@
-"""rxspark."""
+"""rxspark: rxExec for PySpark, in the manner of RevoScaleR.
+
+>>> from rxspark import rxElemArg, rxExec
+>>> rxExec(pow, rxElemArg(range(4)), 2)
+[0, 1, 4, 9]
+"""
+
+from rxspark.contexts import (
+    ComputeContext,
+    RxForeachDoPar,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxSpark,
+    rxGetComputeContext,
+    rxSetComputeContext,
+)
+from rxspark.elements import rxElemArg
+from rxspark.errors import (
+    RxArgumentError,
+    RxCanceledError,
+    RxContextError,
+    RxError,
+    RxLostTaskError,
+    RxMissingError,
+    RxShippingError,
+    RxTaskError,
+    RxTaskWarning,
+)
+from rxspark.execute import rxExec, rxRemoteGetId
+from rxspark.nodes import rxGetNodeInfo, rxPingNodes
+from rxspark.options import rxGetOption, rxOptions
+from rxspark.results import RxResults
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ComputeContext",
+    "RxArgumentError",
+    "RxCanceledError",
+    "RxContextError",
+    "RxError",
+    "RxForeachDoPar",
+    "RxLocalParallel",
+    "RxLocalSeq",
+    "RxLostTaskError",
+    "RxMissingError",
+    "RxResults",
+    "RxShippingError",
+    "RxSpark",
+    "RxTaskError",
+    "RxTaskWarning",
+    "rxElemArg",
+    "rxExec",
+    "rxGetComputeContext",
+    "rxGetNodeInfo",
+    "rxGetOption",
+    "rxOptions",
+    "rxPingNodes",
+    "rxRemoteGetId",
+    "rxSetComputeContext",
+]

@@ -28,6 +28,7 @@ __all__ = [
     "RxMissingError",
     "RxShippingError",
     "RxTaskError",
+    "RxTaskWarning",
     "closest",
 ]
 
@@ -109,6 +110,10 @@ class RxTaskError(RxError):
 
 class RxLostTaskError(RxTaskError):
     """The worker died while it ran this task: `type` is ``"WorkerDied"``, `message` says how it ended."""
+
+
+class RxTaskWarning(UserWarning):
+    """Some tasks of a call failed and their entries hold errors; given once a call."""
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -1,1 +1,33 @@
-"""Backends."""
+"""Backends: the code that runs a plan for a compute context. Each is imported only when its context is used."""
+
+from __future__ import annotations
+
+from rxspark.backends.base import Backend
+from rxspark.contexts import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
+from rxspark.errors import RxContextError
+
+__all__ = ["backend_for"]
+
+
+def backend_for(context: ComputeContext) -> Backend:
+    """The backend that runs calls under a compute context."""
+    if isinstance(context, RxLocalSeq):
+        from rxspark.backends.sequential import SequentialBackend
+
+        return SequentialBackend()
+    if isinstance(context, RxLocalParallel):
+        from rxspark.backends.local import LocalBackend
+
+        return LocalBackend(context.shareDir)
+    if isinstance(context, RxForeachDoPar):
+        from rxspark.backends.foreach import ForeachBackend
+
+        return ForeachBackend(context.shareDir)
+    if isinstance(context, RxSpark):
+        from rxspark.backends.spark_session import application_for
+
+        application = application_for(context)
+        from rxspark.backends.spark import SparkBackend  # PySpark can be imported only now, if findspark found it
+
+        return SparkBackend(application)
+    raise RxContextError(f"no backend runs {context!r}; use RxLocalSeq, RxLocalParallel, RxForeachDoPar or RxSpark")

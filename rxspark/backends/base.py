@@ -1,0 +1,77 @@
+"""The contract between rxExec and the places where it runs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from rxspark.worker.payload import Surroundings
+
+__all__ = ["Backend", "Work", "here"]
+
+
+def _nobody(packed: bytes) -> None:
+    raise RuntimeError("envelopes came for work that has no owner yet")
+
+
+@dataclass
+class Work:
+    """What a backend is asked to run, and where it puts what comes back.
+
+    `deliver` takes the packed envelopes of one partition as soon as they are there, from any thread. `cancelled` is
+    set by the owner when the rest is no longer wanted.
+    """
+
+    id: str
+    description: str
+    call: bytes
+    """A packed `Call`."""
+    partitions: list[bytes]
+    once_per_node: bool = False
+    attempt: int = 0
+    deliver: Callable[[bytes], None] = field(default=_nobody)
+    options: dict[str, Any] = field(default_factory=dict)
+    """The call's `foreachOpts`."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+
+
+class Backend(Protocol):
+    """Runs the partitions of a call for one compute context.
+
+    Attributes
+    ----------
+    surroundings : Surroundings or None
+        What the workers should take over from this process; None where they are on other machines.
+    partitions_per_slot : int
+        How many partitions each slot gets when the call has no chunk size: more even out tasks of unequal length,
+        fewer cost less.
+    """
+
+    surroundings: Surroundings | None
+    partitions_per_slot: int
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        """How many of `tasks` tasks run at once."""
+
+    def nodes(self) -> list[str]:
+        """The names of the machines that run tasks, sorted."""
+
+    def run(self, work: Work) -> None:
+        """Run the partitions and deliver the envelopes of each; return when no more will come.
+
+        A partition whose worker died is not delivered: its tasks are then run again, or given up, by the caller.
+        What makes the backend itself unusable is raised as an RxContextError.
+        """
+
+    def cancel(self, work: Work) -> None:
+        """End what is still running of `work`; harmless when nothing is."""
+
+
+def here() -> Surroundings:
+    """Give this process as its workers on the same machine should see it."""
+    return Surroundings(platform.node(), dict(os.environ), os.getcwd(), tuple(sys.path))

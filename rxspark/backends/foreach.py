@@ -1,0 +1,57 @@
+"""RxForeachDoPar: the tasks run on the joblib backend that is active or registered."""
+
+from __future__ import annotations
+
+import platform
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import joblib
+
+from rxspark.backends.base import Work, here
+from rxspark.backends.local import local_parcel, remove_parcel
+from rxspark.worker.payload import Surroundings
+from rxspark.worker.runner import run_partition
+
+__all__ = ["ForeachBackend"]
+
+
+class ForeachBackend:
+    """Hands partitions to `joblib.Parallel`, which knows the backend and the number of workers."""
+
+    partitions_per_slot = 8
+
+    def __init__(self, share_dir: str | None) -> None:
+        self._share_dir = share_dir
+        self.surroundings: Surroundings | None = here()
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        backend = {"backend": options["backend"]} if "backend" in options else {}
+        with joblib.parallel_config(**backend):
+            return max(1, min(tasks, joblib.effective_n_jobs(options.get("n_jobs"))))
+
+    def nodes(self) -> list[str]:
+        return [platform.node()]
+
+    def run(self, work: Work) -> None:
+        call = local_parcel(work.call, self._share_dir)
+        try:
+            parallel = _parallel(work.options)
+            for packed in parallel(joblib.delayed(run_partition)(call, part, work.attempt) for part in work.partitions):
+                if work.cancelled.is_set():
+                    return
+                work.deliver(packed)
+        except BrokenProcessPool:
+            pass  # a worker died: what was not delivered is the caller's to run again
+        finally:
+            remove_parcel(call)
+
+    def cancel(self, work: Work) -> None:
+        work.cancelled.set()
+
+
+def _parallel(options: dict[str, Any]) -> Any:
+    try:
+        return joblib.Parallel(**{"return_as": "generator_unordered", "batch_size": 1, **options})
+    except ValueError:  # multiprocessing cannot hand over results one by one; bad options are refused here again
+        return joblib.Parallel(**{"batch_size": 1, **options})

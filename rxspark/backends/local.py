@@ -1,0 +1,106 @@
+"""RxLocalParallel: worker processes on this machine, by loky."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import loky
+from loky.process_executor import ShutdownExecutorError
+
+from rxspark.backends.base import Work, here
+from rxspark.options import rxGetOption
+from rxspark.worker.payload import InFile, Inline, Parcel, Surroundings
+from rxspark.worker.runner import run_partition
+
+__all__ = ["LocalBackend", "local_parcel", "remove_parcel"]
+
+# Bytes of a call's payload that go through the pipe with each partition; a larger one is written to a file once. At
+# this size the copies (some 10 us each) cost about what making and opening a file does.
+_INLINE_LIMIT = 64 * 1024
+
+# Seconds after which idle workers end.
+_IDLE = 300
+
+# Seconds between looks at `work.cancelled` while workers are busy.
+_POLL = 0.1
+
+
+class LocalBackend:
+    """One pool of processes for this process, made at the first call and kept."""
+
+    partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
+
+    def __init__(self, share_dir: str | None) -> None:
+        self._share_dir = share_dir
+        self._executor: Any = None
+        self.surroundings: Surroundings | None = here()
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return max(1, min(tasks, _allowed()))
+
+    def nodes(self) -> list[str]:
+        return [platform.node()]
+
+    def run(self, work: Work) -> None:
+        call = local_parcel(work.call, self._share_dir)
+        try:
+            self._executor = _pool(self.slots(len(work.partitions), {}))
+            futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in work.partitions}
+            _collect(futures, work)
+        except BrokenProcessPool:
+            pass  # broken while tasks were being submitted: what was not delivered is the caller's to run again
+        finally:
+            remove_parcel(call)
+
+    def cancel(self, work: Work) -> None:
+        work.cancelled.set()
+        if self._executor is not None:
+            self._executor.shutdown(wait=True, kill_workers=True)
+
+
+def _collect(futures: set[Future[bytes]], work: Work) -> None:
+    while futures and not work.cancelled.is_set():
+        done, futures = wait(futures, timeout=_POLL, return_when=FIRST_COMPLETED)
+        for future in done:
+            try:
+                work.deliver(future.result())
+            except (BrokenProcessPool, CancelledError, ShutdownExecutorError):
+                continue
+
+
+def _allowed() -> int:
+    """Worker processes that option and machine allow; affinity and control groups count."""
+    asked: int = rxGetOption("numCoresToUse")
+    cores: int = loky.cpu_count()
+    return cores if asked == -1 else min(asked, cores)
+
+
+_held = 0
+
+
+def _pool(workers: int) -> Any:
+    """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
+    global _held
+    _held = min(max(_held, workers), _allowed())
+    return loky.get_reusable_executor(_held, timeout=_IDLE)
+
+
+def local_parcel(call: bytes, share_dir: str | None) -> Parcel:
+    """The call's payload as the workers of this machine get it."""
+    if len(call) <= _INLINE_LIMIT:
+        return Inline(call)
+    descriptor, path = tempfile.mkstemp(prefix="rxspark-call-", dir=share_dir)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(call)
+    return InFile(path)
+
+
+def remove_parcel(call: Parcel) -> None:
+    """Remove the file that `local_parcel` may have made."""
+    if isinstance(call, InFile):
+        os.unlink(call.path)

@@ -1,0 +1,63 @@
+"""RxLocalSeq: the tasks run one after another in this process, by the same guarded runner as everywhere."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from rxspark.backends.base import Work
+from rxspark.worker.payload import Inline, Surroundings
+from rxspark.worker.runner import CallerInterrupt, run_partition
+
+__all__ = ["SequentialBackend"]
+
+
+class SequentialBackend:
+    """Runs in the caller's own thread."""
+
+    surroundings: Surroundings | None = None  # the tasks are in this very process
+    partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return 1
+
+    def nodes(self) -> list[str]:
+        return [platform.node()]
+
+    def run(self, work: Work) -> None:
+        call = Inline(work.call)
+        with _interrupts_told_apart():
+            for partition in work.partitions:
+                if work.cancelled.is_set():
+                    return
+                work.deliver(run_partition(call, partition, work.attempt))
+
+    def cancel(self, work: Work) -> None:
+        """Nothing runs in the background: `run` looks at `work.cancelled` between partitions."""
+
+
+@contextmanager
+def _interrupts_told_apart() -> Iterator[None]:
+    """Let Ctrl-C raise an exception of its own, so that it ends the call; a task may raise KeyboardInterrupt itself."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise CallerInterrupt
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    ):
+        yield  # the signal goes elsewhere: to another thread, or to a handler that the program has set
+        return
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    except CallerInterrupt:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,231 @@
+"""RxSpark on the classic engine: one Spark job a call, one accumulator for what comes back.
+
+Spark hands the driver an accumulator's updates partition by partition while the job still runs, each exactly once,
+retried and speculative attempts included. So envelopes come home that way: a job that is aborted or cancelled has
+lost nothing that was finished, and the action itself, a bare count, returns no data.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark import BarrierTaskContext, InheritableThread, SparkContext, TaskContext
+from pyspark.accumulators import AccumulatorParam
+
+from rxspark.backends.base import Work, here
+from rxspark.backends.spark_session import Application
+from rxspark.errors import RxContextError
+from rxspark.worker.payload import Inline, Parcel, Surroundings
+from rxspark.worker.runner import run_partition
+
+__all__ = ["SparkBackend"]
+
+# Bytes of a call's payload from which it goes by a broadcast, once to each executor, and no longer inside the task
+# description; PySpark itself draws the line at 1 MiB.
+_BROADCAST_FROM = 1 << 20
+
+# Seconds between looks at whether the caller was interrupted, while Spark works.
+_POLL = 0.2
+
+# Pickling of commands and registering of broadcasts share state inside the SparkContext.
+_submitting = threading.Lock()
+
+Update = list[tuple[str, bytes]]
+
+
+class _Letters(AccumulatorParam[Update]):
+    """Envelopes on their way: gathered in the worker, handed to their owner in the driver."""
+
+    def __init__(self, deliver: Callable[[str, bytes], None] | None = None) -> None:
+        self._deliver = deliver
+
+    def zero(self, value: Update) -> Update:
+        return []
+
+    def addInPlace(self, value: Update, update: Update) -> Update:
+        if self._deliver is None:
+            value.extend(update)
+        else:
+            for work_id, packed in update:
+                self._deliver(work_id, packed)
+        return value
+
+    def __reduce__(self) -> Any:
+        return _Letters, ()
+
+
+class _Mailbox:
+    """The one accumulator of an application; a new one for each call would stay in PySpark's registry for ever."""
+
+    def __init__(self, context: SparkContext) -> None:
+        self._owners: dict[str, Callable[[bytes], None]] = {}
+        self.letters = context.accumulator([], _Letters(self._deliver))
+
+    def _deliver(self, work_id: str, packed: bytes) -> None:
+        owner = self._owners.get(work_id)
+        if owner is not None:  # the call may have been given up meanwhile
+            owner(packed)
+
+    @contextlib.contextmanager
+    def open(self, work: Work) -> Iterator[None]:
+        self._owners[work.id] = work.deliver
+        try:
+            yield
+        finally:
+            del self._owners[work.id]
+
+
+_mailboxes: weakref.WeakKeyDictionary[SparkContext, _Mailbox] = weakref.WeakKeyDictionary()
+
+
+class _RunPartition:
+    """What Spark runs for each of its partitions."""
+
+    def __init__(self, work_id: str, call: Parcel, letters: Any) -> None:
+        self._work_id = work_id
+        self._call = call
+        self._letters = letters
+
+    def __call__(self, index: int, partitions: Iterable[bytes]) -> Iterator[Any]:
+        _acknowledge_quickly()
+        attempt = TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        for partition in list(partitions):  # read to its end, or PySpark throws the worker away
+            self._letters.add([(self._work_id, run_partition(self._call, partition, attempt))])
+        return iter(())
+
+
+class _RunOncePerNode(_RunPartition):
+    """As a barrier stage: all slots at once, so that each host is among them; the first slot of a host runs."""
+
+    def __init__(self, work_id: str, call: Parcel, letters: Any, partitions: list[bytes]) -> None:
+        super().__init__(work_id, call, letters)
+        self._partitions = partitions
+
+    def __call__(self, index: int, slots: Iterable[int]) -> Iterator[Any]:
+        list(slots)
+        context = BarrierTaskContext.get()
+        hosts = [info.address.rpartition(":")[0] or info.address for info in context.getTaskInfos()]
+        mine = hosts[context.partitionId()]
+        if hosts.index(mine) == context.partitionId():
+            return super().__call__(index, [self._partitions[sorted(set(hosts)).index(mine)]])
+        return iter(())
+
+
+class SparkBackend:
+    """Runs calls as jobs of one Spark application."""
+
+    partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
+
+    def __init__(self, application: Application) -> None:
+        self._context = application.context
+        self._own = application.own
+        self.surroundings: Surroundings | None = here() if application.local else None
+        with _submitting:
+            if self._context not in _mailboxes:
+                _mailboxes[self._context] = _Mailbox(self._context)
+        self._mailbox = _mailboxes[self._context]
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return max(1, self._context.defaultParallelism)
+
+    def nodes(self) -> list[str]:
+        executors = list(self._context._jsc.sc().statusTracker().getExecutorInfos())
+        hosts = [str(executor.host()) for executor in executors]
+        if len(hosts) > 1 and not str(self._context.master).startswith("local["):
+            hosts.remove(str(self._context.getConf().get("spark.driver.host")))
+        return sorted(set(hosts))
+
+    def run(self, work: Work) -> None:
+        outcome: list[BaseException] = []
+
+        def submit() -> None:
+            try:
+                self._submit(work)
+            except BaseException as error:
+                outcome.append(error)
+
+        # A thread of its own: job group and description are properties of the JVM thread that belongs to it, and
+        # the caller's own thread stays free to be interrupted.
+        thread = InheritableThread(target=submit, name=f"rxspark-{work.id}", daemon=True)
+        with self._mailbox.open(work):
+            thread.start()
+            while thread.is_alive():
+                thread.join(_POLL)
+        if outcome and not work.cancelled.is_set():
+            _judge(outcome[0])
+
+    def cancel(self, work: Work) -> None:
+        work.cancelled.set()
+        with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
+            self._context.cancelJobGroup(work.id)
+
+    def _submit(self, work: Work) -> None:
+        large = len(work.call) >= _BROADCAST_FROM
+        self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
+        with _submitting:
+            call = self._context.broadcast(work.call) if large else Inline(work.call)
+            rdd = self._rdd(work, call)
+            # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
+            # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
+            job = rdd._jrdd
+        try:
+            if not work.cancelled.is_set():
+                job.count()
+        finally:
+            if large:
+                call.destroy()
+
+    def _rdd(self, work: Work, call: Parcel) -> Any:
+        if work.once_per_node:
+            slots = self.slots(1, {})
+            task = _RunOncePerNode(work.id, call, self._mailbox.letters, work.partitions)
+            return self._context.parallelize(range(slots), slots).barrier().mapPartitionsWithIndex(task)
+        run = _RunPartition(work.id, call, self._mailbox.letters)
+        return self._context.parallelize(work.partitions, len(work.partitions)).mapPartitionsWithIndex(run)
+
+
+def _judge(error: BaseException) -> None:
+    """Raise what makes the application unusable; the death of a worker does not: its tasks are run again."""
+    if not isinstance(error, Py4JError):
+        raise error
+    told = str(error.java_exception) if isinstance(error, Py4JJavaError) else str(error)
+    if "PythonException" in told:  # our runner raises none of the user's, so it is the worker's set-up
+        raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
+    if ("stopped" in told and "SparkContext" in told) or not isinstance(error, Py4JJavaError):
+        raise RxContextError(
+            "the Spark session was stopped while the call ran; start a new one (rxspark does so by itself) and "
+            "call again"
+        ) from error
+
+
+def _python_part(told: str) -> str:
+    """The last line of the Python traceback inside a JVM message."""
+    start = told.find("Traceback (most recent call last)")
+    lines = [line for line in told[max(start, 0) :].splitlines() if line.strip() and not line.startswith("\tat ")]
+    return next((line for line in lines if line[0].isalpha() and "Error" in line.split(":")[0]), lines[0])
+
+
+def _acknowledge_quickly() -> None:
+    """Spare each read of a task's input the 40 ms that TCP may wait before it acknowledges.
+
+    In sessions with the default TCP sockets the JVM holds back its small second write until the first one was
+    acknowledged (Nagle), and the kernel delays that. The setting does not last, hence once a task; Linux only.
+    """
+    if not hasattr(socket, "TCP_QUICKACK") or os.environ.get("PYTHON_UNIX_DOMAIN_ENABLED", "").lower() == "true":
+        return
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(name)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(name))) as connection:
+                if connection.family in (socket.AF_INET, socket.AF_INET6):
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

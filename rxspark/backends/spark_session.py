@@ -1,0 +1,230 @@
+"""The Spark application behind RxSpark: found, or made, and stopped only if made here."""
+
+from __future__ import annotations
+
+import atexit
+import importlib.util
+import logging
+import os
+import sys
+import tempfile
+import threading
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rxspark.backends.java import java_problem
+from rxspark.contexts import RxSpark
+from rxspark.errors import RxContextError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+__all__ = ["Application", "application_for", "classic_context", "stop_own"]
+
+logger = logging.getLogger("rxspark")
+
+_LOCAL_MASTER = "local[*,4]"  # all cores; a task that fails by the death of its worker is tried four times
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Application:
+    """A running Spark application, prepared for rxspark's tasks."""
+
+    context: SparkContext
+    own: bool
+    """Whether rxspark made it, and so may stop it."""
+
+    @property
+    def local(self) -> bool:
+        """Whether its tasks run on this very machine."""
+        return str(self.context.master).startswith("local")
+
+
+_applications: dict[str, Application] = {}
+"""By Spark's id of the application: those that have been prepared."""
+
+
+def application_for(context: RxSpark) -> Application:
+    """The application for a compute context: the active one, else a new one.
+
+    Raises
+    ------
+    RxContextError
+        When PySpark or Java are missing or do not fit, or another master is active than the one asked for.
+    """
+    with _lock:
+        active = classic_context()
+        if active is not None:
+            _check_master(context, str(active.master))
+            return _prepared(active, own=False)
+        return _prepared(_new_context(context), own=True)
+
+
+def stop_own() -> None:
+    """Stop the application that rxspark made, if there is one."""
+    with _lock:
+        for key, application in list(_applications.items()):
+            del _applications[key]
+            if application.own:
+                application.context.stop()
+
+
+def classic_context() -> SparkContext | None:
+    """The SparkContext that is active in this process, or None; a stopped one counts as none."""
+    if "pyspark" not in sys.modules:
+        return None
+    from pyspark import SparkContext
+
+    _refuse_connect()
+    # No public call tells whether there is one without making one; the attribute has been there since Spark 1.
+    active: SparkContext | None = SparkContext._active_spark_context
+    if active is None or active._jsc is None or active._jsc.sc().isStopped():
+        return None
+    return active
+
+
+def _refuse_connect() -> None:
+    connect = sys.modules.get("pyspark.sql.connect.session")
+    if connect is not None and connect.SparkSession.getActiveSession() is not None:
+        raise RxContextError(
+            "the active session is a Spark Connect session, which has no RDDs; RxSpark needs a classic one for now. "
+            "RxLocalParallel() runs on this machine without Spark"
+        )
+
+
+def _check_master(context: RxSpark, active: str) -> None:
+    if context.master is not None and context.master != active:
+        raise RxContextError(
+            f"RxSpark(master={context.master!r}), but a Spark session with master {active!r} is active in this "
+            f"process; use RxSpark() to run on it, or stop it first"
+        )
+
+
+def _prepared(context: SparkContext, own: bool) -> Application:
+    key = str(context.applicationId)
+    if key not in _applications:
+        _applications.clear()  # one application a process: those from before have ended
+        context.addPyFile(_packed_rxspark())
+        _applications[key] = Application(context, own)
+    return _applications[key]
+
+
+def _packed_rxspark() -> str:
+    """A zip of this package, for executors that lack it or have another version; sources and compiled code."""
+    package = Path(__file__).parents[1]
+    path = Path(tempfile.mkdtemp(prefix="rxspark-")) / "rxspark.zip"
+    atexit.register(_remove, path)
+    with zipfile.PyZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writepy(str(package))
+        for source in package.rglob("*.py"):
+            archive.write(source, source.relative_to(package.parent))
+    return str(path)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def _new_context(context: RxSpark) -> SparkContext:
+    _find_pyspark()
+    import pyspark
+    from pyspark.sql import SparkSession
+
+    problem = java_problem(pyspark.__version__)
+    if problem is not None:
+        raise RxContextError(problem)
+    # Unset, Spark starts whatever "python3" the path has, although this process runs in an environment of its own.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    master = context.master or _master_from_elsewhere() or _LOCAL_MASTER
+    if context.master is None and master == _LOCAL_MASTER:
+        logger.info("no Spark session is active: starting one on the cores of this machine")
+    builder = SparkSession.builder.appName("rxspark").master(master)
+    for name, value in {**_defaults(master), **context.settings()}.items():
+        builder = builder.config(name, value)
+    try:
+        return builder.getOrCreate().sparkContext
+    except Exception as error:
+        raise RxContextError(f"no Spark session with master {master!r} could be started: {error}") from error
+
+
+def _defaults(master: str) -> dict[str, str]:
+    """Settings of the sessions that we make; those of the context go before them."""
+    settings = {
+        # Between the JVM and its Python workers: 5 ms a partition in place of 25 by TCP (PySpark 4.1 and newer).
+        "spark.python.unix.domain.socket.enabled": "true",
+        "spark.ui.showConsoleProgress": "false",  # it would write over our own progress bar
+    }
+    if master.startswith("local"):
+        # The name of a laptop may lead to an address that is not there (VPN, another network).
+        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    return settings
+
+
+def _master_from_elsewhere() -> str | None:
+    """The master that spark-submit, or a spark-defaults.conf, names."""
+    if os.environ.get("MASTER"):
+        return os.environ["MASTER"]
+    submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
+    if "--master" in submitted[:-1]:
+        return submitted[submitted.index("--master") + 1]
+    home = os.environ.get("SPARK_HOME")
+    folder = os.environ.get("SPARK_CONF_DIR") or (os.path.join(home, "conf") if home else None)
+    defaults = Path(folder, "spark-defaults.conf") if folder else None
+    if defaults is None or not defaults.is_file():
+        return None
+    for line in defaults.read_text().splitlines():
+        name, _, value = line.strip().replace("=", " ", 1).partition(" ")
+        if name == "spark.master":
+            return value.strip()
+    return None
+
+
+def _find_pyspark() -> None:
+    """Make `import pyspark` work: installed, or in SPARK_HOME by findspark; refuse two that differ."""
+    installed = importlib.util.find_spec("pyspark")
+    if installed is None:
+        _from_spark_home()
+    elif os.environ.get("SPARK_HOME"):
+        _refuse_mismatch(os.environ["SPARK_HOME"], os.path.dirname(str(installed.origin)))
+
+
+def _from_spark_home() -> None:
+    try:
+        import findspark
+
+        findspark.init()
+    except ImportError:
+        raise RxContextError(_NO_PYSPARK) from None
+    except (ValueError, IndexError, Exception) as error:
+        raise RxContextError(f"{_NO_PYSPARK} (findspark: {error})") from error
+
+
+_NO_PYSPARK = (
+    "PySpark is not installed, and no Spark was found. Install it (pip install 'rxspark[spark]'), or set SPARK_HOME to "
+    "a Spark distribution and install findspark. RxLocalSeq, RxLocalParallel and RxForeachDoPar need no Spark"
+)
+
+
+def _refuse_mismatch(home: str, package: str) -> None:
+    """SPARK_HOME decides which Spark starts, the installed package which Python code talks to it."""
+    there, installed = _version_of(Path(home, "python", "pyspark")), _version_of(Path(package))
+    if there is not None and installed is not None and there != installed:
+        raise RxContextError(
+            f"SPARK_HOME={home} has Spark {there}, but the installed PySpark is {installed} ({package}); the two must "
+            f"be of one version. Unset SPARK_HOME to use the installed one, or uninstall it to use SPARK_HOME's"
+        )
+
+
+def _version_of(package: Path) -> str | None:
+    try:
+        text = (package / "version.py").read_text()
+    except OSError:
+        return None
+    found: dict[str, Any] = {}
+    exec(compile(text, str(package / "version.py"), "exec"), found)
+    return str(found["__version__"])

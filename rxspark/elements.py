@@ -1,0 +1,237 @@
+"""rxElemArg, and what a call comes to: its tasks, their arguments, and the partitions in which they run.
+
+All of this is pure: nothing is launched, and every mistake in the arguments is found here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import operator
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rxspark.errors import RxArgumentError
+
+__all__ = ["ElemArg", "Tasks", "cut", "plan_tasks", "rxElemArg", "whole_number"]
+
+
+class ElemArg:
+    """Element arguments, as `rxElemArg` makes them: task i gets value i."""
+
+    def __init__(self, values: Sequence[Any], names: list[str] | None = None) -> None:
+        self.values = values
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __repr__(self) -> str:
+        return f"rxElemArg({self.values!r})"
+
+    def __reduce__(self) -> Any:
+        raise RxArgumentError(
+            "rxElemArg(...) was found inside another argument; it must itself be an argument of rxExec, "
+            "as in rxExec(f, x=rxElemArg(values))"
+        )
+
+
+def rxElemArg(x: Any) -> ElemArg:
+    """Mark an argument of `rxExec` as one to split: task i gets element i of it.
+
+    Parameters
+    ----------
+    x : list, tuple, range, array (n, ...), Series, dict, or any iterable that ends
+        The n elements. An array is split along its first axis. The keys of a dict name the results. A generator
+        is read to its end, once, before anything is launched.
+
+    Returns
+    -------
+    ElemArg
+        To be passed to `rxExec` as a positional or keyword argument.
+
+    Raises
+    ------
+    RxArgumentError
+        When x has no elements in a definite order: a number, a string, a set, a data frame; or when reading a
+        generator raises.
+
+    Examples
+    --------
+    >>> from rxspark import rxExec, rxElemArg
+    >>> rxExec(pow, rxElemArg([2, 3, 4]), 2)
+    [4, 9, 16]
+    """
+    kind = type(x).__name__
+    if isinstance(x, (ElemArg, str, bytes, bytearray)):
+        raise RxArgumentError(f"rxElemArg(x={_short(x)}): x is one value, of type {kind}; put the elements in a list")
+    if isinstance(x, (set, frozenset)):
+        raise RxArgumentError(f"rxElemArg(x={_short(x)}): a {kind} has no order; pass sorted(x) or list(x)")
+    if isinstance(x, Mapping):
+        return ElemArg(list(x.values()), [str(key) for key in x])
+    if isinstance(x, (list, tuple, range)):
+        return ElemArg(x)
+    if _is_frame(x):
+        raise RxArgumentError(
+            "rxElemArg(x=<DataFrame>): a data frame may be split by rows or by columns; "
+            "pass rxElemArg(x.to_dict('records')) or rxElemArg(dict(x.items()))"
+        )
+    if hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "index"):
+        if not x.shape:
+            raise RxArgumentError(f"rxElemArg(x={_short(x)}): an array without dimensions has no elements to split")
+        return ElemArg(x if x.dtype.kind in "biufcmM" else list(x))
+    if not isinstance(x, Iterable):
+        raise RxArgumentError(f"rxElemArg(x={_short(x)}): a {kind} has no elements; pass a list, a range or an array")
+    values: list[Any] = []
+    try:
+        values.extend(x)
+    except Exception as error:
+        raise RxArgumentError(
+            f"rxElemArg(x={_short(x)}): reading it raised {type(error).__name__}: {error}; nothing was launched"
+        ) from error
+    return ElemArg(values)
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of one call: task i is FUN(*constants, **keywords) with element i put into its places."""
+
+    count: int
+    constants: tuple[Any, ...]
+    """Positional arguments; None where an element goes."""
+    keywords: dict[str, Any]
+    columns: dict[int | str, ElemArg] = field(default_factory=dict)
+    """Element arguments, by position or keyword."""
+    rows: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    """`elemArgs`: positional arguments that come first, and keyword arguments, for each task."""
+    names: list[str] | None = None
+
+
+def plan_tasks(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], elem_args: Any, times: int
+) -> Tasks:
+    """Find out how many tasks there are and what each gets; raise RxArgumentError when the arguments disagree."""
+    columns: dict[int | str, ElemArg] = {i: arg for i, arg in enumerate(args) if isinstance(arg, ElemArg)}
+    columns |= {name: arg for name, arg in kwargs.items() if isinstance(arg, ElemArg)}
+    rows, row_names = _rows(elem_args)
+    lengths = {_place(place): len(column) for place, column in columns.items()}
+    if rows is not None and not (len(rows) == 1 and (lengths or times != -1)):
+        lengths["elemArgs"] = len(rows)
+    count = _agreed_count(lengths, times)
+    if rows is not None and len(rows) != count:
+        rows = rows * count
+    names = [names for names in (row_names, *(column.names for column in columns.values())) if names]
+    tasks = Tasks(
+        count,
+        tuple(None if isinstance(arg, ElemArg) else arg for arg in args),
+        {name: arg for name, arg in kwargs.items() if not isinstance(arg, ElemArg)},
+        columns,
+        rows,
+        names[0] if names and len(names[0]) == count else None,
+    )
+    _check_signature(function, tasks)
+    return tasks
+
+
+def _place(place: int | str) -> str:
+    return f"argument {place + 1} of FUN" if isinstance(place, int) else f"argument {place!r}"
+
+
+def _rows(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] | None, list[str] | None]:
+    if elem_args is None:
+        return None, None
+    if isinstance(elem_args, ElemArg) or not isinstance(elem_args, (list, tuple, Mapping)):
+        raise RxArgumentError(
+            f"elemArgs={_short(elem_args)}: elemArgs is a list with one entry a task: a value, a tuple of positional "
+            f"arguments or a dict of keyword arguments; or a dict of named entries"
+        )
+    names = [str(name) for name in elem_args] if isinstance(elem_args, Mapping) else None
+    entries = elem_args.values() if isinstance(elem_args, Mapping) else elem_args
+    rows: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            wrong = [key for key in entry if not isinstance(key, str)]
+            if wrong:
+                raise RxArgumentError(
+                    f"elemArgs: entry {len(rows)} is a dict with the key {wrong[0]!r}; the keys of an entry are names "
+                    f"of FUN's arguments. To pass the dict itself as one value, write ({{...}},)"
+                )
+            rows.append(((), entry))
+        else:
+            rows.append((entry if isinstance(entry, tuple) else (entry,), {}))
+    return rows, names
+
+
+def _agreed_count(lengths: dict[str, int], times: int) -> int:
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{place} has {length}" for place, length in lengths.items())
+        raise RxArgumentError(f"element arguments differ in length: {told}; all must have the same number of elements")
+    if not lengths:
+        return 1 if times == -1 else times
+    place, length = next(iter(lengths.items()))
+    if times not in (-1, length):
+        raise RxArgumentError(
+            f"timesToRun={times}, but {place} has {length} elements; leave timesToRun out or make it {length}"
+        )
+    return length
+
+
+def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:
+    """Find arguments that FUN cannot take, before launch; functions that do not tell their signature are let be."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (ValueError, TypeError):
+        return
+    shapes = {(len(first), tuple(more)) for first, more in tasks.rows} if tasks.rows else {(0, ())}
+    for positional, keys in sorted(shapes):
+        both = {**tasks.keywords, **{key: None for key in tasks.columns if isinstance(key, str)}}
+        twice = [key for key in keys if key in both]
+        if twice:
+            raise RxArgumentError(f"argument {twice[0]!r} is given both in elemArgs and beside it; give it once")
+        try:
+            signature.bind(*[None] * positional, *tasks.constants, **{**both, **dict.fromkeys(keys)})
+        except TypeError as error:
+            name = getattr(function, "__name__", type(function).__name__)
+            raise RxArgumentError(
+                f"FUN={name} cannot be called with these arguments: {error}. FUN is {name}{signature}"
+            ) from None
+
+
+def whole_number(name: str, value: Any, least: int) -> int:
+    """Give `value` as an int; RxArgumentError unless it is a whole number (NumPy's too) of at least `least`."""
+    number = least - 1 if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+    if number < least:
+        raise RxArgumentError(f"{name}={value!r}: {name} must be a whole number of at least {least}")
+    return number
+
+
+def cut(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[range]:
+    """Cut tasks 0..count-1 into partitions.
+
+    With a chunk size each chunk is one partition. Without one there are `per_slot` partitions for each of the
+    `slots` that run at once, and partition p of P has the tasks p, p + P, p + 2P, ...: neighbours, which often take
+    alike long, are spread, so that no slot is left with all the long ones.
+
+    >>> cut(5, 2, slots=9, per_slot=9)
+    [range(0, 2), range(2, 4), range(4, 5)]
+    >>> cut(5, None, slots=2, per_slot=1)
+    [range(0, 5, 2), range(1, 5, 2)]
+    """
+    if chunk_size is not None:
+        return [range(first, min(first + chunk_size, count)) for first in range(0, count, chunk_size)]
+    parts = min(count, slots * per_slot)
+    return [range(part, count, parts) for part in range(parts)]
+
+
+def _is_frame(x: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(x, pandas.DataFrame)
+
+
+def _short(value: Any) -> str:
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,365 @@
+"""rxExec: run a function many times in parallel, in five steps.
+
+plan     FUN, arguments -> tasks -> partitions               elements.py
+streams  seed, kind -> a root, from which each chunk draws   rng/
+ship     function, constants -> bytes, once a call           shipping.py
+run      partitions -> envelopes, as they come               jobs/job.py, backends/, worker/runner.py
+gather   envelopes -> RxResults                              results.py
+"""
+
+from __future__ import annotations
+
+import builtins
+import inspect
+import itertools
+import logging
+import os
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import FrameType
+from typing import Any
+
+from rxspark.backends import backend_for
+from rxspark.backends.base import Backend, Work
+from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
+from rxspark.elements import Tasks, cut, plan_tasks, whole_number
+from rxspark.errors import RxArgumentError, RxTaskWarning, closest
+from rxspark.jobs.job import Job
+from rxspark.options import rxGetOption
+from rxspark.results import RxResults, load_values, node_name
+from rxspark.rng.kinds import Root, check_capacity, resolve
+from rxspark.shipping import Shipper, can_keep_a_mark
+from rxspark.usermodules import UserModules
+from rxspark.worker.envelope import Envelopes
+from rxspark.worker.payload import Call
+from rxspark.worker.runner import current_task, globals_of
+from rxspark.worker.state import portable_filters
+
+__all__ = ["rxExec", "rxRemoteGetId"]
+
+logger = logging.getLogger("rxspark")
+
+_numbers = itertools.count(1)
+
+
+def rxExec(
+    FUN: Callable[..., Any],
+    *args: Any,
+    elemArgs: Any = None,
+    oncePerElem: bool = False,
+    timesToRun: int = -1,
+    packagesToLoad: Any = None,
+    execObjects: Any = None,
+    taskChunkSize: int | None = None,
+    consoleOutput: bool | None = None,
+    autoCleanup: bool | None = None,
+    continueOnFailure: bool = True,
+    RNGseed: Any = None,
+    RNGkind: str | None = None,
+    RNGscope: str = "chunk",
+    foreachOpts: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> RxResults:
+    """Run a function many times in parallel, where the compute context says.
+
+    Parameters
+    ----------
+    FUN : callable
+        The function to run: a function, lambda, method, class, builtin, partial or callable object.
+    *args, **kwargs
+        Arguments of FUN: constants for all tasks, or `rxElemArg(x)`, of which task i gets element i.
+    elemArgs : list or dict, optional
+        One entry a task: a value, a tuple of positional arguments or a dict of keyword arguments; positional ones
+        come before `args`. The keys of a dict of entries name the results. A single entry serves all tasks.
+    oncePerElem : bool, default False
+        Run once on each node; the results are named by node. On one machine that is one run.
+    timesToRun : int, default -1
+        Number of tasks; -1: as many as there are elements, and 1 without any.
+    packagesToLoad : str or sequence of str, optional
+        Modules that the workers import first, and that FUN then finds among its globals by their names.
+    execObjects : str, sequence of str, or dict, optional
+        Objects to put among FUN's globals: names, looked up where rxExec is called, or a dict of name to object.
+    taskChunkSize : int, optional
+        Consecutive tasks that run as one unit, one after another on one worker and on one random stream. Without
+        it, rxspark spreads the tasks, and each has a stream of its own.
+    consoleOutput : bool, optional
+        Whether to show here what the tasks write; default as the context says. Kept in `.output` either way.
+    autoCleanup : bool, optional
+        Whether files of the call are removed once the results are there; default as the context says.
+    continueOnFailure : bool, default True
+        True: a failed task's entry holds its `RxTaskError`, the others go on, and one warning is given. False: the
+        first error is raised and what still runs is cancelled.
+    RNGseed : int or "auto", optional
+        Seed of the random streams, 0 to 2**63 - 1. The same seed gives the same numbers in every context.
+    RNGkind : str, optional
+        Kind of random number generator, or "auto"; default "MT2203" when a seed is given.
+    RNGscope : {"chunk", "task"}, default "chunk"
+        "task" gives each task a stream of its own even inside a chunk, so that `taskChunkSize` changes no number.
+    foreachOpts : dict, optional
+        Arguments for `joblib.Parallel` under RxForeachDoPar, such as ``{"n_jobs": 4}``; no effect elsewhere.
+
+    Returns
+    -------
+    RxResults
+        A list with the value of each task, in the order of the tasks.
+
+    Raises
+    ------
+    RxArgumentError
+        For arguments that are wrong or do not fit together; nothing has been launched then.
+    RxShippingError
+        When FUN or an argument cannot be sent to the workers; names the variable.
+    RxMissingError
+        When a worker lacks a package.
+    RxContextError
+        When the compute context cannot be served.
+    RxTaskError
+        With ``continueOnFailure=False``: the first task's error.
+
+    Examples
+    --------
+    >>> from rxspark import rxElemArg, rxExec
+    >>> rxExec(pow, rxElemArg(range(5)), 2)
+    [0, 1, 4, 9, 16]
+    >>> rxExec(lambda: __import__("random").random(), timesToRun=2, RNGseed=777) == rxExec(
+    ...     lambda: __import__("random").random(), timesToRun=2, RNGseed=777, RNGkind="MT2203"
+    ... )
+    True
+    """
+    context = _context()
+    plan = _plan(FUN, args, kwargs, elemArgs, timesToRun, oncePerElem, taskChunkSize, RNGscope, packagesToLoad, context)
+    objects = _exec_objects(FUN, execObjects, sys._getframe(1))
+    options = _options(foreachOpts)
+    relay = _flag("consoleOutput", consoleOutput, context.consoleOutput)
+    stop_on_error = not _flag("continueOnFailure", continueOnFailure, True)
+    _flag("autoCleanup", autoCleanup, context.autoCleanup)
+
+    root = resolve(RNGseed, RNGkind)
+    check_capacity(root, -(-plan.tasks.count // plan.tasks_per_stream))
+    if plan.tasks.count == 0:
+        return _gather(plan, root, [])
+
+    backend = backend_for(context)
+    if oncePerElem:
+        plan = _one_task_a_node(plan, timesToRun, backend.nodes())
+    work = _ship(plan, root, objects, options, stop_on_error, backend)
+    job = Job(backend, work, plan.tasks.count, stop_on_error, relay)
+    job.run()
+    return _gather(plan, root, job.envelopes)
+
+
+def rxRemoteGetId() -> int:
+    """The number of the running task, from 1; -1 outside of rxExec.
+
+    RevoScaleR gives -1 in its local contexts too; here a task has the same number wherever it runs.
+
+    Examples
+    --------
+    >>> from rxspark import rxExec, rxRemoteGetId
+    >>> rxExec(rxRemoteGetId, timesToRun=3), rxRemoteGetId()
+    ([1, 2, 3], -1)
+    """
+    task = current_task()
+    return -1 if task is None else task + 1
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a call comes to, before anything is shipped."""
+
+    function: Callable[..., Any]
+    tasks: Tasks
+    chunk_size: int | None
+    tasks_per_stream: int
+    packages: tuple[str, ...]
+    once_per_node: bool
+
+
+def _plan(
+    function: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    elem_args: Any,
+    times_to_run: Any,
+    once_per_node: Any,
+    chunk_size: Any,
+    scope: Any,
+    packages: Any,
+    context: ComputeContext,
+) -> _Plan:
+    if not callable(function):
+        raise RxArgumentError(f"FUN={function!r}: FUN is the function to run, not the result of calling it")
+    _refuse_misspelt(function, kwargs)
+    times = -1 if times_to_run in (-1, None) else whole_number("timesToRun", times_to_run, 0)
+    size = None if chunk_size is None else whole_number("taskChunkSize", chunk_size, 1)
+    if _flag("oncePerElem", once_per_node, False) and size is not None:
+        raise RxArgumentError(
+            f"taskChunkSize={size} with oncePerElem=True: each node runs one task; leave one of the two out"
+        )
+    if scope not in ("chunk", "task"):
+        raise RxArgumentError(f'RNGscope={scope!r}: RNGscope is "chunk" or "task"')
+    return _Plan(
+        function,
+        plan_tasks(function, args, kwargs, elem_args, times),
+        size,
+        size if size is not None and scope == "chunk" else 1,
+        (*context.packagesToLoad, *module_names(packages, "packagesToLoad")),
+        once_per_node,
+    )
+
+
+def _flag(name: str, value: Any, default: bool) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
+    return default if value is None else value
+
+
+def _options(foreach_opts: Any) -> dict[str, Any]:
+    if foreach_opts is not None and not isinstance(foreach_opts, Mapping):
+        raise RxArgumentError(f"foreachOpts={foreach_opts!r}: foreachOpts is a dict of arguments for joblib.Parallel")
+    return dict(foreach_opts or {})
+
+
+def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+    """Find keywords that were meant for rxExec: passed on to FUN, they would be without effect."""
+    own = [name for name, p in inspect.signature(rxExec).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # a builtin that does not tell: only what differs in its capitals is clear
+        meant = {name: closest(name, own) for name in kwargs if name.lower() in map(str.lower, own)}
+    else:
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        taken = {p.name for p in parameters}
+        meant = {name: closest(name, own) for name in kwargs if name not in taken and not takes_any}
+    for name, guess in meant.items():
+        if guess is not None:
+            raise RxArgumentError(
+                f"{name}={kwargs[name]!r}: neither rxExec nor FUN has an argument {name!r}; did you mean {guess}?"
+            )
+
+
+def _exec_objects(function: Callable[..., Any], asked: Any, caller: FrameType) -> dict[str, Any]:
+    """The objects for FUN's globals, by name; names are looked up in the frame that called rxExec."""
+    if asked is None:
+        return {}
+    names = [asked] if isinstance(asked, str) else list(asked) if isinstance(asked, Iterable) else [asked]
+    for name in names:
+        if not isinstance(name, str) or not name.isidentifier():
+            raise RxArgumentError(f"execObjects: {name!r} is not a name; give names, or a dict of name to object")
+    if globals_of(function) is None:
+        raise RxArgumentError(
+            f"execObjects={asked!r}: FUN is {function!r}, which has no globals to put them into; pass them as arguments"
+        )
+    if isinstance(asked, Mapping):
+        return dict(asked)
+    visible = {**vars(builtins), **caller.f_globals, **caller.f_locals}
+    for name in names:
+        if name not in visible:
+            guess = closest(name, visible)
+            hint = f"; did you mean {guess!r}?" if guess else "; define it before the call, or pass a dict"
+            raise RxArgumentError(f"execObjects: there is no {name!r} where rxExec is called{hint}")
+    return {name: visible[name] for name in names}
+
+
+def _context() -> ComputeContext:
+    """The context of this call: inside a task always sequential, since the task already has a worker."""
+    if current_task() is not None:
+        return RxLocalSeq()
+    if chosen_context() is None:
+        _point_to_spark()
+    return rxGetComputeContext()
+
+
+@lru_cache(maxsize=1)
+def _spark_pointed_out() -> None:
+    logger.warning(
+        "a Spark session is active, but no compute context was chosen: rxExec runs in this process, one task after "
+        'another. rxSetComputeContext("spark") makes it run on Spark'
+    )
+
+
+def _point_to_spark() -> None:
+    spark = sys.modules.get("pyspark")
+    if spark is not None and spark.SparkContext._active_spark_context is not None:
+        _spark_pointed_out()
+
+
+def _one_task_a_node(plan: _Plan, times_to_run: int, nodes: list[str]) -> _Plan:
+    tasks = plan.tasks
+    if not tasks.columns and tasks.rows is None and times_to_run == -1:
+        tasks = replace(tasks, count=len(nodes))
+    elif tasks.rows is not None and len(tasks.rows) == 1:
+        tasks = replace(tasks, count=len(nodes), rows=tasks.rows * len(nodes))
+    if tasks.count != len(nodes):
+        raise RxArgumentError(
+            f"oncePerElem=True with {tasks.count} tasks, but there are {len(nodes)} nodes ({', '.join(nodes)}); "
+            f"there must be one task for each node: leave timesToRun out, or give {len(nodes)} elements"
+        )
+    return replace(plan, tasks=tasks)
+
+
+def _ship(
+    plan: _Plan, root: Root, objects: dict[str, Any], options: dict[str, Any], stop_on_error: bool, backend: Backend
+) -> Work:
+    """Turn the plan into bytes: the call, which travels once, and the partitions."""
+    tasks, call_id = plan.tasks, f"rxspark-{os.getpid()}-{next(_numbers)}"
+    parts = (
+        [range(number, number + 1) for number in range(tasks.count)]
+        if plan.once_per_node
+        else cut(tasks.count, plan.chunk_size, backend.slots(tasks.count, options), backend.partitions_per_slot)
+    )
+    shipper = Shipper()
+    program = shipper.program(plan.function, tasks, objects)
+    partitions = [shipper.partition(tasks, numbers) for numbers in parts]
+    for package in plan.packages:
+        shipper.modules.note_name(package)
+    sources = shipper.modules.sources()
+    call = Call(
+        call_id,
+        program,
+        can_keep_a_mark((plan.function, tasks.constants, *tasks.keywords.values(), *objects.values())),
+        root,
+        plan.tasks_per_stream,
+        plan.packages,
+        sources,
+        UserModules.digest(sources),
+        backend.surroundings,
+        portable_filters(),
+        logging.getLogger().level,
+        rxGetOption("consoleLimit"),
+        stop_on_error,
+    )
+    name = getattr(plan.function, "__name__", type(plan.function).__name__)
+    description = f"rxExec {name}: {tasks.count} tasks"
+    return Work(call_id, description, pickle.dumps(call, 5), partitions, plan.once_per_node, options=options)
+
+
+def _gather(plan: _Plan, root: Root, envelopes: list[Envelopes]) -> RxResults:
+    """The results in the order of the tasks; one warning when tasks failed."""
+    values, errors = load_values(plan.tasks.count, envelopes)
+    names = plan.tasks.names
+    if plan.once_per_node:
+        hosts = {number: part.host for part in envelopes for number in part.numbers}
+        names = [node_name(hosts[number]) for number in range(plan.tasks.count)]
+    if errors:
+        number, error = next(iter(errors.items()))
+        warnings.warn(
+            f"{len(errors)} of {plan.tasks.count} tasks failed; task {number}: {error.type}: {error.message} "
+            f"(all are in .errors of the result)",
+            RxTaskWarning,
+            stacklevel=3,
+        )
+    output = {number: text for part in envelopes for number, text in part.output.items()}
+    return RxResults(
+        values,
+        names=names,
+        errors=errors,
+        output=dict(sorted(output.items())),
+        rng=root,
+        envelopes=envelopes,
+        chunk_size=plan.chunk_size or 1,
+    )

@@ -1,0 +1,1 @@
+"""The life of a call, from its launch to its end."""

@@ -1,0 +1,91 @@
+"""rxPingNodes and rxGetNodeInfo: which machines run tasks, and whether they answer."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from typing import Any
+
+from rxspark.execute import rxExec
+
+__all__ = ["RxNodes", "rxGetNodeInfo", "rxPingNodes"]
+
+
+class RxNodes(dict[str, dict[str, Any]]):
+    """Facts about each node, by node name; prints as a table."""
+
+    def _table(self) -> Any:
+        import pandas
+
+        return pandas.DataFrame.from_dict(dict(self), orient="index")
+
+    def __repr__(self) -> str:
+        return str(self._table().to_string())
+
+    def _repr_html_(self) -> str:
+        return str(self._table().to_html())
+
+
+def rxGetNodeInfo() -> RxNodes:
+    """What each node of the active compute context has.
+
+    Returns
+    -------
+    RxNodes
+        For each node, by its name in upper case: ``nodeName``, ``numCores`` (that a worker there may use),
+        ``memSize`` (MB), ``python``, ``rxspark``, ``numpy`` (versions), ``seconds`` (until it had answered, counted
+        from the call).
+
+    Examples
+    --------
+    >>> from rxspark import rxGetNodeInfo
+    >>> nodes = rxGetNodeInfo()
+    >>> all(node["numCores"] >= 1 for node in nodes.values())
+    True
+    """
+    asked = time.time()
+    answers = rxExec(_facts, oncePerElem=True)
+    answered = (answers.info["start"].astype("int64") / 1e9 + answers.info["seconds"] - asked).round(3)
+    return RxNodes(
+        (name, {**facts, "seconds": max(0.0, float(seconds))})
+        for name, facts, seconds in zip(answers.names, answers, answered, strict=True)
+    )
+
+
+def rxPingNodes() -> RxNodes:
+    """Run a trivial task on each node of the active compute context: a test from end to end.
+
+    Returns
+    -------
+    RxNodes
+        For each node, by its name in upper case: ``nodeName`` and ``status``, "success" or "failedJob".
+
+    Examples
+    --------
+    >>> from rxspark import rxPingNodes
+    >>> {node["status"] for node in rxPingNodes().values()}
+    {'success'}
+    """
+    answers = rxExec(platform.node, oncePerElem=True)
+    hosts = answers.info["host"]
+    return RxNodes(
+        (name, {"nodeName": host, "status": "failedJob" if task in answers.errors else "success"})
+        for task, (name, host) in enumerate(zip(answers.names, hosts, strict=True))
+    )
+
+
+def _facts() -> dict[str, Any]:
+    import loky
+    import numpy
+
+    import rxspark
+
+    return {
+        "nodeName": platform.node(),
+        "numCores": loky.cpu_count(),
+        "memSize": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
+        "python": platform.python_version(),
+        "rxspark": rxspark.__version__,
+        "numpy": numpy.__version__,
+    }

@@ -1,0 +1,57 @@
+"""The progress bar: for calls that last, by finished tasks, in terminals and notebooks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from rxspark.options import rxGetOption
+
+__all__ = ["Progress"]
+
+# Seconds for which a call shows no bar: below, people do not look for one.
+_PATIENCE = 2.0
+
+
+class Progress:
+    """Counts finished tasks and shows them once the call has lasted for a while."""
+
+    def __init__(self, total: int, label: str) -> None:
+        self._total = total
+        self._label = label
+        self._done = 0
+        self._bar: Any = None
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        if rxGetOption("reportProgress") and self._total > 1:
+            self._timer = threading.Timer(_PATIENCE, self._show)
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        with self._lock:
+            self._total = 0  # a timer that fired just now must not open a bar any more
+            if self._bar is not None:
+                self._bar.close()
+
+    def add(self, tasks: int) -> None:
+        """More tasks have finished."""
+        with self._lock:
+            self._done += tasks
+            if self._bar is not None:
+                self._bar.update(tasks)
+
+    def _show(self) -> None:
+        from tqdm.auto import tqdm
+
+        with self._lock:
+            if self._total and self._done < self._total:
+                self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task")
+                self._bar.start_t -= time.monotonic() - self._started  # the time shown is that of the whole call

@@ -1,0 +1,251 @@
+"""What travels to the workers: functions and values become bytes here, or are refused by the name of the variable."""
+
+from __future__ import annotations
+
+import functools
+import io
+import pickle
+import sys
+import types
+from collections.abc import Callable, Iterator, Sequence
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
+from typing import Any
+
+import cloudpickle
+
+from rxspark.elements import ElemArg, Tasks
+from rxspark.errors import RxArgumentError, RxError, RxShippingError
+from rxspark.rng.rebinding import reduce_generator
+from rxspark.usermodules import UserModules
+from rxspark.worker.payload import Column, Partition
+
+__all__ = ["Shipper", "can_keep_a_mark", "captured"]
+
+_ATOMS = (int, float, complex, bool, str, bytes, type(None))
+_SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
+
+
+class _Pickler(cloudpickle.Pickler):
+    """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
+
+    def __init__(self, file: io.BytesIO, modules: UserModules) -> None:
+        super().__init__(file, protocol=5)
+        self._modules = modules
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if kind.__module__.startswith("pyspark.") and kind.__name__ in _SESSION_CLASSES:
+            raise RxShippingError(
+                f"a {kind.__name__} exists only in the driver program and cannot be used in a task; "
+                f"pass the data that the task needs as an argument"
+            )
+        reduced = reduce_generator(obj)
+        if reduced is not None:
+            return reduced
+        if kind is CodeType:
+            return self._reduce_code(obj)
+        self._modules.note(obj)
+        return super().reducer_override(obj)
+
+    def _reduce_code(self, code: CodeType) -> Any:
+        """As cloudpickle does it, but with the name of the user's file, which newer versions leave out."""
+        make, parts = self.dispatch_table[CodeType](code)
+        return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
+
+
+class Shipper:
+    """Pickles all that one call sends, and gathers the user's own modules that go with it.
+
+    Attributes
+    ----------
+    modules : UserModules
+        The modules met so far.
+    """
+
+    def __init__(self) -> None:
+        self.modules = UserModules()
+
+    def dump(self, value: Any) -> bytes:
+        """The pickle of one value.
+
+        Raises
+        ------
+        RxShippingError, RxArgumentError
+            Our own refusals as they are; whatever else goes wrong in pickling as it was raised.
+        """
+        file = io.BytesIO()
+        _Pickler(file, self.modules).dump(value)
+        return file.getvalue()
+
+    def program(self, function: Callable[..., Any], tasks: Tasks, objects: dict[str, Any]) -> bytes:
+        """The pickle of the function and all that its tasks have in common."""
+        parts = (function, tasks.constants, tasks.keywords, objects)
+        try:
+            return self.dump(parts)
+        except Exception as error:
+            raise self._named(error, self._parts(function, tasks, objects)) from error
+
+    def partition(self, tasks: Tasks, numbers: range) -> bytes:
+        """The pickle of the tasks of one partition, with their element arguments."""
+        columns: dict[int | str, Column] = {
+            place: self._column(column, numbers, place) for place, column in tasks.columns.items()
+        }
+        rows = None if tasks.rows is None else self._column(ElemArg(tasks.rows), numbers, "elemArgs")
+        return pickle.dumps(Partition(numbers, columns, rows), 5)
+
+    def _column(self, column: ElemArg, numbers: range, place: int | str) -> Column:
+        values = column.values[numbers.start : numbers.stop : numbers.step]
+        if not isinstance(values, (list, tuple)):  # a range, or an array of numbers
+            return Column(values, pickled=False)
+        if all(type(value) in _ATOMS for value in values):
+            return Column(values, pickled=False)
+        return Column([self._element(value, i, place) for i, value in zip(numbers, values, strict=True)], pickled=True)
+
+    def _element(self, value: Any, number: int, place: int | str) -> bytes:
+        if _is_plain(value):
+            return pickle.dumps(value, 5)
+        try:
+            return self.dump(value)
+        except Exception as error:
+            name = place if isinstance(place, str) else f"argument {place + 1}"
+            raise self._named(error, [(f"element {number} of {name}", value)]) from error
+
+    def _parts(self, function: Any, tasks: Tasks, objects: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        yield "FUN", function
+        for i, value in enumerate(tasks.constants):
+            yield f"argument {i + 1} of FUN", value
+        for name, value in (*tasks.keywords.items(), *((f"execObjects: {n}", v) for n, v in objects.items())):
+            yield f"argument {name!r}" if name in tasks.keywords else name, value
+
+    def _named(self, error: Exception, parts: Sequence[tuple[str, Any]] | Iterator[tuple[str, Any]]) -> RxError:
+        """The error to raise: what was wrong, behind the way to the variable that holds it."""
+        if isinstance(error, RxArgumentError):
+            return error
+        for name, value in parts:
+            path = self._path_to_culprit(name, value, set())
+            if path is not None:
+                where, cause = path
+                reason = str(cause) if isinstance(cause, RxShippingError) else _reason(cause)
+                return RxShippingError(f"cannot send {where} to the workers: {reason}")
+        return RxShippingError(f"cannot send the function and its arguments to the workers: {_reason(error)}")
+
+    def _path_to_culprit(self, name: str, value: Any, seen: set[int]) -> tuple[str, Exception] | None:
+        if id(value) in seen:
+            return None
+        seen.add(id(value))
+        try:
+            self.dump(value)
+        except Exception as error:
+            for inner, held in captured(value):
+                deeper = self._path_to_culprit(f"{name} → {inner}", held, seen)
+                if deeper is not None:
+                    return deeper
+            return name, error
+        return None
+
+
+def _reason(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}. Make it inside FUN, or pass what it was made from"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether Python's own pickler suffices: containers of plain values, and arrays of numbers."""
+    kind = type(value)
+    if kind in _ATOMS:
+        return True
+    if kind in (list, tuple, set, frozenset):
+        return all(map(_is_plain, value))
+    if kind is dict:
+        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and kind is numpy.ndarray and value.dtype.kind in "biufcmMSU"
+
+
+def captured(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a value holds, each with the words for it: the variables of a function, the attributes of an object."""
+    if isinstance(value, functools.partial):
+        yield "function of the partial", value.func
+        yield from ((f"argument {i + 1} of the partial", held) for i, held in enumerate(value.args))
+        yield from ((f"argument {name!r} of the partial", held) for name, held in value.keywords.items())
+    elif isinstance(value, types.MethodType):
+        yield "its object", value.__self__
+    elif isinstance(value, FunctionType):
+        for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
+            try:
+                yield f"variable {name!r} of the enclosing function", cell.cell_contents
+            except ValueError:  # a variable that has no value yet
+                continue
+        yield from ((f"global variable {name!r}", held) for name, held in used_globals(value).items())
+        yield from ((f"default value {i + 1}", held) for i, held in enumerate(value.__defaults__ or ()))
+        yield from ((f"default of {name!r}", held) for name, held in (value.__kwdefaults__ or {}).items())
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from ((f"item {i}", held) for i, held in enumerate(value))
+    elif isinstance(value, dict):
+        yield from ((f"key {key!r}", held) for key, held in value.items())
+    elif not isinstance(value, (type, ModuleType)):
+        yield from ((f"attribute {name!r}", held) for name, held in getattr(value, "__dict__", {}).items())
+
+
+def used_globals(function: FunctionType) -> dict[str, Any]:
+    """The globals of its module that a function, or one defined inside it, names."""
+    names = {name for code in _codes(function.__code__) for name in code.co_names}
+    return {name: function.__globals__[name] for name in names if name in function.__globals__}
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def can_keep_a_mark(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
+    """Whether one task could leave in `value` what the next one would find there.
+
+    Only what surely cannot counts as safe: numbers, texts, functions that are looked up by name or hold nothing but
+    safe values. Whatever a task may change is unpickled anew for each task, so that no task meets another's traces.
+    """
+    kind = type(value)
+    if kind in _ATOMS or kind in (range, BuiltinFunctionType, ModuleType, types.CodeType) or isinstance(value, type):
+        return False
+    if id(value) in _seen:
+        return False
+    seen = _seen | {id(value)}
+    if kind in (tuple, frozenset):
+        return any(can_keep_a_mark(item, seen) for item in value)
+    if isinstance(value, FunctionType):
+        return not _found_by_name(value) and _function_keeps(value, seen)
+    if isinstance(value, (functools.partial, types.MethodType)):
+        held = [item for _, item in captured(value)]
+        return any(can_keep_a_mark(item, seen) for item in held)
+    return not (_is_numpy_scalar_or_ufunc(value) or reduce_generator(value) is not None)
+
+
+def _found_by_name(function: FunctionType) -> bool:
+    module = sys.modules.get(function.__module__ or "")
+    found: Any = module if module is not None and function.__module__ != "__main__" else None
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
+
+def _function_keeps(function: FunctionType, seen: frozenset[int]) -> bool:
+    code = function.__code__
+    rebinds = any(_assigns_outside(inner) for inner in _codes(code))
+    return rebinds or bool(function.__dict__) or any(can_keep_a_mark(held, seen) for _, held in captured(function))
+
+
+def _assigns_outside(code: CodeType) -> bool:
+    """Whether code assigns to a global or an enclosing function's variable."""
+    import dis
+
+    outside = {"STORE_GLOBAL", "DELETE_GLOBAL"}
+    return any(
+        step.opname in outside or (step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars)
+        for step in dis.get_instructions(code)
+    )
+
+
+def _is_numpy_scalar_or_ufunc(value: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, (numpy.generic, numpy.ufunc, numpy.dtype))

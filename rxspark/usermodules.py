@@ -1,0 +1,150 @@
+"""The user's own modules: those that are neither Python's, nor installed packages, nor rxspark itself.
+
+A worker on another machine lacks them and a reused worker may hold an older state of them, so their source travels
+with the call (`worker/modules.py` imports it there). Which ones: those that the pickled functions and classes come
+from or import, and what these import in turn.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import hashlib
+import importlib.machinery
+import importlib.util
+import os
+import sys
+import sysconfig
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from rxspark.worker.payload import ModuleSource
+
+__all__ = ["UserModules"]
+
+
+class UserModules:
+    """Gathers the names of the modules that a call's objects come from; `sources` follows what they import."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._codes: set[CodeType] = set()
+
+    def note_name(self, name: str) -> None:
+        """Take note of a module that the workers will import."""
+        self._names.add(name)
+
+    def note(self, obj: Any) -> None:
+        """Take note of an object that is being pickled."""
+        if isinstance(obj, ModuleType):
+            self._names.add(obj.__name__)
+        elif isinstance(obj, (FunctionType, type)):
+            self._names.add(obj.__module__ or "")
+            if isinstance(obj, FunctionType):
+                self._codes.add(obj.__code__)
+
+    def sources(self) -> dict[str, ModuleSource]:
+        """The source of each of the user's own modules, by name; packages above a module are with it."""
+        found: dict[str, ModuleSource] = {}
+        waiting = {*self._names, *(name for code in self._codes for name in _imported_by_code(code))}
+        while waiting:
+            name = waiting.pop()
+            for part in _with_packages(name):
+                if part in found or _installed(part.partition(".")[0]):
+                    continue
+                file = _own_file(part)
+                if file is not None:
+                    found[part], imports = _read(file, part, os.stat(file).st_mtime_ns)
+                    waiting |= imports
+        return found
+
+    @staticmethod
+    def digest(sources: dict[str, ModuleSource]) -> str:
+        """A name for this state of all the sources together."""
+        state = hashlib.blake2b(digest_size=16)
+        for name in sorted(sources):
+            state.update(name.encode() + b"\0" + sources[name].source + b"\0")
+        return state.hexdigest()
+
+
+def _with_packages(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
+
+
+@cache
+def _installed_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    folders = {os.path.realpath(paths[key]) for key in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return tuple(folder + os.sep for folder in folders)
+
+
+@lru_cache(maxsize=4096)
+def _installed(top: str) -> bool:
+    """Whether a top-level name is no business of ours: Python's, rxspark's, or in a site-packages folder."""
+    if top in ("", "__main__", "rxspark") or top in sys.stdlib_module_names or top in sys.builtin_module_names:
+        return True
+    file = _file_of(top)
+    if file is None:
+        return False  # it may come to exist: ask again through _own_file
+    real = os.path.realpath(file)
+    return real.startswith(_installed_folders()) or "site-packages" in real or "dist-packages" in real
+
+
+def _file_of(name: str) -> str | None:
+    """The file of a module, loaded or not; nothing is imported to find it."""
+    module = sys.modules.get(name)
+    if module is not None:
+        return getattr(module, "__file__", None)
+    parent = sys.modules.get(name.rpartition(".")[0]) if "." in name else None
+    search = getattr(parent, "__path__", None) if parent is not None else (None if "." in name else sys.path)
+    if search is None:
+        return None
+    try:
+        spec = importlib.machinery.PathFinder.find_spec(name, list(search))
+    except (ImportError, ValueError):
+        return None
+    return spec.origin if spec is not None and spec.has_location else None
+
+
+def _own_file(name: str) -> str | None:
+    file = _file_of(name)
+    return file if file is not None and file.endswith(".py") and os.path.isfile(file) else None
+
+
+@lru_cache(maxsize=1024)
+def _read(file: str, name: str, changed: int) -> tuple[ModuleSource, frozenset[str]]:
+    """The source of a module and the names that it imports; read again when the file has `changed`."""
+    with open(file, "rb") as opened:
+        source = opened.read()
+    package = os.path.basename(file) == "__init__.py"
+    return ModuleSource(source, file, package), frozenset(_imported_by_source(source, name, package))
+
+
+def _imported_by_source(source: bytes, name: str, package: bool) -> Iterator[str]:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # the worker's import will say so
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = name.split(".") if package else name.split(".")[:-1]
+                above = parents[: len(parents) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _imported_by_code(code: CodeType) -> Iterator[str]:
+    for step in dis.get_instructions(code):
+        if step.opname == "IMPORT_NAME":
+            yield str(step.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _imported_by_code(constant)

@@ -1,0 +1,141 @@
+"""What comes back from a worker: one envelope a task.
+
+The envelopes of one partition travel together, column by column, since a row object for each of a million tasks
+would cost more than the tasks. Values are opaque bytes, pickled one by one inside the task, so that a value that
+cannot be pickled, or cannot be unpickled by the caller, is the error of its own task alone.
+"""
+
+from __future__ import annotations
+
+import linecache
+import pickle
+import re
+import traceback
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import cloudpickle
+
+from rxspark.errors import RxError, RxLostTaskError, RxTaskError
+
+__all__ = ["Envelopes", "Failure", "dump_value", "failure_of"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error of one task, as plain text; `original` is the exception's pickle where it has one."""
+
+    type: str
+    message: str
+    traceback: str
+    original: bytes | None = None
+    lost: bool = False
+
+    def to_error(self, task: int, host: str) -> RxTaskError:
+        """The error that the caller sees, with source lines that only the caller's machine has filled in."""
+        kind = RxLostTaskError if self.lost else RxTaskError
+        return kind(task, self.type, self.message, _with_source(self.traceback), host, _load_exception(self.original))
+
+
+@dataclass
+class Envelopes:
+    """The envelopes of the tasks of one partition that have run."""
+
+    host: str
+    pid: int
+    attempt: int
+    numbers: list[int] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    """The pickled value of each task, None where it failed."""
+    started: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds since 1970-01-01 UTC."""
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    failures: dict[int, Failure] = field(default_factory=dict)
+    output: dict[int, str] = field(default_factory=dict)
+    """Console text by task number, for the tasks that wrote any."""
+    problem: RxError | None = None
+    """Why no task of the partition could run: a matter of the machinery, not of one task."""
+
+    def add(self, number: int, value: bytes | None, started: float, seconds: float) -> None:
+        """Take in the envelope of one task."""
+        self.numbers.append(number)
+        self.values.append(value)
+        self.started.append(started)
+        self.seconds.append(seconds)
+
+    def pack(self) -> bytes:
+        """The envelopes as bytes."""
+        return pickle.dumps(self, 5)
+
+    @staticmethod
+    def unpack(packed: bytes) -> Envelopes:
+        """The envelopes that `pack` made into bytes."""
+        envelopes: Envelopes = pickle.loads(packed)
+        return envelopes
+
+
+def dump_value(value: Any) -> bytes:
+    """The pickle of a task's value: by Python's own pickler, or by cloudpickle for what that one refuses."""
+    try:
+        return pickle.dumps(value, 5)
+    except Exception:
+        try:
+            packed: bytes = cloudpickle.dumps(value, 5)
+        except Exception as error:
+            raise pickle.PicklingError(
+                f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}"
+            ) from error
+        return packed
+
+
+def failure_of(error: BaseException, skip_frames: int = 1) -> Failure:
+    """Describe an exception as text, without the innermost `skip_frames` frames of our own that called FUN."""
+    frames = error.__traceback__
+    for _ in range(skip_frames):
+        frames = frames.tb_next if frames else None
+    try:
+        text = "".join(traceback.TracebackException(type(error), error, frames).format())
+    except Exception as broken:  # an exception whose own __str__ or __repr__ raises
+        text = f"(the traceback could not be formatted: {type(broken).__name__})\n"
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message could not be made: __str__ raised)"
+    return Failure(type(error).__name__, message, text, _dump_exception(error))
+
+
+def _dump_exception(error: BaseException) -> bytes | None:
+    """The exception's pickle if it also unpickles: one whose constructor takes other arguments does not."""
+    try:
+        packed = dump_value(error)
+        pickle.loads(packed)
+    except Exception:
+        return None
+    return packed
+
+
+def _load_exception(packed: bytes | None) -> BaseException | None:
+    if packed is None:
+        return None
+    try:
+        loaded = pickle.loads(packed)
+    except Exception:  # its class exists on the worker alone; the text tells the rest
+        return None
+    return loaded if isinstance(loaded, BaseException) else None
+
+
+_FRAME = re.compile(r'^( *)File "(?P<file>.+)", line (?P<line>\d+), in .*$')
+
+
+def _with_source(text: str) -> str:
+    """Put the user's source line below each frame that lacks one: a notebook's cells exist at the caller's only."""
+    lines = text.splitlines()
+    told: list[str] = []
+    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+        told.append(line)
+        frame = _FRAME.match(line)
+        if frame and not below.startswith(frame[1] + "  "):
+            source = linecache.getline(frame["file"], int(frame["line"])).strip()
+            told += [f"{frame[1]}  {source}"] if source else []
+    return "\n".join(told)

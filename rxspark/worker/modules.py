@@ -1,0 +1,75 @@
+"""The user's own modules on a worker: imported from the caller's source, never from a stale copy.
+
+A worker on another machine does not have them; a reused worker may have them as they were before an edit. So their
+source travels with the call, and a finder serves it to the ordinary import system. Modules are imported anew when
+the caller's sources differ from those that this worker has loaded.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+from collections.abc import Sequence
+from importlib.util import spec_from_loader
+from types import CodeType, ModuleType
+
+from rxspark.worker.payload import Call, ModuleSource, process_token
+
+__all__ = ["install"]
+
+
+class _Loader(importlib.abc.InspectLoader):
+    def __init__(self, module: ModuleSource) -> None:
+        self._module = module
+
+    def is_package(self, fullname: str) -> bool:
+        return self._module.package
+
+    def get_source(self, fullname: str) -> str:
+        return importlib.util.decode_source(self._module.source)
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile(self._module.source, self._module.file, "exec", dont_inherit=True)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__file__ = self._module.file
+        if self._module.package:  # data files and compiled parts beside the source, where this machine has them
+            module.__path__ = [os.path.dirname(self._module.file)]
+        super().exec_module(module)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Serves the modules of the newest call; one a process, first in `sys.meta_path` once it has any."""
+
+    def __init__(self) -> None:
+        self.modules: dict[str, ModuleSource] = {}
+        self.loaded: dict[str, str] = {}
+        """For each module that came from here: the digest of the sources that it came with."""
+        self.digest = ""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        module = self.modules.get(fullname)
+        if module is None:
+            return None
+        self.loaded[fullname] = self.digest
+        return spec_from_loader(fullname, _Loader(module), origin=module.file, is_package=module.package)
+
+
+_finder = _Finder()
+
+
+def install(call: Call) -> None:
+    """Make the caller's own modules importable here as the caller has them; nothing to do in the caller itself."""
+    if call.origin == process_token():
+        return
+    _finder.modules, _finder.digest = call.modules, call.modules_digest
+    if call.modules and _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)
+    held = [name for name in call.modules if name in sys.modules]
+    if any(_finder.loaded.get(name) != call.modules_digest for name in held):
+        for name in held:  # all of them: one module may hold what another one was before the edit
+            del sys.modules[name]

@@ -1,0 +1,133 @@
+"""What travels to a worker: one `Call` a call, one `Partition` for each group of tasks that run together.
+
+A `Call` is the same for all tasks and travels once; a `Partition` holds the numbers of its tasks and the
+element arguments of these tasks alone. Both are plain pickles of plain data: whatever is the user's own lies
+inside as bytes, so that it is unpickled by the guarded runner, where a failure is reported and not lost.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from rxspark.rng.kinds import Root
+
+__all__ = [
+    "Call",
+    "Column",
+    "InFile",
+    "Inline",
+    "ModuleSource",
+    "Parcel",
+    "Partition",
+    "Surroundings",
+    "process_token",
+]
+
+_PROCESS = uuid.uuid4().hex
+
+
+def process_token() -> str:
+    """A name of this very process: a forked child shares the module's state, but not the process number."""
+    return f"{_PROCESS}-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The caller's process as the task expects to see it; for workers on the caller's own machine."""
+
+    host: str
+    environ: dict[str, str]
+    cwd: str
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """The source of one of the user's own modules, as the caller's machine has it."""
+
+    source: bytes
+    file: str
+    package: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """All that the tasks of one call have in common."""
+
+    id: str
+    program: bytes
+    """Pickle of (function, positional constants, keyword constants, objects for the function's globals)."""
+    fresh: bool
+    """Unpickle the program for each task: something in it could keep a mark that a task leaves."""
+    root: Root
+    tasks_per_stream: int
+    packages: tuple[str, ...] = ()
+    modules: dict[str, ModuleSource] = field(default_factory=dict)
+    modules_digest: str = ""
+    surroundings: Surroundings | None = None
+    warning_filters: tuple[tuple[Any, ...], ...] = ()
+    log_level: int = 30
+    console_limit: int = 100_000
+    stop_on_error: bool = False
+    origin: str = field(default_factory=process_token)
+    """The process that made the call; its own modules are left as they are."""
+
+
+class Column:
+    """The values of one element argument, for the tasks of one partition.
+
+    Values that a task cannot change lie there as they are, in one pickle; all others are pickled one by one, so
+    that two tasks never share an object, whether or not they run in the same partition.
+    """
+
+    def __init__(self, values: Sequence[Any], pickled: bool) -> None:
+        self.values = values
+        self.pickled = pickled
+
+    def __getitem__(self, index: int) -> Any:
+        value = self.values[index]
+        return pickle.loads(value) if self.pickled else value
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The tasks that run one after another in one place."""
+
+    numbers: range
+    columns: dict[int | str, Column]
+    """Element arguments by position or keyword."""
+    rows: Column | None = None
+    """Entries of `elemArgs`: (positional, keyword) arguments of each task."""
+
+
+class Parcel(Protocol):
+    """A way for the bytes of a `Call` to reach a worker; a Spark broadcast is one too."""
+
+    @property
+    def value(self) -> bytes:
+        """The bytes."""
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Bytes that travel with each partition: for what is small."""
+
+    value: bytes
+
+
+@dataclass(frozen=True)
+class InFile:
+    """Bytes in a file on this machine, read by each worker."""
+
+    path: str
+
+    @property
+    def value(self) -> bytes:
+        """The bytes of the file."""
+        return Path(self.path).read_bytes()

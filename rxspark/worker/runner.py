@@ -1,0 +1,207 @@
+"""The guarded runner: the one way in which any backend runs tasks.
+
+It sets the whole visible state of the process (modules, environment, working directory, search path, warnings
+filters, console, random streams) from what travelled with the call, runs the tasks, puts each task's answer into
+an envelope, undoes after each task what that task changed, and leaves the process as it found it.
+
+No exception of the user's leaves it: a task's error is that task's envelope, and what keeps the whole partition
+from running (the function cannot be rebuilt here, a package is missing) is the envelopes' `problem`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import pickle
+import platform
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FunctionType, MethodType
+from typing import Any
+
+from rxspark.errors import RxError, RxMissingError, RxShippingError
+from rxspark.rng.streams import Streams
+from rxspark.worker import modules
+from rxspark.worker.console import Console
+from rxspark.worker.envelope import Envelopes, dump_value, failure_of
+from rxspark.worker.payload import Call, Parcel, Partition
+from rxspark.worker.state import ProcessState
+
+__all__ = ["CallerInterrupt", "current_task", "globals_of", "run_partition"]
+
+# Console, environment and random generators belong to the process: threads of one process take turns. A thread
+# that already runs a task may start another call inside it.
+_turn = threading.RLock()
+
+_task: int | None = None
+
+
+class CallerInterrupt(KeyboardInterrupt):
+    """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
+
+
+def current_task() -> int | None:
+    """The number of the task that this process is running, None outside of tasks."""
+    return _task
+
+
+def run_partition(parcel: Parcel, partition: bytes, attempt: int = 0) -> bytes:
+    """Run the tasks of one partition one after another and give their envelopes, packed."""
+    with _turn:
+        envelopes = Envelopes(platform.node(), os.getpid(), attempt)
+        try:
+            call: Call = pickle.loads(parcel.value)
+            _run(call, pickle.loads(partition), envelopes)
+        except RxError as problem:
+            envelopes.problem = problem
+        return envelopes.pack()
+
+
+def _run(call: Call, partition: Partition, envelopes: Envelopes) -> None:
+    modules.install(call)
+    with (
+        ProcessState(call.surroundings, call.warning_filters) as state,
+        Console(call.console_limit, call.log_level) as console,
+        Streams(call.root) as streams,
+        _Program(call) as program,
+    ):
+        stream = -1
+        for index, number in enumerate(partition.numbers):
+            if number // call.tasks_per_stream != stream:
+                stream = number // call.tasks_per_stream
+                streams.start(stream)
+            _run_task(program, partition, index, number, envelopes)
+            streams.settle()
+            state.settle(console.warned)
+            text = console.take()
+            if text:
+                envelopes.output[number] = text
+            if envelopes.failures and call.stop_on_error:
+                return
+
+
+def _run_task(program: _Program, partition: Partition, index: int, number: int, envelopes: Envelopes) -> None:
+    global _task
+    outer, _task = _task, number
+    started, clock = time.time(), time.perf_counter()
+    value = None
+    try:
+        function, args, kwargs = program.arguments(partition, index)
+        value = _call(function, args, kwargs)
+        value = dump_value(value)
+    except CallerInterrupt:
+        raise
+    except BaseException as error:
+        value = None
+        envelopes.failures[number] = failure_of(error, skip_frames=_own_frames(error))
+    finally:
+        _task = outer
+    envelopes.add(number, value, started, time.perf_counter() - clock)
+
+
+def _call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call FUN; a frame of its own, so that a traceback can be cut right below it."""
+    return function(*args, **kwargs)
+
+
+def _own_frames(error: BaseException) -> int:
+    """How many frames of the traceback are ours: all down to `_call`, or only this file's if FUN was not reached."""
+    trace, depth = error.__traceback__, 0
+    while trace is not None:
+        depth += 1
+        if trace.tb_frame.f_code is _call.__code__:
+            return depth
+        trace = trace.tb_next
+    return 1
+
+
+class _Program:
+    """The user's function and constants, unpickled once a partition, or for each task where a task could mark them."""
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._loaded: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
+        self._displaced: list[tuple[dict[str, Any], str, Any]] = []
+
+    def __enter__(self) -> _Program:
+        for name in self._call.packages:
+            _import(name)
+        tops = {name.partition(".")[0] for name in self._call.packages}
+        self._packages = {name: sys.modules[name] for name in tops}
+        self._load()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for namespace, name, value in self._displaced:
+            if value is _ABSENT:
+                namespace.pop(name, None)
+            else:
+                namespace[name] = value
+
+    def _load(self) -> None:
+        try:
+            function, args, kwargs, objects = pickle.loads(self._call.program)
+        except Exception as error:
+            raise RxShippingError(
+                f"the function and its arguments arrived on {platform.node()} but could not be rebuilt there: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+        self._bind({**self._packages, **objects}, globals_of(function))
+        self._loaded = function, args, kwargs
+
+    def _bind(self, objects: dict[str, Any], namespace: dict[str, Any] | None) -> None:
+        """Put objects into FUN's globals; a module that outlives the partition gets its own back at the end."""
+        if not objects or namespace is None:
+            return
+        module = sys.modules.get(namespace.get("__name__", ""))
+        if module is not None and vars(module) is namespace and not self._displaced:
+            self._displaced = [(namespace, name, namespace.get(name, _ABSENT)) for name in objects]
+        namespace.update(objects)
+
+    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
+        """The function and the arguments of the partition's task `index`."""
+        if self._loaded is None:
+            self._load()
+        assert self._loaded is not None
+        function, constants, keywords = self._loaded
+        if self._call.fresh:
+            self._loaded = None
+        args, kwargs = list(constants), dict(keywords)
+        for place, column in partition.columns.items():
+            if isinstance(place, int):
+                args[place] = column[index]
+            else:
+                kwargs[place] = column[index]
+        if partition.rows is not None:
+            first, more = partition.rows[index]
+            args[:0] = first
+            kwargs.update(more)
+        return function, args, kwargs
+
+
+_ABSENT = object()
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RxMissingError(
+            f"packagesToLoad: {name!r} cannot be imported on {platform.node()}: {error}. "
+            f"Install it there, or take it out of packagesToLoad"
+        ) from error
+
+
+def globals_of(function: Any) -> dict[str, Any] | None:
+    """The globals in which FUN looks up its names; None for what has none, as a builtin."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, type):
+        function = function.__init__
+    elif not isinstance(function, (FunctionType, MethodType)):
+        function = vars(type(function)).get("__call__")
+    function = getattr(function, "__func__", function)
+    return function.__globals__ if isinstance(function, FunctionType) else None
