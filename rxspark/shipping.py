@@ -25,12 +25,13 @@ _ATOMS = (int, float, complex, bool, str, bytes, type(None))
 _SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
 
 
-class _Pickler(cloudpickle.Pickler):
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
-    def __init__(self, file: io.BytesIO, modules: UserModules) -> None:
+    def __init__(self, file: io.BytesIO, modules: UserModules, of_one_task: bool) -> None:
         super().__init__(file, protocol=5)
         self._modules = modules
+        self._of_one_task = of_one_task
 
     def reducer_override(self, obj: Any) -> Any:
         kind = type(obj)
@@ -39,7 +40,7 @@ class _Pickler(cloudpickle.Pickler):
                 f"a {kind.__name__} exists only in the driver program and cannot be used in a task; "
                 f"pass the data that the task needs as an argument"
             )
-        reduced = reduce_generator(obj)
+        reduced = reduce_generator(obj, self._of_one_task)
         if reduced is not None:
             return reduced
         if kind is CodeType:
@@ -65,8 +66,8 @@ class Shipper:
     def __init__(self) -> None:
         self.modules = UserModules()
 
-    def dump(self, value: Any) -> bytes:
-        """The pickle of one value.
+    def dump(self, value: Any, of_one_task: bool = False) -> bytes:
+        """The pickle of one value, which is for one task only or for all of them.
 
         Raises
         ------
@@ -74,7 +75,7 @@ class Shipper:
             Our own refusals as they are; whatever else goes wrong in pickling as it was raised.
         """
         file = io.BytesIO()
-        _Pickler(file, self.modules).dump(value)
+        _Pickler(file, self.modules, of_one_task).dump(value)
         return file.getvalue()
 
     def program(self, function: Callable[..., Any], tasks: Tasks, objects: dict[str, Any]) -> bytes:
@@ -105,7 +106,7 @@ class Shipper:
         if _is_plain(value):
             return pickle.dumps(value, 5)
         try:
-            return self.dump(value)
+            return self.dump(value, of_one_task=True)
         except Exception as error:
             name = place if isinstance(place, str) else f"argument {place + 1}"
             raise self._named(error, [(f"element {number} of {name}", value)]) from error
@@ -218,7 +219,7 @@ def can_keep_a_mark(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
     if isinstance(value, (functools.partial, types.MethodType)):
         held = [item for _, item in captured(value)]
         return any(can_keep_a_mark(item, seen) for item in held)
-    return not (_is_numpy_scalar_or_ufunc(value) or reduce_generator(value) is not None)
+    return not _is_numpy_scalar_or_ufunc(value)
 
 
 def _found_by_name(function: FunctionType) -> bool:

@@ -28,7 +28,8 @@ class ForeachBackend:
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         backend = {"backend": options["backend"]} if "backend" in options else {}
         with joblib.parallel_config(**backend):
-            return max(1, min(tasks, joblib.effective_n_jobs(options.get("n_jobs"))))
+            workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
+        return max(1, min(tasks, workers))
 
     def nodes(self) -> list[str]:
         return [platform.node()]

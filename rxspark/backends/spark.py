@@ -89,14 +89,15 @@ _mailboxes: weakref.WeakKeyDictionary[SparkContext, _Mailbox] = weakref.WeakKeyD
 class _RunPartition:
     """What Spark runs for each of its partitions."""
 
-    def __init__(self, work_id: str, call: Parcel, letters: Any) -> None:
-        self._work_id = work_id
+    def __init__(self, work: Work, call: Parcel, letters: Any) -> None:
+        self._work_id = work.id
+        self._attempt = work.attempt
         self._call = call
         self._letters = letters
 
-    def __call__(self, index: int, partitions: Iterable[bytes]) -> Iterator[Any]:
+    def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
         _acknowledge_quickly()
-        attempt = TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         for partition in list(partitions):  # read to its end, or PySpark throws the worker away
             self._letters.add([(self._work_id, run_partition(self._call, partition, attempt))])
         return iter(())
@@ -105,11 +106,11 @@ class _RunPartition:
 class _RunOncePerNode(_RunPartition):
     """As a barrier stage: all slots at once, so that each host is among them; the first slot of a host runs."""
 
-    def __init__(self, work_id: str, call: Parcel, letters: Any, partitions: list[bytes]) -> None:
-        super().__init__(work_id, call, letters)
-        self._partitions = partitions
+    def __init__(self, work: Work, call: Parcel, letters: Any) -> None:
+        super().__init__(work, call, letters)
+        self._partitions = work.partitions
 
-    def __call__(self, index: int, slots: Iterable[int]) -> Iterator[Any]:
+    def __call__(self, index: int, slots: Iterable[Any]) -> Iterator[Any]:
         list(slots)
         context = BarrierTaskContext.get()
         hosts = [info.address.rpartition(":")[0] or info.address for info in context.getTaskInfos()]
@@ -168,10 +169,10 @@ class SparkBackend:
             self._context.cancelJobGroup(work.id)
 
     def _submit(self, work: Work) -> None:
-        large = len(work.call) >= _BROADCAST_FROM
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
         with _submitting:
-            call = self._context.broadcast(work.call) if large else Inline(work.call)
+            large = self._context.broadcast(work.call) if len(work.call) >= _BROADCAST_FROM else None
+            call = large or Inline(work.call)
             rdd = self._rdd(work, call)
             # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
             # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
@@ -180,15 +181,15 @@ class SparkBackend:
             if not work.cancelled.is_set():
                 job.count()
         finally:
-            if large:
-                call.destroy()
+            if large is not None:
+                large.destroy()
 
     def _rdd(self, work: Work, call: Parcel) -> Any:
         if work.once_per_node:
             slots = self.slots(1, {})
-            task = _RunOncePerNode(work.id, call, self._mailbox.letters, work.partitions)
+            task = _RunOncePerNode(work, call, self._mailbox.letters)
             return self._context.parallelize(range(slots), slots).barrier().mapPartitionsWithIndex(task)
-        run = _RunPartition(work.id, call, self._mailbox.letters)
+        run = _RunPartition(work, call, self._mailbox.letters)
         return self._context.parallelize(work.partitions, len(work.partitions)).mapPartitionsWithIndex(run)
 
 

@@ -118,7 +118,7 @@ def _packed_rxspark() -> str:
     package = Path(__file__).parents[1]
     path = Path(tempfile.mkdtemp(prefix="rxspark-")) / "rxspark.zip"
     atexit.register(_remove, path)
-    with zipfile.PyZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.PyZipFile(str(path), "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writepy(str(package))
         for source in package.rglob("*.py"):
             archive.write(source, source.relative_to(package.parent))

@@ -7,12 +7,12 @@ import logging
 import sys
 import warnings
 from types import TracebackType
-from typing import TextIO
+from typing import Any, TextIO
 
 __all__ = ["Console"]
 
 
-class _BoundedBytes(io.RawIOBase):
+class _BoundedBytes(io.BufferedIOBase):
     """Keeps the first and the last half of what is written, and counts what fell out between."""
 
     def __init__(self, limit: int) -> None:
@@ -27,8 +27,8 @@ class _BoundedBytes(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:
-        taken = bytes(memoryview(data))  # type: ignore[arg-type]
+    def write(self, data: Any) -> int:
+        taken = bytes(data)
         room = self.half - len(self.head)
         self.head += taken[:room]
         self.tail += taken[room:] if room < len(taken) else b""
@@ -66,7 +66,7 @@ class Console:
         """Whether a warning was shown since the last `take`."""
 
     def __enter__(self) -> Console:
-        stream = io.TextIOWrapper(self._bytes, encoding="utf-8", errors="backslashreplace", write_through=True)
+        stream = io.TextIOWrapper(self._bytes, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
         self._stream = stream
         self._stdio = sys.stdout, sys.stderr
         sys.stdout = sys.stderr = stream

@@ -12,7 +12,7 @@ import pickle
 import re
 import traceback
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import cloudpickle
@@ -63,6 +63,23 @@ class Envelopes:
         self.values.append(value)
         self.started.append(started)
         self.seconds.append(seconds)
+
+    def extend(self, more: Envelopes) -> None:
+        """Take in the envelopes of other tasks of the same partition."""
+        self.numbers += more.numbers
+        self.values += more.values
+        self.started += more.started
+        self.seconds += more.seconds
+        self.failures |= more.failures
+        self.output |= more.output
+        self.problem = self.problem or more.problem
+
+    def take(self) -> Envelopes:
+        """The envelopes so far, which this object has no longer."""
+        taken = replace(self)
+        fresh = Envelopes(self.host, self.pid, self.attempt)
+        self.__dict__.update(fresh.__dict__)
+        return taken
 
     def pack(self) -> bytes:
         """The envelopes as bytes."""
@@ -132,7 +149,7 @@ def _with_source(text: str) -> str:
     """Put the user's source line below each frame that lacks one: a notebook's cells exist at the caller's only."""
     lines = text.splitlines()
     told: list[str] = []
-    for line, below in zip(lines, [*lines[1:], ""], strict=True):
+    for line, below in zip(lines, [*lines[1:], ""], strict=False):
         told.append(line)
         frame = _FRAME.match(line)
         if frame and not below.startswith(frame[1] + "  "):

@@ -10,6 +10,7 @@ from running (the function cannot be rebuilt here, a package is missing) is the 
 
 from __future__ import annotations
 
+import faulthandler
 import functools
 import importlib
 import os
@@ -23,14 +24,14 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError
-from rxspark.rng.streams import Streams
 from rxspark.worker import modules
 from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
+from rxspark.worker.isolated import Start, run_in_children
 from rxspark.worker.payload import Call, Parcel, Partition
 from rxspark.worker.state import ProcessState
 
-__all__ = ["CallerInterrupt", "current_task", "globals_of", "run_partition"]
+__all__ = ["CallerInterrupt", "current_task", "globals_of", "run_partition", "serve"]
 
 # Console, environment and random generators belong to the process: threads of one process take turns. A thread
 # that already runs a task may start another call inside it.
@@ -52,15 +53,51 @@ def run_partition(parcel: Parcel, partition: bytes, attempt: int = 0) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed."""
     with _turn:
         envelopes = Envelopes(platform.node(), os.getpid(), attempt)
-        try:
-            call: Call = pickle.loads(parcel.value)
-            _run(call, pickle.loads(partition), envelopes)
-        except RxError as problem:
-            envelopes.problem = problem
+        if attempt:
+            run_in_children(parcel.value, partition, envelopes)
+        else:
+            _run(pickle.loads(parcel.value), pickle.loads(partition), envelopes)
         return envelopes.pack()
 
 
-def _run(call: Call, partition: Partition, envelopes: Envelopes) -> None:
+def serve(descriptor: int) -> None:
+    """Run, in a child process, the tasks that come by stdin, and answer one by one by a pipe (see `isolated.py`)."""
+    faulthandler.enable()
+    start: Start = pickle.load(sys.stdin.buffer)
+    envelopes = Envelopes(platform.node(), os.getpid(), attempt=1)
+    with os.fdopen(descriptor, "wb") as pipe:
+
+        def answer(stream: Any) -> None:
+            pickle.dump((envelopes.take(), stream), pipe, 5)
+            pipe.flush()
+
+        _run(pickle.loads(start.call), pickle.loads(start.partition), envelopes, start, answer)
+        answer(None)
+
+
+def _run(
+    call: Call,
+    partition: Partition,
+    envelopes: Envelopes,
+    start: Start | None = None,
+    answer: Callable[[Any], None] | None = None,
+) -> None:
+    """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each."""
+    try:
+        _run_tasks(call, partition, envelopes, start, answer)
+    except RxError as problem:
+        envelopes.problem = problem
+
+
+def _run_tasks(
+    call: Call,
+    partition: Partition,
+    envelopes: Envelopes,
+    start: Start | None,
+    answer: Callable[[Any], None] | None,
+) -> None:
+    from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
+
     modules.install(call)
     with (
         ProcessState(call.surroundings, call.warning_filters) as state,
@@ -69,17 +106,23 @@ def _run(call: Call, partition: Partition, envelopes: Envelopes) -> None:
         _Program(call) as program,
     ):
         stream = -1
-        for index, number in enumerate(partition.numbers):
+        first = start.index if start else 0
+        for index, number in enumerate(partition.numbers[first:], first):
             if number // call.tasks_per_stream != stream:
                 stream = number // call.tasks_per_stream
                 streams.start(stream)
+                if start and start.stream is not None and start.stream.number == stream:
+                    streams.set_state(start.stream)
             _run_task(program, partition, index, number, envelopes)
             streams.settle()
             state.settle(console.warned)
             text = console.take()
             if text:
                 envelopes.output[number] = text
-            if envelopes.failures and call.stop_on_error:
+            failed = bool(envelopes.failures)
+            if answer is not None:
+                answer(streams.get_state())
+            if failed and call.stop_on_error:
                 return
 
 
@@ -200,7 +243,7 @@ def globals_of(function: Any) -> dict[str, Any] | None:
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, type):
-        function = function.__init__
+        function = function.__init__  # type: ignore[misc] # the class itself is meant
     elif not isinstance(function, (FunctionType, MethodType)):
         function = vars(type(function)).get("__call__")
     function = getattr(function, "__func__", function)

@@ -22,9 +22,10 @@ __all__ = ["ProcessState", "portable_filters"]
 
 def portable_filters() -> tuple[tuple[Any, ...], ...]:
     """The warnings filters of this process, with each category as a name: a worker may lack its module."""
+    filters: list[Any] = list(warnings.filters)
     return tuple(
         (action, message, (category.__module__, category.__qualname__), module, line)
-        for action, message, category, module, line in warnings.filters
+        for action, message, category, module, line in filters
     )
 
 
