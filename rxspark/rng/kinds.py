@@ -1,0 +1,325 @@
+"""The kinds of generators, and what a user asks of them: ``RNGseed``, ``RNGkind``.
+
+Stream ``k`` of a kind is a pure function of (seed, kind, k), made where it is needed in the same time for every k. How
+it is made is the column ``how``:
+
+    member    generator ``k mod 6024`` of the family, skipped by ``(k div 6024) * block`` draws
+    skip      the one sequence, skipped by ``k * block`` draws
+    vector    stream 0 is seeded with the seed itself, stream k with words hashed from (kind, seed, k)
+    jump      NumPy's ``jumped(k)``
+    segment   the one quasi-random sequence, skipped by ``k * block`` points
+
+A seed below ``2**32`` is MKL's own seed, so stream 0 is what MKL gives for it, bit for bit. Larger seeds, up to
+``2**63 - 1``, are hashed (SHAKE-128) to six 32-bit words, MKL's seed vector: 192 bits, so two seeds meet by chance
+only where the generator itself has fewer states (MCG31: ``2**31``, MCG59: ``2**59``). MKL itself takes seed 0 as 1 in
+MCG31, R250 and MCG59.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import Any, Literal, SupportsIndex
+
+from rxspark.errors import RxArgumentError, RxMissingError, closest
+from rxspark.rng.current import current
+from rxspark.rng.quasi import DIMENSIONS, SEGMENT, library
+
+__all__ = ["KINDS", "Kind", "Root", "check_capacity", "digest", "fresh_seed", "known_kind", "require", "resolve"]
+
+MEMBERS = 6024  # MT2203's parameter sets in MKL; it answers a larger number with set 0, which is checked here.
+SEED_LIMIT = 2**63
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of generator.
+
+    Attributes
+    ----------
+    family : str
+        What sort of generator it is.
+    how : str
+        How stream k is made; see the module.
+    streams : int
+        Capacity: stream numbers run from 0 to ``streams - 1``.
+    draws : int
+        Capacity of one stream, in 32-bit or 64-bit draws as the generator makes them (one a uniform double); in
+        points for the quasi-random kinds. A stream that is drawn further meets its neighbour.
+    library : str
+        What makes the numbers: ``mkl_random``, ``VSL`` (MKL by ctypes) or ``NumPy``.
+    why : str
+        Where the capacity comes from.
+    source : str
+        The publication.
+    dimensions : int
+        The largest dimension of a quasi-random kind; 0 for the others.
+    """
+
+    family: str
+    how: Literal["member", "skip", "vector", "jump", "segment"]
+    streams: int
+    draws: int
+    library: Literal["mkl_random", "VSL", "NumPy"]
+    why: str
+    source: str
+    dimensions: int = 0
+
+    @property
+    def quasi(self) -> bool:
+        """Whether the numbers are quasi-random: evenly spread, not independent."""
+        return self.dimensions > 0
+
+
+_VECTOR = "seed vectors are hashed: 2**32 streams of 2**64 draws meet with a chance below 2**-120"
+_COUNTER = "2**63 draws, MKL's longest skip, in blocks of 2**42"
+
+KINDS: dict[str, Kind] = {
+    # A multiplicative generator with a prime modulus: the second half of its period is the first, negated, so only
+    # half is used; and a prime block, as power-of-two strides through such a sequence are correlated.
+    "MCG31": Kind(
+        "multiplicative congruential, modulus 2**31 - 1",
+        "skip",
+        (2**30 - 1) // 1_048_583,
+        1_048_583,
+        "mkl_random",
+        "half of the period 2**31 - 2, in blocks of 1,048,583, the first prime above 2**20",
+        "L'Ecuyer, Mathematics of Computation 68 (1999), 249-260",
+    ),
+    "R250": Kind(
+        "generalised feedback shift register",
+        "vector",
+        2**32,
+        2**64,
+        "mkl_random",
+        _VECTOR,
+        "Kirkpatrick and Stoll, Journal of Computational Physics 40 (1981), 517-526",
+    ),
+    "MRG32K3A": Kind(
+        "combined multiple recursive",
+        "skip",
+        2**21,
+        2**42,
+        "mkl_random",
+        _COUNTER,
+        "L'Ecuyer, Operations Research 47 (1999), 159-164",
+    ),
+    # Modulus 2**59: draws 2**j apart share their low j + 2 bits. The block is odd and 2**36 by the golden section, so
+    # that multiples of it keep away from multiples of large powers of two.
+    "MCG59": Kind(
+        "multiplicative congruential, modulus 2**59",
+        "skip",
+        2**20,
+        42_470_972_311,
+        "mkl_random",
+        "half of the period 2**57, in blocks of 42,470,972,311 (an even seed halves the period for each factor of 2)",
+        "NAG Numerical Libraries; MKL Vector Statistics Notes",
+    ),
+    "MT19937": Kind(
+        "Mersenne twister",
+        "vector",
+        2**32,
+        2**64,
+        "mkl_random",
+        _VECTOR,
+        "Matsumoto and Nishimura, ACM TOMACS 8 (1998), 3-30",
+    ),
+    "MT2203": Kind(
+        "6,024 Mersenne twisters, each with parameters of its own",
+        "member",
+        MEMBERS * 2**19,
+        2**44,
+        "mkl_random",
+        "6,024 generators, each with 2**63 draws in blocks of 2**44",
+        "Matsumoto and Nishimura, Dynamic Creation of Pseudorandom Number Generators (2000), 56-69",
+    ),
+    "SFMT19937": Kind(
+        "SIMD-oriented fast Mersenne twister",
+        "vector",
+        2**32,
+        2**64,
+        "mkl_random",
+        _VECTOR,
+        "Saito and Matsumoto, MCQMC 2006 (2008), 607-622",
+    ),
+    "PHILOX4X32X10": Kind(
+        "counter-based", "skip", 2**21, 2**42, "mkl_random", _COUNTER, "Salmon, Moraes, Dror and Shaw, SC11 (2011)"
+    ),
+    "ARS5": Kind(
+        "counter-based, AES rounds",
+        "skip",
+        2**21,
+        2**42,
+        "mkl_random",
+        _COUNTER,
+        "Salmon, Moraes, Dror and Shaw, SC11 (2011)",
+    ),
+    "SOBOL": Kind(
+        "quasi-random",
+        "segment",
+        4095,
+        SEGMENT,
+        "VSL",
+        "one sequence of 2**32 - 1 points, in segments of 2**20",
+        "Bratley and Fox, ACM TOMS 14 (1988), 88-100",
+        dimensions=DIMENSIONS["SOBOL"],
+    ),
+    "NIEDERR": Kind(
+        "quasi-random",
+        "segment",
+        4095,
+        SEGMENT,
+        "VSL",
+        "one sequence of 2**32 - 1 points, in segments of 2**20",
+        "Bratley, Fox and Niederreiter, ACM TOMACS 2 (1992), 195-213",
+        dimensions=DIMENSIONS["NIEDERR"],
+    ),
+    "PHILOX": Kind(
+        "counter-based",
+        "jump",
+        2**63,
+        2**130,
+        "NumPy",
+        "NumPy's jump is 2**128 counters of four draws",
+        "Salmon, Moraes, Dror and Shaw, SC11 (2011)",
+    ),
+    "PCG64DXSM": Kind(
+        "permuted congruential",
+        "jump",
+        2**32,
+        2**64,
+        "NumPy",
+        "NumPy's jump is 2**128 by the golden section: 2**32 streams are at least 2**94 draws apart",
+        "O'Neill, HMC-CS-2014-0905 (2014)",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Root:
+    """What all streams of a call come from: the kind and the seed, and whether the user asked for control.
+
+    Giving ``RNGseed=root.seed, RNGkind=root.kind`` again replays the call.
+
+    >>> Root("MT2203", 777, chosen=True)
+    Root(kind='MT2203', seed=777, chosen=True)
+    """
+
+    kind: str
+    seed: int
+    chosen: bool
+
+
+def digest(root: Root, purpose: str, number: int, size: int) -> bytes:
+    """`size` bytes that belong to one purpose and number of a root: equal everywhere, unrelated to all others."""
+    key = f"rxspark {purpose} {root.kind} {root.seed} {number}"
+    return hashlib.shake_128(key.encode()).digest(size)
+
+
+def fresh_seed() -> int:
+    """A new root seed below ``2**63``; inside a task from the task's stream, so that nested calls repeat with it."""
+    active = current()
+    return active.entropy(63) if active else secrets.randbits(63)
+
+
+def known_kind(kind: Any, argument: str) -> str:
+    """The kind as given, or the error that lists the kinds and suggests one."""
+    if isinstance(kind, str) and kind in KINDS:
+        return kind
+    guess = closest(kind, KINDS) if isinstance(kind, str) else None
+    hint = f"did you mean {guess!r}? " if guess else ""
+    raise RxArgumentError(f"{argument}={kind!r} is not a kind of generator: {hint}The kinds are {', '.join(KINDS)}")
+
+
+def checked_seed(seed: Any, argument: str) -> int:
+    """The seed as an int, or the error that says what is wrong with it."""
+    whole = isinstance(seed, SupportsIndex) and type(seed).__name__ not in ("bool", "bool_")
+    if not whole or not 0 <= operator.index(seed) < SEED_LIMIT:
+        raise RxArgumentError(f"{argument}={seed!r}: a seed is a whole number from 0 to 2**63 - 1")
+    return operator.index(seed)
+
+
+def resolve(seed: Any, kind: Any) -> Root:
+    """The root for ``RNGseed`` and ``RNGkind`` as the user gave them.
+
+    Parameters
+    ----------
+    seed : int, "auto" or None
+        From 0 to ``2**63 - 1``.
+    kind : str, "auto" or None
+        A name in `KINDS`.
+
+    Returns
+    -------
+    Root
+        Neither given: NumPy's PHILOX, which needs no MKL, with a fresh seed. ``"auto"`` or a seed alone: MT2203.
+        A seed that is not given is fresh; it stands in the root, so every call can be replayed.
+
+    Raises
+    ------
+    RxArgumentError
+        For a seed or kind that is not one.
+    RxMissingError
+        When the kind needs MKL and it cannot be loaded here.
+
+    Examples
+    --------
+    >>> resolve(777, "PHILOX")
+    Root(kind='PHILOX', seed=777, chosen=True)
+    """
+    chosen = seed is not None or kind is not None
+    if kind is None or kind == "auto":
+        kind = "MT2203" if chosen else "PHILOX"
+    known_kind(kind, "RNGkind")
+    root = Root(kind, fresh_seed() if seed is None or seed == "auto" else checked_seed(seed, "RNGseed"), chosen)
+    require(kind)
+    return root
+
+
+def require(kind: str) -> None:
+    """Load what makes the numbers of a kind, or say what is missing on this host and which kinds do without."""
+    try:
+        if KINDS[kind].library == "mkl_random":
+            import mkl_random  # noqa: F401 - loading it is the test
+        elif KINDS[kind].library == "VSL":
+            library()
+    except (ImportError, OSError) as error:
+        free = " or ".join(name for name, row in KINDS.items() if row.library == "NumPy")
+        raise RxMissingError(
+            f"random numbers of kind {kind} need Intel MKL, which cannot be loaded on {socket.gethostname()} "
+            f"({error}): pip install mkl mkl-random there, or use RNGkind={free}, which need NumPy alone"
+        ) from error
+
+
+def capacity(root: Root) -> int:
+    """How many streams a root has: its kind's number, but for MCG59, whose period an even seed shortens."""
+    streams = KINDS[root.kind].streams
+    if root.kind != "MCG59" or not 0 < root.seed < 2**32:
+        return streams
+    return max(1, streams // (root.seed & -root.seed))
+
+
+def check_capacity(root: Root, streams: int) -> None:
+    """Refuse a plan that needs more streams than its root has.
+
+    Raises
+    ------
+    RxArgumentError
+        Says how many were asked for, how many there are and why, and which kinds have enough.
+
+    Examples
+    --------
+    >>> check_capacity(Root("MT2203", 777, chosen=True), 10_000)
+    """
+    most = capacity(root)
+    if streams <= most:
+        return
+    enough = ", ".join(name for name, row in KINDS.items() if row.streams >= streams and not row.quasi)
+    raise RxArgumentError(
+        f"RNGkind={root.kind!r} with RNGseed={root.seed} has {most:,} streams ({KINDS[root.kind].why}), but "
+        f"{streams:,} are asked for. Kinds that have enough: {enough or 'none'}; or put more tasks in a chunk, "
+        f"as each chunk takes one stream (taskChunkSize)"
+    )

@@ -1,0 +1,155 @@
+"""Streams: the random numbers of one run of tasks, installed in this process and taken out again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import mtrand
+
+from rxspark.rng.current import STACK, current
+from rxspark.rng.engines import Counter, Jumped, engine
+from rxspark.rng.kinds import Root, digest
+from rxspark.rng.numpy_random import NumpyRandom, NumpyState
+from rxspark.rng.stdlib_random import StdlibRandom
+
+__all__ = ["StreamState", "Streams", "current"]
+
+
+class StreamState(NamedTuple):
+    """A place in a stream, over all libraries; picklable, and good in any process under the same root."""
+
+    number: int
+    asked: int
+    bits: Mapping[str, Any]
+    numpy: NumpyState
+    stdlib: tuple[Any, ...] | None
+
+
+class Streams:
+    """The streams of one root, as a context manager that borrows the process's generators.
+
+    Inside, the current stream feeds ``np.random.*``, ``np.random.mtrand._rand`` (scipy, scikit-learn),
+    ``np.random.default_rng()`` and RandomState() without a seed, ``random.*`` and `generator`. On leaving, all of them
+    are as they were. Instances nest; only the innermost may be used.
+
+    An unseeded ``random.Random()`` stays with the system's entropy: modules of the standard library make such objects
+    for themselves once a process (`tempfile` does), which would let a worker's past into the numbers.
+
+    Parameters
+    ----------
+    root : Root
+        The kind and the seed.
+    normal_kind : str or None
+        ``"BOXMULLER"``, ``"BOXMULLER2"`` or ``"ICDF"``, for the pseudo-random kinds of MKL.
+    dimension : int
+        The dimension of a quasi-random kind.
+    owner : str
+        Who opens it: ``"rxExec"`` for a run of tasks, ``"rxRngNewStream"`` for a user's own stream.
+
+    Raises
+    ------
+    RxMissingError
+        When the kind needs MKL and this host lacks it.
+
+    Examples
+    --------
+    >>> with Streams(Root("PHILOX", 777, chosen=True)) as streams:
+    ...     streams.start(0)
+    ...     first = np.random.uniform()
+    ...     streams.start(0)
+    ...     first == np.random.uniform()
+    True
+    """
+
+    def __init__(self, root: Root, normal_kind: str | None = None, dimension: int = 1, owner: str = "rxExec") -> None:
+        self.root = root
+        self.normal_kind = normal_kind
+        self.dimension = dimension
+        self.owner = owner
+        self.number = 0
+        self._asked = 0  # how often this stream was asked for entropy
+        self._counter = Counter(root)
+        self._engine = engine(root, normal_kind, dimension)
+        self.bits = self._engine.bits if isinstance(self._engine, Jumped) else self._counter.bits
+        self.numpy = NumpyRandom(self.bits, self._engine, self._engine.names() if self._engine else {})
+        self.stdlib = StdlibRandom(self._stdlib_seed, self.entropy)
+
+    def __enter__(self) -> Streams:
+        # By value, as an outer Streams of the same process uses the same objects.
+        self._outer_bits = [(bits, bits.state) for bits in {self._counter.bits, self.bits}]
+        self.numpy.enter()
+        self.stdlib.enter()
+        STACK.append(self)
+        self.start(0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close_inner()
+        STACK.pop()
+        self.stdlib.exit()
+        self.numpy.exit()
+        for bits, state in self._outer_bits:
+            bits.state = state
+
+    def start(self, number: int) -> None:
+        """Make stream `number` the current one, at its beginning.
+
+        Parameters
+        ----------
+        number : int
+            From 0 to the kind's capacity - 1 (`kinds.check_capacity` is asked before launch).
+        """
+        self.settle()
+        self.number = number
+        self._asked = 0
+        self._counter.start(number)
+        if self._engine:
+            self._engine.start(number)
+        mtrand.set_bit_generator(self.bits)  # this also drops the second of a pair of legacy normals
+        self.stdlib.start()
+
+    def settle(self) -> None:
+        """After a task: take back what it seeded or opened itself, and go on with the stream where it left it."""
+        if STACK[-1] is not self:
+            self._close_inner()
+        if self.numpy.seized:
+            self.numpy.settle()
+        if self.stdlib.seized:
+            self.stdlib.settle()
+
+    def _close_inner(self) -> None:
+        """Close the streams that a task opened by rxRngNewStream and did not delete."""
+        while STACK[-1] is not self:
+            STACK[-1].__exit__(None, None, None)
+
+    @property
+    def generator(self) -> np.random.Generator:
+        """A NumPy Generator over the stream's bits: those of ``np.random.*`` for NumPy's kinds, Philox for MKL's."""
+        return np.random.Generator(self.bits)
+
+    def entropy(self, count: int) -> int:
+        """`count` bits that belong to this stream and to no other call: what unseeded generators are seeded with."""
+        self._asked += 1
+        purpose = f"entropy {self._asked}"
+        return int.from_bytes(digest(self.root, purpose, self.number, (count + 7) // 8), "little") >> (-count % 8)
+
+    def _stdlib_seed(self) -> int:
+        return int.from_bytes(digest(self.root, "random", self.number, 32), "little")
+
+    def get_state(self) -> StreamState:
+        """The place in the current stream, from which `set_state` goes on, here or in another process."""
+        state = self.numpy.get_state()
+        return StreamState(self.number, self._asked, self._counter.bits.state, state, self.stdlib.get_state())
+
+    def set_state(self, state: StreamState) -> None:
+        """Go to a place that `get_state` gave under the same root."""
+        self.settle()
+        self.number, self._asked = state.number, state.asked
+        self._counter.bits.state = state.bits
+        self.numpy.set_state(state.numpy)
+        self.stdlib.set_state(state.stdlib)
