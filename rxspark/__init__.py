@@ -30,6 +30,7 @@ from rxspark.execute import rxExec, rxRemoteGetId
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.results import RxResults
+from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 
 __version__ = "0.1.0"
 
@@ -58,4 +59,6 @@ __all__ = [
     "rxPingNodes",
     "rxRemoteGetId",
     "rxSetComputeContext",
+    "rxSparkConnect",
+    "rxSparkDisconnect",
 ]

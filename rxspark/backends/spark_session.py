@@ -21,7 +21,7 @@ from rxspark.errors import RxContextError
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
-__all__ = ["Application", "application_for", "classic_context", "stop_own"]
+__all__ = ["Application", "application_for", "classic_context", "has_ended", "stop_own"]
 
 logger = logging.getLogger("rxspark")
 
@@ -82,9 +82,17 @@ def classic_context() -> SparkContext | None:
     _refuse_connect()
     # No public call tells whether there is one without making one; the attribute has been there since Spark 1.
     active: SparkContext | None = SparkContext._active_spark_context
-    if active is None or active._jsc is None or active._jsc.sc().isStopped():
-        return None
-    return active
+    return None if active is None or has_ended(active) else active
+
+
+def has_ended(context: SparkContext) -> bool:
+    """Whether an application was stopped, from here or from its JVM's side."""
+    from py4j.protocol import Py4JError
+
+    try:
+        return context._jsc is None or bool(context._jsc.sc().isStopped())
+    except Py4JError:  # the JVM itself is gone
+        return True
 
 
 def _refuse_connect() -> None:
@@ -142,7 +150,7 @@ def _new_context(context: RxSpark) -> SparkContext:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = context.master or _master_from_elsewhere() or _LOCAL_MASTER
     if context.master is None and master == _LOCAL_MASTER:
-        logger.info("no Spark session is active: starting one on the cores of this machine")
+        logger.warning("no Spark session is active: starting one on the cores of this machine")
     builder = SparkSession.builder.appName("rxspark").master(master)
     for name, value in {**_defaults(master), **context.settings()}.items():
         builder = builder.config(name, value)

@@ -1,0 +1,147 @@
+"""The layout holds: imports run one way, heavy libraries stay where they belong, files stay readable."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rxspark
+
+PACKAGE = Path(rxspark.__file__).parent
+
+# Lower layers first; a module may import from its own layer and from those above it in this list.
+LAYERS = [
+    ["errors", "options"],
+    ["elements", "rng"],
+    ["worker"],
+    ["results", "usermodules", "progress"],
+    ["contexts", "shipping"],
+    ["backends"],
+    ["jobs"],
+    ["execute"],
+    ["nodes", "sparkapp"],
+]
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+
+# Libraries that only these files may name: each has one door.
+DOORS = {
+    "pyspark": {"backends/spark.py", "backends/spark_session.py"},
+    "py4j": {"backends/spark.py"},
+    "findspark": {"backends/spark_session.py"},
+    "joblib": {"backends/foreach.py"},
+    "loky": {"backends/local.py", "nodes.py"},
+    "ctypes": {"rng/quasi.py"},
+    "tqdm": {"progress.py"},
+}
+
+# Imports of our own inside functions: each backend is loaded only when its context is used, and NumPy by the first
+# task rather than by `import rxspark`.
+LAZY = {"backends/__init__.py", "worker/runner.py", "nodes.py", "rng/functions.py", "rng/rebinding.py", "rng/kinds.py"}
+
+
+def _files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _name(file: Path) -> str:
+    return file.relative_to(PACKAGE).as_posix()
+
+
+def _imports(tree: ast.AST) -> list[tuple[str, int]]:
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found += [(alias.name, node.lineno) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.module or "", node.lineno))
+    return found
+
+
+@pytest.mark.parametrize("file", _files(), ids=_name)
+def test_imports_run_one_way(file: Path) -> None:
+    """No module imports from a layer above its own."""
+    layer = _name(file).split("/")[0].removesuffix(".py")
+    if layer == "__init__":
+        return
+    for module, line in _imports(ast.parse(file.read_text())):
+        if module.startswith("rxspark."):
+            imported = module.split(".")[1]
+            assert RANK[imported] <= RANK[layer], f"{_name(file)}:{line} imports {module}, a layer above"
+
+
+@pytest.mark.parametrize("file", _files(), ids=_name)
+def test_each_outside_library_has_one_door(file: Path) -> None:
+    """Libraries that could be exchanged are named in few files only."""
+    for module, line in _imports(ast.parse(file.read_text())):
+        allowed = DOORS.get(module.split(".")[0])
+        assert allowed is None or _name(file) in allowed, f"{_name(file)}:{line} imports {module}"
+
+
+@pytest.mark.parametrize("file", _files(), ids=_name)
+def test_own_imports_inside_functions_are_the_listed_ones(file: Path) -> None:
+    """An import of our own inside a function, which may hide a cycle, is there for a stated reason only."""
+    for function in ast.walk(ast.parse(file.read_text())):
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            own = [line for module, line in _imports(function) if module.split(".")[0] == "rxspark"]
+            assert not own or _name(file) in LAZY, f"{_name(file)}:{own[0]}"
+
+
+@pytest.mark.parametrize("file", _files(), ids=_name)
+def test_files_stay_readable(file: Path) -> None:
+    """No file grows past 400 lines."""
+    assert len(file.read_text().splitlines()) <= 400
+
+
+def test_import_loads_nothing_heavy() -> None:
+    """`import rxspark` loads neither PySpark, pandas, MKL, NumPy, joblib nor loky."""
+    heavy = ["pyspark", "pandas", "numpy", "mkl_random", "mkl", "joblib", "loky", "matplotlib", "tqdm", "pyarrow"]
+    code = f"import sys, rxspark; print([m for m in {heavy!r} if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "[]"
+
+
+def test_the_worker_loads_no_analysis_library() -> None:
+    """What executors import to run a task loads no PySpark, pandas, joblib, loky or matplotlib by itself."""
+    heavy = ["pyspark", "pandas", "joblib", "loky", "matplotlib", "mkl_random"]
+    code = f"import sys, rxspark.worker.runner; print([m for m in {heavy!r} if m in sys.modules])"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "[]"
+
+
+def test_public_names_are_complete_documented_and_typed() -> None:
+    """`__all__` is sorted and complete; every public function has a docstring with an example, and type hints."""
+    public = {name for name in vars(rxspark) if name.lower().startswith("rx") or name == "ComputeContext"}
+    assert set(rxspark.__all__) == public - {"rxspark"}
+    assert rxspark.__all__ == sorted(rxspark.__all__)
+    for name in rxspark.__all__:
+        thing = getattr(rxspark, name)
+        assert inspect.getdoc(thing), f"{name} has no docstring"
+        if inspect.isfunction(thing):
+            assert ">>>" in (thing.__doc__ or ""), f"{name} has no example"
+            assert inspect.signature(thing).return_annotation is not inspect.Signature.empty, name
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "rxspark",
+        *(f"rxspark.{name}" for name in ("contexts", "elements", "errors", "execute", "nodes", "options", "results")),
+    ],
+)
+def test_examples_in_docstrings_run(module: str) -> None:
+    """The examples that the docstrings show give what they say."""
+    run = subprocess.run(
+        [sys.executable, "-m", "doctest", "-o", "ELLIPSIS", _path(module)], capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout
+
+
+def _path(module: str) -> str:
+    file = sys.modules[module].__file__
+    assert file is not None
+    return file
