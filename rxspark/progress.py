@@ -53,5 +53,5 @@ class Progress:
 
         with self._lock:
             if self._total and self._done < self._total:
-                self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task")
+                self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", disable=None)
                 self._bar.start_t -= time.monotonic() - self._started  # the time shown is that of the whole call

@@ -31,7 +31,7 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 # Libraries that only these files may name: each has one door.
 DOORS = {
     "pyspark": {"backends/spark.py", "backends/spark_session.py"},
-    "py4j": {"backends/spark.py"},
+    "py4j": {"backends/spark.py", "backends/spark_session.py"},
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},
     "loky": {"backends/local.py", "nodes.py"},

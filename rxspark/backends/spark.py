@@ -21,7 +21,7 @@ from pyspark import BarrierTaskContext, InheritableThread, SparkContext, TaskCon
 from pyspark.accumulators import AccumulatorParam
 
 from rxspark.backends.base import Work, here
-from rxspark.backends.spark_session import Application
+from rxspark.backends.spark_session import Application, has_ended
 from rxspark.errors import RxContextError
 from rxspark.worker.payload import Inline, Parcel, Surroundings
 from rxspark.worker.runner import run_partition
@@ -153,6 +153,8 @@ class SparkBackend:
             except BaseException as error:
                 outcome.append(error)
 
+        if has_ended(self._context):
+            raise RxContextError(_STOPPED)
         # A thread of its own: job group and description are properties of the JVM thread that belongs to it, and
         # the caller's own thread stays free to be interrupted.
         thread = InheritableThread(target=submit, name=f"rxspark-{work.id}", daemon=True)
@@ -161,12 +163,22 @@ class SparkBackend:
             while thread.is_alive():
                 thread.join(_POLL)
         if outcome and not work.cancelled.is_set():
-            _judge(outcome[0])
+            self._judge(outcome[0])
 
     def cancel(self, work: Work) -> None:
         work.cancelled.set()
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
+
+    def _judge(self, error: BaseException) -> None:
+        """Raise what makes the application unusable; a worker's death does not: its tasks are run again."""
+        if has_ended(self._context):
+            raise RxContextError(_STOPPED) from error
+        if not isinstance(error, Py4JJavaError):
+            raise error
+        told = str(error.java_exception)
+        if "PythonException" in told:  # our runner raises none of the user's, so it is the worker's set-up
+            raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
 
     def _submit(self, work: Work) -> None:
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
@@ -193,18 +205,7 @@ class SparkBackend:
         return self._context.parallelize(work.partitions, len(work.partitions)).mapPartitionsWithIndex(run)
 
 
-def _judge(error: BaseException) -> None:
-    """Raise what makes the application unusable; the death of a worker does not: its tasks are run again."""
-    if not isinstance(error, Py4JError):
-        raise error
-    told = str(error.java_exception) if isinstance(error, Py4JJavaError) else str(error)
-    if "PythonException" in told:  # our runner raises none of the user's, so it is the worker's set-up
-        raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
-    if ("stopped" in told and "SparkContext" in told) or not isinstance(error, Py4JJavaError):
-        raise RxContextError(
-            "the Spark session was stopped while the call ran; start a new one (rxspark does so by itself) and "
-            "call again"
-        ) from error
+_STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
 
 
 def _python_part(told: str) -> str:
