@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
-import uuid
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,7 @@ __all__ = [
     "process_token",
 ]
 
-_PROCESS = uuid.uuid4().hex
+_PROCESS = os.urandom(16).hex()
 
 
 def process_token() -> str:
