@@ -1,0 +1,86 @@
+"""Ctrl-C in a blocking call: one is enough; what was running ends, the prompt returns, the next call works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+PROGRAM = """
+import os, sys, time
+os.environ["PYSPARK_PYTHON"] = sys.executable
+import joblib
+from rxspark import *
+
+def task(i):
+    open(os.path.join({folder!r}, f"started-{{i}}"), "w").close()
+    time.sleep(6)
+    open(os.path.join({folder!r}, f"ended-{{i}}"), "w").close()
+
+if __name__ == "__main__":
+    with {context}, joblib.parallel_config("loky", n_jobs=2):
+        rxExec(abs, -1, timesToRun=2)
+        began = time.time()
+        try:
+            rxExec(task, rxElemArg(range(4)), taskChunkSize=1)
+        except KeyboardInterrupt:
+            print("interrupted", time.time() - began < 5)
+        if "pyspark" in sys.modules:
+            from pyspark import SparkContext
+            for _ in range(100):
+                active = SparkContext._active_spark_context.statusTracker().getActiveJobsIds()
+                if not active:
+                    break
+                time.sleep(0.1)
+            print("active jobs", list(active))
+        print(rxExec(abs, -5, timesToRun=2))
+        time.sleep(7)  # a task that went on would have ended by now
+"""
+
+CONTEXTS = [
+    "RxLocalSeq()",
+    "RxLocalParallel()",
+    "RxForeachDoPar()",
+    pytest.param("RxSpark(master='local[2,4]')", marks=pytest.mark.spark),
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_one_interrupt_ends_a_blocking_call(context: str, tmp_path: Path) -> None:
+    """One SIGINT ends the call, nothing goes on behind it, and the context is still good for the next call."""
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(folder=str(tmp_path), context=context))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    program = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.time() + 120
+    while not any(tmp_path.glob("started-*")) and time.time() < deadline and program.poll() is None:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    program.send_signal(signal.SIGINT)
+    told, complaints = program.communicate(timeout=120)
+    lines = told.splitlines()
+    assert lines[:1] == ["interrupted True"], complaints[-3000:]
+    assert lines[-1] == "[5, 5]"
+    assert "Spark" not in context or "active jobs []" in lines
+    assert not list(tmp_path.glob("ended-*"))
+
+
+def test_a_task_that_raises_keyboard_interrupt_itself_is_only_a_failed_task(tmp_path: Path) -> None:
+    """KeyboardInterrupt raised by FUN, in the caller's own process too, is that task's error."""
+    code = """
+from rxspark import *
+def task(i):
+    if i == 1:
+        raise KeyboardInterrupt("mine")
+    return i
+print(rxExec(task, rxElemArg([0, 1, 2])))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[0, <RxTaskError task 1: KeyboardInterrupt: mine>, 2]"
