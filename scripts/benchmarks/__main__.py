@@ -22,8 +22,9 @@ from benchmarks.workloads import WORKLOADS
 WARM_RUNS, WARM_SECONDS = 20, 3.0
 # A run longer than the first, once warm, is made only once more; one longer than the second is not repeated at all.
 SLOW, VERY_SLOW = 3.0, 30.0
-# Seconds after which a contender is given up: joblib-spark's 10,000 no-op tasks took 343 on two cores.
-GIVE_UP = 900.0
+# Seconds after which a contender is given up, at its start (a JVM: 10 on two cores) and in a run (joblib-spark's
+# 10,000 no-op tasks: 343).
+START_LIMIT, RUN_LIMIT = 120.0, 900.0
 
 # What is imported, each time by a fresh Python.
 IMPORTS = ("rxspark", "joblib", "loky", "pyspark", "distributed", "ray")
@@ -79,15 +80,15 @@ class Running:
             self.process.stdin.flush()
         except BrokenPipeError:
             return {"error": f"it has ended: see {self.log}"}
-        return self.answer()
+        return self.answer(RUN_LIMIT)
 
-    def answer(self) -> dict[str, Any]:
+    def answer(self, limit: float) -> dict[str, Any]:
         """The next line it says; an error when it ends or takes too long."""
         stdout: IO[str] | None = self.process.stdout
         assert stdout
-        if not select.select([stdout], [], [], GIVE_UP)[0]:
+        if not select.select([stdout], [], [], limit)[0]:
             self.process.kill()
-            return {"error": f"no answer within {GIVE_UP:g} s"}
+            return {"error": f"no answer within {limit:g} s"}
         line = stdout.readline()
         return json.loads(line) if line else {"error": f"it has ended: see {self.log}"}
 
@@ -107,7 +108,7 @@ def start(names: list[str], logs: Path) -> list[Running]:
     for name in names:
         began = time.perf_counter()
         running = Running(name, logs)
-        error = running.answer().get("error")
+        error = running.answer(START_LIMIT).get("error")
         say(f"{name}: " + (f"left out, {error}" if error else f"started in {time.perf_counter() - began:.1f} s"))
         if error:
             running.process.kill()
@@ -137,13 +138,14 @@ def contest(workload: str, contenders: list[Running], repeats: int, everything: 
 def warm_up(workload: str, one: Running, measure: Measure) -> int:
     """Untimed runs; gives the number of timed ones that may follow."""
     began = time.perf_counter()
-    for _ in range(WARM_RUNS):
+    for run in range(WARM_RUNS):
         answer = one.ask(workload)
         if "error" in answer or answer["seconds"] > VERY_SLOW:
             measure.add(answer)
             measure.note = measure.note or "one run, not warmed up"
             return 0
-        if time.perf_counter() - began > WARM_SECONDS:
+        # Never after the first, which may start processes and so says nothing about the next.
+        if run and time.perf_counter() - began > WARM_SECONDS:
             break
     if answer["seconds"] > SLOW:
         measure.note = "one run"

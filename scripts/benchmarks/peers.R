@@ -22,7 +22,7 @@ play_dice <- function() {
 noop <- function(i) NULL
 
 if (name == "r-parallel") {
-  cluster <- parallel::makePSOCKcluster(rep("127.0.0.1", cores))
+  cluster <- parallel::makePSOCKcluster(cores)
   parallel::clusterExport(cluster, "play_dice")
   runs <- list(
     noop2 = function() parallel::parLapply(cluster, 1:2, noop),
@@ -34,7 +34,7 @@ if (name == "r-parallel") {
   )
 } else {
   library(future.apply)
-  plan(multisession, workers = rep("127.0.0.1", cores))
+  plan(multisession, workers = cores)
   runs <- list(
     noop2 = function() future_lapply(1:2, noop),
     noop10k = function() future_lapply(1:10000, noop),
