@@ -30,6 +30,7 @@ from rxspark.execute import rxExec, rxRemoteGetId
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.results import RxResults
+from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 
 __version__ = "0.1.0"
@@ -48,6 +49,7 @@ __all__ = [
     "RxResults",
     "RxShippingError",
     "RxSpark",
+    "RxStream",
     "RxTaskError",
     "RxTaskWarning",
     "rxElemArg",
@@ -58,6 +60,10 @@ __all__ = [
     "rxOptions",
     "rxPingNodes",
     "rxRemoteGetId",
+    "rxRngDelStream",
+    "rxRngGetStream",
+    "rxRngNewStream",
+    "rxRngSetStream",
     "rxSetComputeContext",
     "rxSparkConnect",
     "rxSparkDisconnect",
