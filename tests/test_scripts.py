@@ -1,0 +1,225 @@
+"""The shell scripts and the benchmark: what they install and when, what they pass on, and what they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = [*(ROOT / "scripts" / name for name in ("demo", "test", "check", "bench")), ROOT / ".ci" / "run"]
+
+# Stands in for Python: writes down each call, makes a virtual environment that holds itself, and no more.
+STUB = """#!/bin/sh
+echo "$*" >>"$CALLS"
+case "$1 $2" in
+  "-m venv") mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
+  "-m pip") [ -z "$OFFLINE" ] ;;
+  "-m pytest") exit 3 ;;
+esac
+"""
+
+
+class Checkout:
+    """A copy of the checkout's scripts, run with a stand-in for Python."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.calls = folder / "calls"
+        shutil.copytree(ROOT / "scripts", folder / "scripts")
+        shutil.copytree(ROOT / ".ci", folder / ".ci")
+        shutil.copy(ROOT / "pyproject.toml", folder)
+        (folder / "rxspark" / "backends").mkdir(parents=True)
+        shutil.copy(ROOT / "rxspark" / "backends" / "java.py", folder / "rxspark" / "backends")
+        stub = folder / "stub-python"
+        stub.write_text(STUB)
+        stub.chmod(0o755)
+        self.environment = {"PATH": os.environ["PATH"], "CALLS": str(self.calls), "PYTHON": str(stub)}
+
+    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one script; `said` then has what it asked of Python."""
+        self.calls.write_text("")
+        return subprocess.run(
+            [str(self.folder / command[0]), *command[1:]],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def said(self) -> list[str]:
+        """The calls of Python, without those that only look at its version."""
+        return [line for line in self.calls.read_text().splitlines() if not line.startswith("-c")]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A copy whose path holds a space, as people's folders do."""
+    folder = tmp_path / "my checkout"
+    folder.mkdir()
+    return Checkout(folder)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_can_be_run_stop_at_errors_and_say_what_they_do(script: Path) -> None:
+    """Each is executable, begins with a comment, is valid bash, and does not go on after an error."""
+    lines = script.read_text().splitlines()
+    assert os.access(script, os.X_OK)
+    assert lines[0] == "#!/usr/bin/env bash"
+    assert lines[1].startswith("# ")
+    assert "set -euo pipefail" in lines
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+def test_the_tests_run_in_an_environment_made_first(checkout: Checkout) -> None:
+    """scripts/test makes .venv, installs once, leaves out slow tests, and ends with pytest's own status."""
+    told = checkout.run("scripts/test", "-k", "two words")
+    assert told.returncode == 3
+    assert told.stderr == "creating .venv (first time: about two minutes)\n"
+    assert checkout.said == [
+        "-m venv --clear .venv",
+        "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check]",
+        "-m pytest -m not slow -k two words",
+    ]
+
+
+def test_markers_given_by_hand_are_the_only_ones(checkout: Checkout) -> None:
+    """`scripts/test -m slow` runs the slow tests."""
+    checkout.run("scripts/test", "-m", "slow")
+    assert checkout.said[-1] == "-m pytest -m slow"
+
+
+def test_nothing_is_installed_twice(checkout: Checkout) -> None:
+    """A second run, and a script that needs less, install nothing; a changed pyproject.toml is installed."""
+    checkout.run("scripts/test")
+    checkout.run("scripts/test")
+    assert checkout.said == ["-m pytest -m not slow"]
+    checkout.run("scripts/demo", "--context", "localpar")
+    assert checkout.said == ["examples/dice.py --context localpar"]
+    with (checkout.folder / "pyproject.toml").open("a") as file:
+        file.write("# changed\n")
+    told = checkout.run("scripts/test")
+    assert told.stderr == "updating .venv\n"
+    assert len(checkout.said) == 2
+
+
+def test_a_failed_installation_is_tried_again(checkout: Checkout) -> None:
+    """Without a network the script fails, runs nothing, and the next run installs again."""
+    assert checkout.run("scripts/test", OFFLINE="yes").returncode == 1
+    assert not [call for call in checkout.said if "pytest" in call]
+    assert checkout.run("scripts/test").returncode == 3
+    assert checkout.said[0].startswith("-m pip install")
+
+
+def test_the_demo_runs_on_spark_unless_told_otherwise(checkout: Checkout) -> None:
+    """scripts/demo passes --context spark and all of its own arguments on."""
+    checkout.run("scripts/demo", "--seed", "1")
+    assert checkout.said[-1] == "examples/dice.py --context spark --seed 1"
+    checkout.run("scripts/demo", "--context=localpar")
+    assert checkout.said[-1] == "examples/dice.py --context=localpar"
+
+
+def test_the_demo_without_java_says_so_before_installing(checkout: Checkout, tmp_path: Path) -> None:
+    """The message of java_problem and the command that needs no Java; no environment was made."""
+    told = checkout.run("scripts/demo", PYTHON=sys.executable, JAVA_HOME=str(tmp_path / "gone"))
+    assert told.returncode == 1
+    assert f"JAVA_HOME={tmp_path / 'gone'} holds no bin/java" in told.stderr
+    assert told.stderr.endswith("Without Java:  scripts/demo --context localpar\n")
+    assert not (checkout.folder / ".venv").exists()
+
+
+def test_a_python_that_is_too_old_is_named(checkout: Checkout, tmp_path: Path) -> None:
+    """The message says which Python is needed, which was found, and how to get one."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for tool in ("bash", "cat", "dirname", "cksum", "tr", "grep"):
+        (tools / tool).symlink_to(str(shutil.which(tool)))
+    old = tools / "python3"
+    old.write_text('#!/bin/sh\n[ "$1" = --version ] && echo Python 3.9.2\n')
+    old.chmod(0o755)
+    told = checkout.run("scripts/test", PATH=str(tools), PYTHON="")
+    assert told.returncode == 1
+    assert told.stderr.startswith(
+        "rxspark needs Python 3.11 or newer with its venv module. Found: python3 is Python 3.9"
+    )
+    assert "apt-get install python3 python3-venv" in told.stderr
+
+
+def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> None:
+    """Both run, in this order, and the status of the failing one is not lost."""
+    told = checkout.run(".ci/run")
+    assert told.returncode == 1
+    checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
+    assert told.stdout.splitlines() == [*checks, "== scripts/test"]
+    assert checkout.said[-1] == "-m pytest -m not slow"
+
+
+def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
+    """A small run gives a table, JSON with every time, and a plot; a contender that cannot start is left out."""
+    places = f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"
+    asked = "--repeats 2 --only noop2 dice --contenders sequential rx-seq ray"
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *asked.split()],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": places, "MPLCONFIGDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (folder,) = (tmp_path / "bench-results").iterdir()
+    record = json.loads((folder / "results.json").read_text())
+    assert record["problems"] == []
+    assert {work: set(row) for work, row in record["results"].items()} == {
+        "noop2": {"sequential", "rx-seq"},
+        "dice": {"sequential", "rx-seq"},
+    }
+    assert len(record["results"]["dice"]["rx-seq"]["seconds"]) == 2
+    assert (folder / "results.md").read_text() in told.stdout
+    assert (folder / "plot.png").stat().st_size > 5_000
+    assert "ray: left out, it has ended" in told.stderr
+
+
+@pytest.fixture
+def report(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The module that makes the benchmark's tables."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks import report
+
+    return report
+
+
+def test_targets_are_compared_by_medians_of_one_run(report: Any) -> None:
+    """1.1 times the peer's median is reached by 10.9 ms beside 10, missed by 11.1; the ratio is to rxspark's."""
+
+    def row(mine: float) -> dict[str, Any]:
+        return {
+            "loky": {"seconds": [0.5, 0.010, 0.001], "note": ""},
+            "rx-localpar": {"seconds": [mine], "note": ""},
+        }
+
+    assert "| 10.9 | 11.0 (1.1 x loky) | reached |" in report.targets({"noop10k": row(0.0109)})
+    assert "| 11.1 | 11.0 (1.1 x loky) | **not reached** |" in report.targets({"noop10k": row(0.0111)})
+    assert "| loky | 1.0 | 10.0 | 0.50 | 3 |" in report.table("noop10k", row(0.020))
+
+
+def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing result, a game that has no outcome and impossible luck are errors of the contender."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks.workloads import WORKLOADS
+
+    for work, wrong in (
+        ("noop2", [None]),
+        ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070),
+        ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070 + [None]),
+        ("dice", ["Win"] * 6_000 + ["Loss"] * 4_000),
+    ):
+        with pytest.raises(ValueError, match=r"results|games"):
+            WORKLOADS[work].check(wrong)
+    WORKLOADS["dice"].check(["Win"] * 4_929 + ["Loss"] * 5_071)
