@@ -32,12 +32,10 @@ from rxspark.jobs.job import Job
 from rxspark.options import rxGetOption
 from rxspark.results import RxResults, load_values, node_name
 from rxspark.rng.kinds import Root, check_capacity, resolve
-from rxspark.shipping import Shipper, can_keep_a_mark
-from rxspark.usermodules import UserModules
 from rxspark.worker.envelope import Envelopes
 from rxspark.worker.payload import Call
-from rxspark.worker.runner import current_task, globals_of
 from rxspark.worker.state import portable_filters
+from rxspark.worker.task import current_task, globals_of
 
 __all__ = ["rxExec", "rxRemoteGetId"]
 
@@ -306,6 +304,9 @@ def _ship(
     plan: _Plan, root: Root, objects: dict[str, Any], options: dict[str, Any], stop_on_error: bool, backend: Backend
 ) -> Work:
     """Turn the plan into bytes: the call, which travels once, and the partitions."""
+    from rxspark.shipping import Shipper, can_keep_a_mark  # with cloudpickle, which only calls need
+    from rxspark.usermodules import UserModules
+
     tasks, call_id = plan.tasks, f"rxspark-{os.getpid()}-{next(_numbers)}"
     parts = (
         [range(number, number + 1) for number in range(tasks.count)]

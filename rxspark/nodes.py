@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import socket
 import time
 from typing import Any
 
@@ -67,7 +68,7 @@ def rxPingNodes() -> RxNodes:
     >>> {node["status"] for node in rxPingNodes().values()}
     {'success'}
     """
-    answers = rxExec(platform.node, oncePerElem=True)
+    answers = rxExec(socket.gethostname, oncePerElem=True)
     hosts = answers.info["host"]
     return RxNodes(
         (name, {"nodeName": host, "status": "failedJob" if task in answers.errors else "success"})
@@ -82,7 +83,7 @@ def _facts() -> dict[str, Any]:
     import rxspark
 
     return {
-        "nodeName": platform.node(),
+        "nodeName": socket.gethostname(),
         "numCores": loky.cpu_count(),
         "memSize": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         "python": platform.python_version(),

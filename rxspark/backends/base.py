@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -74,4 +74,4 @@ class Backend(Protocol):
 
 def here() -> Surroundings:
     """Give this process as its workers on the same machine should see it."""
-    return Surroundings(platform.node(), dict(os.environ), os.getcwd(), tuple(sys.path))
+    return Surroundings(socket.gethostname(), dict(os.environ), os.getcwd(), tuple(sys.path))

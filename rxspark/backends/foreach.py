@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import platform
+import socket
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -32,7 +32,7 @@ class ForeachBackend:
         return max(1, min(tasks, workers))
 
     def nodes(self) -> list[str]:
-        return [platform.node()]
+        return [socket.gethostname()]
 
     def run(self, work: Work) -> None:
         call = local_parcel(work.call, self._share_dir)

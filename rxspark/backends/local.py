@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import tempfile
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -44,7 +44,7 @@ class LocalBackend:
         return max(1, min(tasks, _allowed()))
 
     def nodes(self) -> list[str]:
-        return [platform.node()]
+        return [socket.gethostname()]
 
     def run(self, work: Work) -> None:
         call = local_parcel(work.call, self._share_dir)

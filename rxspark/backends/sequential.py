@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ class SequentialBackend:
         return 1
 
     def nodes(self) -> list[str]:
-        return [platform.node()]
+        return [socket.gethostname()]
 
     def run(self, work: Work) -> None:
         call = Inline(work.call)

@@ -15,8 +15,6 @@ from array import array
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import cloudpickle
-
 from rxspark.errors import RxError, RxLostTaskError, RxTaskError
 
 __all__ = ["Envelopes", "Failure", "dump_value", "failure_of"]
@@ -97,6 +95,8 @@ def dump_value(value: Any) -> bytes:
     try:
         return pickle.dumps(value, 5)
     except Exception:
+        import cloudpickle  # seldom needed, and a tenth of the time that `import rxspark` takes
+
         try:
             packed: bytes = cloudpickle.dumps(value, 5)
         except Exception as error:

@@ -11,16 +11,14 @@ from running (the function cannot be rebuilt here, a package is missing) is the 
 from __future__ import annotations
 
 import faulthandler
-import functools
 import importlib
 import os
 import pickle
-import platform
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
-from types import FunctionType, MethodType
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError
@@ -30,29 +28,23 @@ from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.isolated import Start, run_in_children
 from rxspark.worker.payload import Call, Parcel, Partition
 from rxspark.worker.state import ProcessState
+from rxspark.worker.task import globals_of, running
 
-__all__ = ["CallerInterrupt", "current_task", "globals_of", "run_partition", "serve"]
+__all__ = ["CallerInterrupt", "run_partition", "serve"]
 
 # Console, environment and random generators belong to the process: threads of one process take turns. A thread
 # that already runs a task may start another call inside it.
 _turn = threading.RLock()
-
-_task: int | None = None
 
 
 class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
 
-def current_task() -> int | None:
-    """The number of the task that this process is running, None outside of tasks."""
-    return _task
-
-
 def run_partition(parcel: Parcel, partition: bytes, attempt: int = 0) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed."""
     with _turn:
-        envelopes = Envelopes(platform.node(), os.getpid(), attempt)
+        envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
         if attempt:
             run_in_children(parcel.value, partition, envelopes)
         else:
@@ -64,7 +56,7 @@ def serve(descriptor: int) -> None:
     """Run, in a child process, the tasks that come by stdin, and answer one by one by a pipe (see `isolated.py`)."""
     faulthandler.enable()
     start: Start = pickle.load(sys.stdin.buffer)
-    envelopes = Envelopes(platform.node(), os.getpid(), attempt=1)
+    envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
     with os.fdopen(descriptor, "wb") as pipe:
 
         def answer(stream: Any) -> None:
@@ -127,8 +119,7 @@ def _run_tasks(
 
 
 def _run_task(program: _Program, partition: Partition, index: int, number: int, envelopes: Envelopes) -> None:
-    global _task
-    outer, _task = _task, number
+    outer = running(number)
     started, clock = time.time(), time.perf_counter()
     value = None
     try:
@@ -141,7 +132,7 @@ def _run_task(program: _Program, partition: Partition, index: int, number: int, 
         value = None
         envelopes.failures[number] = failure_of(error, skip_frames=_own_frames(error))
     finally:
-        _task = outer
+        running(outer)
     envelopes.add(number, value, started, time.perf_counter() - clock)
 
 
@@ -189,7 +180,7 @@ class _Program:
             function, args, kwargs, objects = pickle.loads(self._call.program)
         except Exception as error:
             raise RxShippingError(
-                f"the function and its arguments arrived on {platform.node()} but could not be rebuilt there: "
+                f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
                 f"{type(error).__name__}: {error}"
             ) from error
         self._bind({**self._packages, **objects}, globals_of(function))
@@ -233,18 +224,6 @@ def _import(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise RxMissingError(
-            f"packagesToLoad: {name!r} cannot be imported on {platform.node()}: {error}. "
+            f"packagesToLoad: {name!r} cannot be imported on {socket.gethostname()}: {error}. "
             f"Install it there, or take it out of packagesToLoad"
         ) from error
-
-
-def globals_of(function: Any) -> dict[str, Any] | None:
-    """The globals in which FUN looks up its names; None for what has none, as a builtin."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if isinstance(function, type):
-        function = function.__init__  # type: ignore[misc] # the class itself is meant
-    elif not isinstance(function, (FunctionType, MethodType)):
-        function = vars(type(function)).get("__call__")
-    function = getattr(function, "__func__", function)
-    return function.__globals__ if isinstance(function, FunctionType) else None

@@ -8,7 +8,7 @@ process: results would depend on how the work was laid out.
 from __future__ import annotations
 
 import os
-import platform
+import socket
 import sys
 import warnings
 from contextlib import suppress
@@ -54,7 +54,7 @@ class ProcessState:
         self._catch_warnings = warnings.catch_warnings()
         self._catch_warnings.__enter__()
         self._before = self._snapshot()
-        if self._surroundings and self._surroundings.host == platform.node():
+        if self._surroundings and self._surroundings.host == socket.gethostname():
             os.environ.update(self._surroundings.environ)
             sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
             with suppress(OSError):  # the caller's folder was removed: the worker's own does no harm
