@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
+import sys
 import time
 from typing import Any
 
@@ -86,7 +86,7 @@ def _facts() -> dict[str, Any]:
         "nodeName": socket.gethostname(),
         "numCores": loky.cpu_count(),
         "memSize": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
-        "python": platform.python_version(),
+        "python": sys.version.split()[0],
         "rxspark": rxspark.__version__,
         "numpy": numpy.__version__,
     }

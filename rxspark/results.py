@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import pickle
 from collections.abc import Iterable
@@ -119,6 +118,8 @@ class RxResults(list[Any]):
         return f"{len(self)} results{failed}; {busy:.3g} s of work in {places} process{'es' * (places != 1)}"
 
     def _repr_html_(self) -> str:
+        import html
+
         rows = "".join(
             f"<tr><td>{html.escape(name)}</td><td><pre>{html.escape(_short(value))}</pre></td></tr>"
             for name, value in itertools.islice(zip(self.names, self, strict=True), _SHOWN)

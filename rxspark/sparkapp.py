@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from rxspark.backends import backend_for
-from rxspark.backends.spark_session import stop_own
 from rxspark.contexts import RxLocalSeq, RxSpark, rxGetComputeContext, rxSetComputeContext
 
 __all__ = ["rxSparkConnect", "rxSparkDisconnect"]
@@ -55,6 +54,8 @@ def rxSparkDisconnect() -> None:
     >>> rxGetComputeContext()
     RxLocalSeq()
     """
+    from rxspark.backends.spark_session import stop_own  # with what starting a Spark takes
+
     stop_own()
     if isinstance(rxGetComputeContext(), RxSpark):
         rxSetComputeContext(RxLocalSeq())
