@@ -336,7 +336,7 @@ def _ship(
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
     description = f"rxExec {name}: {tasks.count} tasks"
-    return Work(call_id, description, pickle.dumps(call, 5), partitions, plan.once_per_node, options=options)
+    return Work(call_id, description, pickle.dumps(call, 5), partitions, parts, plan.once_per_node, options=options)
 
 
 def _gather(plan: _Plan, root: Root, envelopes: list[Envelopes]) -> RxResults:

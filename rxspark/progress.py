@@ -54,4 +54,5 @@ class Progress:
         with self._lock:
             if self._total and self._done < self._total:
                 self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", disable=None)
-                self._bar.start_t -= time.monotonic() - self._started  # the time shown is that of the whole call
+                if not self._bar.disable:  # in a log file there is none
+                    self._bar.start_t -= time.monotonic() - self._started

@@ -32,9 +32,13 @@ class Work:
     call: bytes
     """A packed `Call`."""
     partitions: list[bytes]
+    numbers: list[range]
+    """The tasks of each partition."""
     once_per_node: bool = False
     attempt: int = 0
     deliver: Callable[[bytes], None] = field(default=_nobody)
+    trouble: str = ""
+    """Set by the backend: why partitions were not delivered."""
     options: dict[str, Any] = field(default_factory=dict)
     """The call's `foreachOpts`."""
     cancelled: threading.Event = field(default_factory=threading.Event)

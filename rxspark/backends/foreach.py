@@ -42,8 +42,8 @@ class ForeachBackend:
                 if work.cancelled.is_set():
                     return
                 work.deliver(packed)
-        except BrokenProcessPool:
-            pass  # a worker died: what was not delivered is the caller's to run again
+        except BrokenProcessPool as error:
+            work.trouble = str(error)
         finally:
             remove_parcel(call)
 

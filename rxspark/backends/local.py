@@ -52,8 +52,8 @@ class LocalBackend:
             self._executor = _pool(self.slots(len(work.partitions), {}))
             futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in work.partitions}
             _collect(futures, work)
-        except BrokenProcessPool:
-            pass  # broken while tasks were being submitted: what was not delivered is the caller's to run again
+        except BrokenProcessPool as error:  # while tasks were being submitted
+            work.trouble = str(error)
         finally:
             remove_parcel(call)
 
@@ -69,8 +69,8 @@ def _collect(futures: set[Future[bytes]], work: Work) -> None:
         for future in done:
             try:
                 work.deliver(future.result())
-            except (BrokenProcessPool, CancelledError, ShutdownExecutorError):
-                continue
+            except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
+                work.trouble = str(error)
 
 
 def _allowed() -> int:

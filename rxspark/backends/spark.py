@@ -22,7 +22,7 @@ from pyspark.accumulators import AccumulatorParam
 
 from rxspark.backends.base import Work, here
 from rxspark.backends.spark_session import Application, has_ended
-from rxspark.errors import RxContextError
+from rxspark.errors import RxCanceledError, RxContextError
 from rxspark.worker.payload import Inline, Parcel, Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -163,22 +163,28 @@ class SparkBackend:
             while thread.is_alive():
                 thread.join(_POLL)
         if outcome and not work.cancelled.is_set():
-            self._judge(outcome[0])
+            self._judge(work, outcome[0])
 
     def cancel(self, work: Work) -> None:
         work.cancelled.set()
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
 
-    def _judge(self, error: BaseException) -> None:
-        """Raise what makes the application unusable; a worker's death does not: its tasks are run again."""
+    def _judge(self, work: Work, error: BaseException) -> None:
+        """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
         if has_ended(self._context):
             raise RxContextError(_STOPPED) from error
         if not isinstance(error, Py4JJavaError):
             raise error
         told = str(error.java_exception)
+        reason = next((line for line in told.splitlines() if line.strip()), told)
         if "PythonException" in told:  # our runner raises none of the user's, so it is the worker's set-up
             raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
+        if "cancelled" in told:
+            raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
+        if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
+            raise RxContextError(f"Spark could not run the call: {reason}") from error
+        work.trouble = reason
 
     def _submit(self, work: Work) -> None:
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
@@ -204,6 +210,10 @@ class SparkBackend:
         run = _RunPartition(work, call, self._mailbox.letters)
         return self._context.parallelize(work.partitions, len(work.partitions)).mapPartitionsWithIndex(run)
 
+
+# What Spark says when executors or their workers died, and when the results of one job passed the limit that the
+# driver has for them; those that it had delivered by then are here.
+_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", "spark.driver.maxResultSize")
 
 _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
 

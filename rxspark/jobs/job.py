@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -12,14 +11,13 @@ from rxspark.backends.base import Backend, Work
 from rxspark.errors import RxError, RxTaskError
 from rxspark.progress import Progress
 from rxspark.worker.envelope import Envelopes, Failure
-from rxspark.worker.payload import Partition
 
 __all__ = ["Job"]
 
-# Rounds in which what did not come back is run again. In the first one a worker's death costs all that its partition
-# had not delivered; from the second on each task is guarded on its own, so that it costs the guilty one alone; the
-# third is for the death of whole machines.
-_ROUNDS = 3
+# Attempts in a row that bring nothing, after which what is missing is given up. In the first attempt a worker's death
+# costs what its partition had not delivered; from the second on each task is guarded on its own, so that it costs the
+# guilty one alone; the third is for the death of whole machines.
+_ATTEMPTS = 3
 
 
 @dataclass
@@ -68,20 +66,24 @@ class Job:
             raise self._first_error()
 
     def _run_rounds(self) -> None:
-        for attempt in range(_ROUNDS):
-            self.work.attempt = attempt
+        attempts = 0
+        while self.work.partitions and attempts < _ATTEMPTS:
+            self.work.attempt = attempts
             self.backend.run(self.work)
             if self.work.cancelled.is_set():
                 return
-            self.work.partitions = self._missing()
-            if not self.work.partitions:
-                return
-        for packed in self.work.partitions:
-            self._give_up(pickle.loads(packed))
+            before = len(self.work.partitions)
+            self._keep_missing()
+            attempts = attempts + 1 if len(self.work.partitions) == before else 1
+        for numbers in self.work.numbers:
+            self._give_up(numbers)
 
-    def _missing(self) -> list[bytes]:
-        """The partitions that have not been delivered."""
-        return [packed for packed in self.work.partitions if pickle.loads(packed).numbers[0] not in self._answered]
+    def _keep_missing(self) -> None:
+        """Leave in `work` the partitions that have not been delivered."""
+        both = zip(self.work.numbers, self.work.partitions, strict=True)
+        missing = [(numbers, packed) for numbers, packed in both if numbers.start not in self._answered]
+        self.work.numbers = [numbers for numbers, _ in missing]
+        self.work.partitions = [packed for _, packed in missing]
 
     def _take(self, packed: bytes) -> None:
         """Take in the envelopes of one partition; on any thread, also that on which Spark delivers."""
@@ -100,11 +102,11 @@ class Job:
         if stop and not self.work.cancelled.is_set():
             self.backend.cancel(self.work)
 
-    def _give_up(self, partition: Partition) -> None:
+    def _give_up(self, numbers: range) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
-        part = Envelopes("", 0, _ROUNDS)
-        told = f"the worker died {_ROUNDS} times before this task had an answer"
-        for number in partition.numbers:
+        part = Envelopes("", 0, _ATTEMPTS)
+        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self.work.trouble}"
+        for number in numbers:
             part.add(number, None, 0.0, 0.0)
             part.failures[number] = Failure("WorkerDied", told, "", lost=True)
         self._take(part.pack())
