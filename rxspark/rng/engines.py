@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from rxspark.errors import RxArgumentError
-from rxspark.rng.kinds import KINDS, MEMBERS, Root, digest, require
+from rxspark.rng.kinds import KINDS, MEMBERS, WARM_UP, Root, digest, require
 from rxspark.rng.numpy_random import LEGACY, shared_bits
 from rxspark.rng.quasi import Quasi, check_dimension
 from rxspark.rng.rebinding import StreamFunction
@@ -178,14 +178,19 @@ class Mkl:
         self._block = KINDS[root.kind].draws
         self._count = _R250_WORDS if root.kind == "R250" else _VECTOR_WORDS
         self._seed: Any = root.seed if root.seed < _SCALAR_SEEDS else _words(root, 0, self._count)
+        self._round, self._round_seed = 0, self._seed
         starts = {"member": self._start_member, "skip": self._start_skipped, "vector": self._start_vector}
         self.start: Callable[[int], None] = starts[KINDS[root.kind].how]
 
     def _start_member(self, number: int) -> None:
+        # Not by skipping: MKL's skip-ahead of MT2203 takes time in proportion, and 2**31 draws or more it takes for 0.
         rounds, member = divmod(number, MEMBERS)
-        self._state.seed(self._seed, brng=(self._root.kind, member))
-        if rounds:
-            self._state.skipahead(rounds * self._block)
+        if rounds != self._round:
+            self._round = rounds
+            self._round_seed = _words(self._root, rounds, self._count) if rounds else self._seed
+        self._state.seed(self._round_seed, brng=(self._root.kind, member))
+        if number:
+            self._state.skipahead(WARM_UP)
 
     def _start_skipped(self, number: int) -> None:
         self._state.seed(self._seed, brng=self._root.kind)
@@ -234,7 +239,7 @@ def _narrow(function: Callable[..., Any]) -> Callable[..., Any]:
 
     def draw(*args: Any, **kwargs: Any) -> Any:
         for bound in (*args[:2], *kwargs.values()):
-            if isinstance(bound, (int, float, np.number)) and abs(bound) >= _NARROW:
+            if isinstance(bound, (int, float, np.number)) and abs(float(bound)) >= _NARROW:
                 raise ValueError("wide")
         return function(*args, **kwargs)
 

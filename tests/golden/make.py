@@ -38,7 +38,7 @@ LAST = {
     "SOBOL": 4094,
     "NIEDERR": 4094,
     "MT19937": 2**32 - 1,
-    "MT2203": 6024 * 2**19 - 1,
+    "MT2203": 6024 * 2**32 - 1,
     "SFMT19937": 2**32 - 1,
     "ARS5": 2**21 - 1,
     "PHILOX4X32X10": 2**21 - 1,
@@ -70,14 +70,15 @@ def vsl(mkl, kind, seed, stream):
     if kind in ("SOBOL", "NIEDERR"):
         vector, skip, hashed = [1], stream * 2**20, False  # the dimension in the seed's place
     elif kind == "MT2203":
-        brng, skip = brng + stream % 6024, stream // 6024 * 2**44
+        brng, skip = brng + stream % 6024, 4096 if stream else 0
+        hashed = hashed or stream >= 6024
     elif kind in BLOCKS:
         skip = stream * BLOCKS[kind]
     elif stream:
         hashed = True
     if hashed:
-        shared = kind in BLOCKS or kind == "MT2203"
-        vector = words(kind, seed, 0 if shared else stream, 250 if kind == "R250" else 6)
+        number = 0 if kind in BLOCKS else stream // 6024 if kind == "MT2203" else stream
+        vector = words(kind, seed, number, 250 if kind == "R250" else 6)
     handle, out = ctypes.c_void_p(), np.empty(DRAWS)
     array = (ctypes.c_uint32 * len(vector))(*vector)
     assert mkl.vslNewStreamEx(ctypes.byref(handle), brng, len(vector), array) == 0
