@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -10,6 +11,7 @@ import joblib
 
 from rxspark.backends.base import Work, here
 from rxspark.backends.local import local_parcel, remove_parcel
+from rxspark.errors import RxArgumentError, closest
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -26,6 +28,7 @@ class ForeachBackend:
         self.surroundings: Surroundings | None = here()
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        _refuse_misspelt(options)
         backend = {"backend": options["backend"]} if "backend" in options else {}
         with joblib.parallel_config(**backend):
             workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
@@ -49,6 +52,15 @@ class ForeachBackend:
 
     def cancel(self, work: Work) -> None:
         work.cancelled.set()
+
+
+def _refuse_misspelt(options: dict[str, Any]) -> None:
+    """Find misspelt options: joblib hands on to the backend whatever it does not know itself."""
+    known = inspect.signature(joblib.Parallel).parameters
+    for name in options:
+        guess = None if name in known else closest(name, known)
+        if guess is not None:
+            raise RxArgumentError(f"foreachOpts: joblib.Parallel has no {name!r}; did you mean {guess!r}?")
 
 
 def _parallel(options: dict[str, Any]) -> Any:

@@ -1,0 +1,90 @@
+"""RxForeachDoPar runs on whatever joblib backend is active: joblib's own, dask's and ray's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+import numpy as np
+import pytest
+
+from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxElemArg, rxExec
+
+BACKENDS = ["loky", "threading", "multiprocessing", "sequential", "dask", "ray"]
+
+
+@contextmanager
+def active(backend: str) -> Iterator[None]:
+    """Make a joblib backend with two workers the active one."""
+    if backend == "dask":
+        from distributed import Client, LocalCluster
+
+        with (
+            LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+            Client(cluster),
+            joblib.parallel_config("dask", n_jobs=2),
+        ):
+            yield
+    elif backend == "ray":
+        import ray
+        from ray.util.joblib import register_ray
+
+        ray.init(
+            num_cpus=2,
+            ignore_reinit_error=True,
+            include_dashboard=False,
+            log_to_driver=False,
+            _node_ip_address="127.0.0.1",
+        )
+        register_ray()
+        try:
+            with joblib.parallel_config("ray", n_jobs=2):
+                yield
+        finally:
+            ray.shutdown()
+    else:
+        with joblib.parallel_config(backend, n_jobs=2):
+            yield
+
+
+def draw(i: int) -> tuple[int, float]:
+    """A task that fails for one element."""
+    if i == 3:
+        raise ValueError("three")
+    return i, float(np.random.normal())
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_every_joblib_backend_gives_the_same(backend: str) -> None:
+    """Values, errors and random numbers are those of RxLocalSeq on each backend, with and without chunks."""
+    with RxLocalSeq(), pytest.warns(match="1 of 7 tasks failed"):
+        expected = rxExec(draw, rxElemArg(range(7)), RNGseed=777, taskChunkSize=2)
+    with active(backend), RxForeachDoPar(), pytest.warns(match="1 of 7 tasks failed"):
+        found = rxExec(draw, rxElemArg(range(7)), RNGseed=777, taskChunkSize=2)
+        again = rxExec(draw, rxElemArg(range(7)), RNGseed=777, taskChunkSize=2)
+    assert [found[i] for i in range(7) if i != 3] == [expected[i] for i in range(7) if i != 3]
+    assert [again[i] for i in range(7) if i != 3] == [expected[i] for i in range(7) if i != 3]
+    assert (found.errors[3].type, found.errors[3].message) == ("ValueError", "three")
+
+
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing", "dask", "ray"])
+def test_tasks_run_in_other_processes(backend: str) -> None:
+    """The backends that have processes use them."""
+    with active(backend), RxForeachDoPar():
+        pids = rxExec(os.getpid, timesToRun=8)
+    assert os.getpid() not in pids
+
+
+def test_foreach_opts_go_to_joblib() -> None:
+    """The options choose backend and workers for one call."""
+    with RxForeachDoPar():
+        pids = rxExec(os.getpid, timesToRun=8, foreachOpts={"backend": "loky", "n_jobs": 2})
+    assert os.getpid() not in pids
+
+
+def test_an_unknown_option_is_refused_by_its_name() -> None:
+    """A misspelt option, which joblib would hand on to the backend, is an error that names the right one."""
+    with RxForeachDoPar(), pytest.raises(RxArgumentError, match="'njobs'.*did you mean 'n_jobs'"):
+        rxExec(abs, -1, foreachOpts={"njobs": 2})
