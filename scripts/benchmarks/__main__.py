@@ -29,10 +29,11 @@ START_LIMIT, RUN_LIMIT = 120.0, 900.0
 # What is imported, each time by a fresh Python.
 IMPORTS = ("rxspark", "joblib", "loky", "pyspark", "distributed", "ray")
 
-# Equal ground for all Spark sessions: loopback only, no web server, and a log that holds the errors.
+# Equal ground for all Spark sessions: loopback only, no web server, no progress bar, and a log that holds the errors.
 SPARK_ENV = {
     "SPARK_LOCAL_IP": "127.0.0.1",
-    "PYSPARK_SUBMIT_ARGS": "--conf spark.ui.enabled=false --conf spark.log.level=ERROR pyspark-shell",
+    "PYSPARK_SUBMIT_ARGS": "--conf spark.ui.enabled=false --conf spark.ui.showConsoleProgress=false "
+    "--conf spark.log.level=ERROR pyspark-shell",
 }
 
 

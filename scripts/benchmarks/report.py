@@ -132,9 +132,9 @@ def plot(results: Results, path: Path) -> None:
         names = sorted(row, key=lambda name: row[name], reverse=True)
         colours = ["tab:orange" if name.startswith("rx") else "tab:gray" for name in names]
         bars = axis.barh([label(workload, name) for name in names], [1000 * row[name] for name in names], color=colours)
-        axis.bar_label(bars, fmt="{:,.3g}", padding=3)
+        axis.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}", padding=3)
         axis.set(xscale="log", title=title(workload))
-        axis.margins(x=0.1)
+        axis.margins(x=0.15)
     axes[-1, 0].set_xlabel("median, milliseconds (logarithmic)")
     figure.savefig(path, dpi=110)
 
