@@ -164,7 +164,7 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
     """A small run gives a table, JSON with every time, and a plot; a contender that cannot start is left out."""
     places = f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"
-    asked = "--repeats 2 --only noop2 dice --contenders sequential rx-seq ray"
+    asked = "--repeats 2 --only noop2 dice --contenders sequential rx-seq joblibspark"
     told = subprocess.run(
         [sys.executable, "-m", "benchmarks", *asked.split()],
         cwd=tmp_path,
@@ -183,7 +183,7 @@ def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
     assert len(record["results"]["dice"]["rx-seq"]["seconds"]) == 2
     assert (folder / "results.md").read_text() in told.stdout
     assert (folder / "plot.png").stat().st_size > 5_000
-    assert "ray: left out, it has ended" in told.stderr
+    assert "joblibspark: left out, it has ended" in told.stderr
 
 
 @pytest.fixture
