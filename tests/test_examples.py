@@ -1,0 +1,209 @@
+"""The examples, run as a reader runs them: what they print is right, and their pictures are there."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import struct
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from rxspark import rxElemArg, rxExec
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+CONTEXTS = ["local", "localpar"]
+
+
+def run(example: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run an example in a process of its own, from a folder that is not the project's."""
+    places = [str(EXAMPLES.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{example}.py"), *options],
+        cwd=EXAMPLES.anchor,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@cache
+def outcome(example: str, context: str) -> tuple[str, bytes]:
+    """What an example prints, and its picture if it makes one; run once a context, however many tests ask."""
+    picture = EXAMPLES / "output" / f"{example}.png"
+    picture.unlink(missing_ok=True)
+    done = run(example, "--quick", "--context", context)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    return done.stdout, picture.read_bytes() if picture.exists() else b""
+
+
+def output(example: str, context: str) -> str:
+    """What an example prints."""
+    return outcome(example, context)[0]
+
+
+def wins(text: str) -> int:
+    """The wins of the dice example's table, once losses and wins are all the games there are."""
+    found = re.search(r"^ *Loss +Win\n *(\d+) +(\d+)$", text, re.MULTILINE)
+    assert found, text
+    lost, won = map(int, found.groups())
+    assert lost + won == 10_000
+    return won
+
+
+def table_of_places(text: str) -> list[tuple[str, int, int, int]]:
+    """Host, pid, chunks and tasks: the rows that dice prints at its end."""
+    rows = re.findall(r"^ *(\S+) +(\d+) +(\d+) +(\d+)$", text.partition("where the games ran:")[2], re.MULTILINE)
+    return [(host, int(pid), int(chunks), int(tasks)) for host, pid, chunks, tasks in rows]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_dice_wins_as_often_as_probability_says(context: str) -> None:
+    """Wins lie within five standard deviations of 244/495 of the games, and a second call repeats every game."""
+    text = output("dice", context)
+    deviation = math.sqrt(10_000 * 244 / 495 * 251 / 495)
+    assert abs(wins(text) - 10_000 * 244 / 495) < 5 * deviation
+    assert "the same result of every game: True" in text
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_dice_tells_where_the_games_ran(context: str) -> None:
+    """The table of hosts and processes accounts for all 10,000 games and all five chunks."""
+    rows = table_of_places(output("dice", context))
+    assert sum(chunks for _, _, chunks, _ in rows) == 5
+    assert sum(tasks for *_, tasks in rows) == 10_000
+    assert context != "local" or len(rows) == 1
+
+
+def test_dice_wins_the_same_games_in_every_context() -> None:
+    """One seed gives the same wins in this process and on all cores."""
+    assert wins(output("dice", "local")) == wins(output("dice", "localpar"))
+
+
+@pytest.mark.spark
+def test_dice_wins_the_same_games_on_spark() -> None:
+    """What `scripts/demo` runs: dice on the cores of this machine by Spark, with the wins of a run without Spark."""
+    done = run("dice", "--context", "spark")
+    assert done.returncode == 0, done.stderr
+    assert wins(done.stdout) == wins(output("dice", "local"))
+    assert sum(tasks for *_, tasks in table_of_places(done.stdout)) == 10_000
+
+
+BIRTHDAYS = {3: 0.0082, 23: 0.5073, 25: 0.5687, 50: 0.9704, 100: 1.0}
+
+
+def birthdays(text: str) -> dict[int, tuple[float, float]]:
+    """Simulated and exact probability for each number of people that the birthday example prints."""
+    rows = re.findall(r"^ *(\d+) +(\d\.\d{4}) +(\d\.\d{4})$", text, re.MULTILINE)
+    return {int(people): (float(simulated), float(exact)) for people, simulated, exact in rows}
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_birthday_gives_the_known_probabilities(context: str) -> None:
+    """The exact column is the textbook's, and the simulated one within five standard deviations of it."""
+    found = birthdays(output("birthday", context))
+    assert {people: exact for people, (_, exact) in found.items()} == BIRTHDAYS
+    for simulated, exact in found.values():
+        assert abs(simulated - exact) <= 5 * math.sqrt(max(exact * (1 - exact), 0.002) / 500)
+
+
+def test_birthday_can_be_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kind and seed that an unseeded run prints give its numbers again."""
+    text = output("birthday", "localpar")
+    kind, seed = re.search(r"RNGkind='(\w+)', RNGseed=(\d+)", text).groups()
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from birthday import pbirthday
+
+    again = rxExec(pbirthday, n=rxElemArg(range(2, 101)), ntests=500, taskChunkSize=20, RNGkind=kind, RNGseed=int(seed))
+    for people, (simulated, _) in birthdays(text).items():
+        assert again[people - 2] == pytest.approx(simulated, abs=5e-5)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_mandelbrot_has_the_known_area(context: str) -> None:
+    """The share of points in the set is the set's area, 1.5066, by that of the square, within a row of pixels."""
+    share = float(re.search(r"60 x 60 points, ([\d.]+)% of them", output("mandelbrot", context)).group(1))
+    assert share == pytest.approx(100 * 1.5066 / 2.6**2, abs=100 / 60)
+
+
+@pytest.mark.parametrize("example", ["birthday", "mandelbrot", "kmeans"])
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_pictures_are_written(example: str, context: str) -> None:
+    """A run leaves a PNG that is not empty and has the size of a figure."""
+    picture = outcome(example, context)[1]
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert len(picture) > 10_000
+    width, height = struct.unpack(">II", picture[16:24])
+    assert 800 <= width <= 1000
+    assert 600 <= height <= 800
+
+
+def test_kmeans_finds_the_same_clusters_everywhere() -> None:
+    """One seed gives one clustering, twice in a context and in two contexts."""
+    texts = [output("kmeans", context) for context in CONTEXTS]
+    assert all("the same clusters for the same seed: True" in text for text in texts)
+    sums = [re.search(r"sums of squares: (\S+), (\S+)", text).groups() for text in texts]
+    assert sums[0] == sums[1]
+
+
+def test_kmeans_finds_the_clusters_that_are_there() -> None:
+    """500 normal points around ten centres in ten dimensions: the sum of squares is near 490 x 10."""
+    best, single = map(float, re.search(r"sums of squares: ([\d.]+), ([\d.]+)", output("kmeans", "local")).groups())
+    assert 4_200 < best < 5_000
+    assert single == pytest.approx(best, rel=0.05)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_sharing_data_gives_the_same_sums_both_ways(context: str) -> None:
+    """Seven sums, equal by argument and by file, that add up to half the rows; and the file is gone."""
+    text = output("sharing_data", context)
+    rows = re.findall(r"^([A-G]) +([\d,.]+)$", text, re.MULTILINE)
+    sums = {tag: float(total.replace(",", "")) for tag, total in rows}
+    assert list(sums) == list("ABCDEFG")
+    assert sum(sums.values()) == pytest.approx(50_000, abs=5 * math.sqrt(100_000 / 12))
+    assert "the same results: True" in text
+    assert not (EXAMPLES / "output" / "table.npy").exists()
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_local_contexts_draw_the_same_numbers(context: str) -> None:
+    """Six calls in RxLocalSeq, RxLocalParallel with several worker counts and the context asked for: one answer."""
+    text = output("local_contexts", context)
+    lines = re.findall(r"^((?:0\.\d{4} ?){5}) +same: (\w+) +processes: (\d+) +(.*)$", text, re.MULTILINE)
+    assert len(lines) == 6
+    assert {same for _, same, _, _ in lines} == {"True"}
+    assert len({numbers for numbers, *_ in lines}) == 1
+    processes = {place: int(count) for _, _, count, place in lines}
+    assert processes["RxLocalParallel() with numCoresToUse=1"] == 1
+    assert "after the block: RxLocalSeq()" in text
+    assert float(re.search(r"largest correlation between two sets: ([\d.]+)", text).group(1)) < 0.3
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_foreach_backends_walk_alike(context: str) -> None:
+    """Every joblib backend gives the walks of the context asked for; only what is not installed is skipped."""
+    text = output("foreach_backends", context)
+    ends = [int(end) for end in re.search(rf"^{context} +ends at \[(.*)\]", text).group(1).split(", ")]
+    assert len(set(ends)) > 1
+    assert all(end % 2 == 0 and abs(end) < 6 * math.sqrt(1_000) for end in ends)
+    told = dict(re.findall(r"^(\w+) +(same.*|skipped.*)$", text, re.MULTILINE))
+    assert list(told) == ["loky", "threading", "multiprocessing", "dask", "ray"]
+    for name, words in told.items():
+        if name in ("dask", "ray") and words.startswith("skipped: No module named"):
+            continue
+        assert words.startswith("same numbers: True")
+        assert words.endswith("in this process" if name == "threading" else "in other processes")
+
+
+def test_an_unknown_context_is_refused() -> None:
+    """A context that does not exist ends the example with the names of those that do."""
+    done = run("dice", "--context", "cluster")
+    assert done.returncode == 2
+    assert all(name in done.stderr for name in ("local", "localpar", "dopar", "spark"))
