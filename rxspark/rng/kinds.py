@@ -13,7 +13,8 @@ it is made is the column ``how``:
 A seed below ``2**32`` is MKL's own seed, so stream 0 is what MKL gives for it, bit for bit. Larger seeds, up to
 ``2**63 - 1``, are hashed (SHAKE-128) to six 32-bit words, MKL's seed vector: 192 bits, so two seeds meet by chance
 only where the generator itself has fewer states (MCG31: ``2**31``, MCG59: ``2**59``). MKL itself takes seed 0 as 1 in
-MCG31, R250 and MCG59; and in MCG31 and MCG59 the first draw of stream 0 is the seed divided by the modulus, so near 0.
+MCG31, R250 and MCG59; and the first draws of stream 0 of MCG31, MCG59 and MRG32K3A grow in proportion to the seed, so
+small seeds begin near the same number.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ Three doors lead to it, and each is set:
   ``numpy.random.bit_generator.randbits`` for it, which asks the stream.
 
 A task that seeds the generator itself (``np.random.seed(42)``) gets plain NumPy from there on: MT19937 and the legacy
-numbers, until `settle`.
+numbers, until `settle`. A module that holds NumPy's own function, by ``from numpy.random import seed`` at its top,
+seeds the second door only, and until the next stream starts.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ it `_Awake`, which draws at full speed. The C method ``random.random`` does not 
 primitives are replaced in the module as well.
 
 Whoever holds one of the originals, by ``from random import random`` at the top of a module, would slip past. The
-reference counts tell that this is so; then every stream is seeded at once.
+reference counts tell that this is so; then every stream is seeded at once, and a held ``seed`` reaches until the next
+stream starts, not only to the end of the task.
 """
 
 from __future__ import annotations
