@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from typing import Any
@@ -49,10 +50,19 @@ class Progress:
                 self._bar.update(tasks)
 
     def _show(self) -> None:
+        if not _somebody_looks():
+            return
         from tqdm.auto import tqdm
 
         with self._lock:
             if self._total and self._done < self._total:
-                self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", disable=None)
-                if not self._bar.disable:  # in a log file there is none
-                    self._bar.start_t -= time.monotonic() - self._started
+                # A delay, so that nothing is drawn before the bar knows when the call began.
+                self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", delay=1e-9)
+                self._bar.start_t -= time.monotonic() - self._started
+                self._bar.refresh()
+
+
+def _somebody_looks() -> bool:
+    """Whether a bar would be seen moving: in a terminal or a notebook, not in a log file."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {}) or sys.stderr.isatty()

@@ -64,7 +64,7 @@ def install(call: Call) -> None:
         return
     _finder.modules, _finder.digest = call.modules, call.modules_digest
     if call.modules and _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder) # the classes of importlib.abc cost 5 ms to import
+        sys.meta_path.insert(0, _finder)  # the classes of importlib.abc cost 5 ms to import
     held = [name for name in call.modules if name in sys.modules]
     if any(_finder.loaded.get(name) != call.modules_digest for name in held):
         for name in held:  # all of them: one module may hold what another one was before the edit

@@ -18,7 +18,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError
@@ -136,7 +136,7 @@ def _run_task(program: _Program, partition: Partition, index: int, number: int, 
     envelopes.add(number, value, started, time.perf_counter() - clock)
 
 
-def _call(function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]) -> Any:
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Call FUN; a frame of its own, so that a traceback can be cut right below it."""
     return function(*args, **kwargs)
 
@@ -195,7 +195,7 @@ class _Program:
             self._displaced = [(namespace, name, namespace.get(name, _ABSENT)) for name in objects]
         namespace.update(objects)
 
-    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
+    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The function and the arguments of the partition's task `index`."""
         if self._loaded is None:
             self._load()
@@ -203,6 +203,8 @@ class _Program:
         function, constants, keywords = self._loaded
         if self._call.fresh:
             self._loaded = None
+        if not partition.columns and partition.rows is None:
+            return function, constants, keywords
         args, kwargs = list(constants), dict(keywords)
         for place, column in partition.columns.items():
             if isinstance(place, int):

@@ -1,0 +1,70 @@
+"""The progress bar: on long calls, in terminals, by finished tasks; nowhere else."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+PROGRAM = """
+import time
+from rxspark import RxLocalParallel, rxElemArg, rxExec, rxOptions
+rxOptions(reportProgress={progress})
+if __name__ == "__main__":
+    with RxLocalParallel():
+        rxExec(time.sleep, rxElemArg([0.1] * 3 + [{seconds}] * 5), taskChunkSize=1)
+"""
+
+
+def seen_in_terminal(tmp_path: Path, seconds: float, progress: int) -> str:
+    """What a program writes to a terminal as stderr."""
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(seconds=seconds, progress=progress))
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))  # rows, columns
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with subprocess.Popen([sys.executable, str(script)], stderr=theirs, env=environment) as program:
+        os.close(theirs)
+        told = b""
+        while True:
+            try:
+                more = os.read(ours, 4096)
+            except OSError:  # the terminal was closed with the program
+                break
+            told += more
+    os.close(ours)
+    assert program.returncode == 0, told.decode()
+    return told.decode()
+
+
+def test_a_long_call_shows_a_bar_that_counts_finished_tasks(tmp_path: Path) -> None:
+    """After two seconds a bar appears, names the function, and goes up to all tasks."""
+    told = seen_in_terminal(tmp_path, 1.5, 1)
+    assert "rxExec sleep: 8 tasks" in told
+    assert "8/8" in told
+    assert " 0/8" not in told  # some tasks had finished before the bar appeared, and are counted
+    assert "Traceback" not in told
+
+
+def test_a_short_call_shows_none(tmp_path: Path) -> None:
+    """A call of less than two seconds writes nothing."""
+    assert seen_in_terminal(tmp_path, 0.01, 1) == ""
+
+
+def test_the_option_turns_it_off(tmp_path: Path) -> None:
+    """With rxOptions(reportProgress=0) a long call writes nothing."""
+    assert seen_in_terminal(tmp_path, 1.5, 0) == ""
+
+
+def test_a_log_file_gets_no_bar(tmp_path: Path) -> None:
+    """Where stderr is no terminal, a long call writes nothing."""
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAM.format(seconds=1.5, progress=1))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=True)
+    assert done.stderr == ""
