@@ -151,7 +151,8 @@ def _mkl_classes() -> tuple[type, ...]:
 
 
 def _what(obj: Any) -> str:
-    return f"a {type(obj).__module__}.{type(obj).__qualname__}"
+    public = ".".join(part for part in type(obj).__module__.split(".") if not part.startswith("_"))
+    return f"a {public}.{type(obj).__qualname__}"
 
 
 def _say_rebound(obj: Any) -> None:
