@@ -1,0 +1,132 @@
+"""The compute contexts over which the contract suite runs: every test, in each of them, one context after another.
+
+A test that cannot be shown in some context says so with its reason::
+
+    @pytest.mark.left_out(local="the signal would end pytest itself")
+
+and is not collected there, which is not the same as being skipped.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+import pytest
+
+from rxspark import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
+
+
+@contextmanager
+def _here(context: ComputeContext) -> Iterator[ComputeContext]:
+    yield context
+
+
+@contextmanager
+def _joblib(backend: str) -> Iterator[ComputeContext]:
+    with joblib.parallel_config(backend, n_jobs=2):
+        yield RxForeachDoPar()
+
+
+@contextmanager
+def _own_session() -> Iterator[ComputeContext]:
+    """A session that rxspark makes at the first call."""
+    from rxspark.backends.spark_session import stop_own
+
+    stop_own()
+    config = {"spark.ui.enabled": "false"}
+    yield RxSpark(master="local[2,4]", extraSparkConfig=config)
+    stop_own()
+
+
+@contextmanager
+def _borrowed_session() -> Iterator[ComputeContext]:
+    """A session of the user's own: two executors in processes of their own, TCP sockets, nothing set for rxspark."""
+    from pyspark.sql import SparkSession
+
+    from rxspark.backends.spark_session import stop_own
+
+    stop_own()
+    builder = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
+    for name in ("spark.driver.host", "spark.driver.bindAddress"):
+        builder = builder.config(name, "127.0.0.1")
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield RxSpark()
+    session.stop()
+
+
+CONTEXTS = {
+    "local": lambda: _here(RxLocalSeq()),
+    "localpar": lambda: _here(RxLocalParallel()),
+    "dopar-loky": lambda: _joblib("loky"),
+    "dopar-threading": lambda: _joblib("threading"),
+    "spark": _own_session,
+    "spark-cluster": _borrowed_session,
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Announce the marker."""
+    config.addinivalue_line("markers", "left_out(context=reason): contexts where the promise cannot be shown, and why")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test in every context, but for those that it leaves out."""
+    if "context" not in metafunc.fixturenames:
+        return
+    out = {name.replace("_", "-") for mark in metafunc.definition.iter_markers("left_out") for name in mark.kwargs}
+    assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
+    values = [
+        pytest.param(name, marks=pytest.mark.spark if name.startswith("spark") else ())
+        for name in CONTEXTS
+        if name not in out
+    ]
+    metafunc.parametrize("context", values, indirect=True, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One context after another, behind all other tests: a process can hold one Spark session at a time."""
+    order = list(CONTEXTS)
+
+    def rank(item: pytest.Item) -> int:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        return order.index(params["context"]) if params.get("context") in order else -1
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(scope="session")
+def context(request: pytest.FixtureRequest) -> Iterator[ComputeContext]:
+    """The compute context that is active in the test."""
+    with CONTEXTS[request.param]() as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _active(context: ComputeContext) -> Iterator[None]:
+    with context:
+        yield
+
+
+@pytest.fixture
+def where(request: pytest.FixtureRequest) -> str:
+    """The name of the context."""
+    name: str = request.node.callspec.params["context"]
+    return name
+
+
+@pytest.fixture
+def here() -> str:
+    """The name of this machine."""
+    return platform.node()
+
+
+@pytest.fixture
+def python() -> str:
+    """The Python that runs here."""
+    return sys.executable

@@ -1,0 +1,224 @@
+"""What FUN may be, what it may hold, and what `execObjects` and `packagesToLoad` put among its globals."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from rxspark import RxArgumentError, RxMissingError, rxElemArg, rxExec
+
+_hidden = "a global of this module"
+SHOWN = {"kept": 1}
+
+
+def double(x):
+    """A function that workers find by its name."""
+    return 2 * x
+
+
+def reads_globals():
+    """Names that this module does not define."""
+    return _given, other  # noqa: F821
+
+
+class Scale:
+    """A class with all kinds of callables."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def times(self, x):
+        return self.factor * x
+
+    @classmethod
+    def unit(cls, x):
+        return cls(1).times(x)
+
+    @staticmethod
+    def half(x):
+        return x / 2
+
+    def __call__(self, x):
+        return self.factor * x
+
+    def __eq__(self, other):
+        return isinstance(other, Scale) and vars(self) == vars(other)
+
+
+@functools.lru_cache
+def cached(x):
+    return x - 1
+
+
+def nested():
+    offset = 10
+
+    def inner(x):
+        return x + offset
+
+    return inner
+
+
+def local_class():
+    class Local:
+        def __init__(self, x):
+            self.x = x
+
+        def __call__(self, x):
+            return self.x * x
+
+    return Local(3)
+
+
+CALLABLES = {
+    "lambda": (lambda x: x + 1, 5),
+    "nested function with a closure": (nested(), 14),
+    "function of the module": (double, 8),
+    "bound method": (Scale(3).times, 12),
+    "class method": (Scale.unit, 4),
+    "static method": (Scale.half, 2.0),
+    "callable object": (Scale(2.5), 10.0),
+    "object of a local class": (local_class(), 12),
+    "class": (Scale, Scale(4)),
+    "builtin type": (str, "4"),
+    "builtin": (abs, 4),
+    "builtin of a module": (math.sqrt, 2.0),
+    "method of a builtin": ([4, 5].count, 1),
+    "ufunc": (np.negative, -4),
+    "operator": (operator.methodcaller("bit_length"), 3),
+    "partial": (functools.partial(pow, 2), 16),
+    "partial of a lambda": (functools.partial(lambda a, b, c: (a, b, c), 1, c=3), (1, 4, 3)),
+    "cached function": (cached, 3),
+    "constructor by a class of the library": (Fraction, Fraction(4)),
+}
+
+
+@pytest.mark.parametrize("kind", CALLABLES)
+def test_fun_may_be_any_callable(kind):
+    """FUN is any callable, and gives in a task what it gives here."""
+    function, expected = CALLABLES[kind]
+    assert rxExec(function, rxElemArg([4, 4])) == [expected, expected]
+
+
+def test_recursion():
+    """A nested function may call itself, and two may call each other."""
+
+    def factorial(n):
+        return 1 if n < 2 else n * factorial(n - 1)
+
+    def even(n):
+        return n == 0 or odd(n - 1)
+
+    def odd(n):
+        return n != 0 and even(n - 1)
+
+    assert rxExec(factorial, rxElemArg(range(6))) == [1, 1, 2, 6, 24, 120]
+    assert rxExec(even, rxElemArg(range(4))) == [True, False, True, False]
+
+
+def test_arguments_named_like_those_of_rxexec_have_their_own_way():
+    """A keyword that FUN takes goes to FUN even where it resembles an argument of rxExec."""
+    assert rxExec(lambda seed, timestorun: (seed, timestorun), seed=1, timestorun=rxElemArg([2])) == [(1, 2)]
+
+
+def test_a_global_that_changed_between_calls_is_seen():
+    """A task sees the value that a captured variable has at the time of the call, not that of an earlier call."""
+    level = 1
+    read = lambda: level  # noqa: E731
+    assert rxExec(read) == [1]
+    level = 2
+    assert rxExec(read) == [2]
+
+
+def test_exec_objects_are_found_where_rxexec_is_called():
+    """Names in `execObjects` are those of the caller's locals and globals, with any identifier."""
+    _given, other = [1], {"a": 2}
+    assert rxExec(reads_globals, execObjects=["_given", "other"]) == [([1], {"a": 2})]
+    assert rxExec(lambda: eval("_hidden"), execObjects="_hidden") == [_hidden]
+    assert rxExec(lambda: eval("SHOWN"), execObjects=("SHOWN",), timesToRun=2) == [SHOWN, SHOWN]
+    assert other == {"a": 2}
+    assert _given == [1]
+
+
+def test_exec_objects_as_a_dict():
+    """A dict in `execObjects` gives names and objects."""
+    assert rxExec(reads_globals, execObjects={"_given": np.arange(3).sum(), "other": None}) == [(3, None)]
+
+
+@pytest.mark.parametrize("function", [Scale(2), functools.partial(reads_globals)], ids=["object", "partial"])
+def test_exec_objects_for_other_callables(function):
+    """The objects reach the globals of whatever function is behind FUN."""
+    arguments = {"x": 1} if isinstance(function, Scale) else {}
+    result = rxExec(function, execObjects={"_given": 1, "other": 2}, **arguments)
+    assert result == [2 if arguments else (1, 2)]
+
+
+def test_exec_objects_leave_the_module_as_it_was():
+    """After the call this module's globals are as before, and the next call does not see the objects."""
+    before = dict(globals())
+    rxExec(reads_globals, execObjects={"_given": 1, "other": 2, "SHOWN": 3}, timesToRun=3)
+    rxExec(reads_globals, execObjects={"_given": 1, "other": 2}, packagesToLoad="colorsys")
+    assert globals() == before
+    assert rxExec(lambda: "other" in globals()) == [False]
+    with pytest.warns(UserWarning, match="NameError"):
+        assert rxExec(reads_globals).errors[0].type == "NameError"
+
+
+def test_objects_of_exec_objects_are_fresh_in_each_task():
+    """What one task does to such an object, the next one does not see."""
+
+    def grow():
+        held.append(1)  # noqa: F821
+        return len(held)  # noqa: F821
+
+    assert rxExec(grow, execObjects={"held": []}, timesToRun=4, taskChunkSize=2) == [1, 1, 1, 1]
+
+
+def test_packages_to_load_are_bound_in_the_globals_of_fun():
+    """`packagesToLoad` imports modules on the workers and binds their names, top packages for dotted ones."""
+
+    def uses():
+        return colorsys.rgb_to_hls(0, 0, 0), email.mime.text.__name__  # noqa: F821
+
+    assert rxExec(uses, packagesToLoad=["colorsys", "email.mime.text"]) == [((0.0, 0.0, 0.0), "email.mime.text")]
+    assert "colorsys" not in globals()
+
+
+def test_packages_to_load_of_the_context(context):
+    """A context may name packages for all of its calls."""
+    import dataclasses
+
+    with dataclasses.replace(context, packagesToLoad=["colorsys"]):
+        assert rxExec(lambda: colorsys.__name__) == ["colorsys"]  # noqa: F821
+
+
+def test_a_missing_package_is_named_with_the_host(here):
+    """A package that a worker lacks is an error of the call that names package and host, and the next call works."""
+    with pytest.raises(RxMissingError, match=r"no_such_package") as caught:
+        rxExec(abs, rxElemArg(range(8)), packagesToLoad=["no_such_package"])
+    assert here in str(caught.value)
+    assert rxExec(abs, -1) == [1]
+
+
+@pytest.mark.parametrize("names", ["no_such", ["SHOWN", "SHOWM"], [1], ["not an identifier"]], ids=str)
+def test_exec_objects_that_do_not_exist(names):
+    """A name that is not there is refused before launch."""
+    with pytest.raises(RxArgumentError, match="execObjects"):
+        rxExec(double, 1, execObjects=names)
+
+
+def test_exec_objects_need_globals():
+    """A builtin has no globals to put objects into, which is refused before launch."""
+    with pytest.raises(RxArgumentError, match=r"execObjects.*no globals"):
+        rxExec(abs, -1, execObjects=["SHOWN"])
+
+
+def test_exec_objects_are_found_from_a_comprehension():
+    """A call inside a comprehension finds the names of the function around it."""
+    _given, other = 1, 2
+    assert [rxExec(reads_globals, execObjects=["_given", "other"])[0] for _ in range(2)] == [(_given, other)] * 2

@@ -1,0 +1,330 @@
+"""No task sees what another one has done to its process or its arguments, and neither does the caller."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from rxspark import (
+    RxForeachDoPar,
+    rxElemArg,
+    rxExec,
+    rxGetComputeContext,
+    rxGetOption,
+    rxOptions,
+    rxSetComputeContext,
+)
+
+COUNTER = 0
+
+
+def env():
+    old = os.environ.get("RX_TRACE")
+    os.environ["RX_TRACE"] = "left"
+    return old
+
+
+def env_removed():
+    return os.environ.pop("PATH", None) is None
+
+
+def env_by_putenv():
+    old = os.environb.get(b"RX_TRACE")
+    os.environb[b"RX_TRACE"] = b"left"
+    return old
+
+
+def cwd():
+    old = os.getcwd() == "/"
+    os.chdir("/")
+    return old
+
+
+def path():
+    old = "/trace" in sys.path
+    sys.path.insert(0, "/trace")
+    return old
+
+
+def path_replaced():
+    old = "/trace" in sys.path
+    sys.path = ["/trace", *sys.path]
+    return old
+
+
+def filters():
+    old = any(entry[0] == "error" and entry[2] is ZeroDivisionError.__mro__[-1] for entry in warnings.filters)
+    try:
+        warnings.warn("once", stacklevel=1)
+    except UserWarning:
+        return True
+    warnings.simplefilter("error")
+    return old
+
+
+def stdout():
+    old = sys.stdout.name if getattr(sys.stdout, "name", None) == "/dev/null" else None
+    sys.stdout = sys.stderr = open("/dev/null", "w")  # noqa: SIM115
+    return old
+
+
+def handler():
+    root = logging.getLogger()
+    old = any(isinstance(kept, logging.NullHandler) for kept in root.handlers), root.level == 7
+    root.addHandler(logging.NullHandler())
+    root.setLevel(7)
+    return old
+
+
+@pytest.fixture
+def _caller_kept():
+    """Put this process back, should a test show that a task changed it."""
+    streams, path, root = (sys.stdout, sys.stderr), sys.path, logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    sys.stdout, sys.stderr = streams
+    sys.path = path
+    root.handlers[:], root.level = handlers, level
+
+
+PROCESS = [env, env_removed, env_by_putenv, cwd, path, path_replaced, filters, stdout, handler]
+
+
+def twice(function, *args, **kwargs):
+    """The results of two tasks in one chunk, of a second chunk, and of a second call."""
+    return [*rxExec(function, *args, timesToRun=4, taskChunkSize=2, **kwargs), *rxExec(function, *args, **kwargs)]
+
+
+@pytest.mark.usefixtures("_caller_kept")
+@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__)
+def test_no_task_sees_what_another_did_to_its_process(leave):
+    """Environment, folder, search path, warnings filters, streams and logging are as the caller's for every task."""
+    seen = twice(leave)
+    assert len(set(map(repr, seen))) == 1, seen
+    assert not any(np.ravel(seen[0]))
+
+
+@pytest.mark.usefixtures("_caller_kept")
+@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__)
+def test_the_caller_is_as_before(leave):
+    """A call leaves the caller's environment, folder, path, filters, streams, logging and random state alone."""
+
+    def state():
+        root = logging.getLogger()
+        return (
+            dict(os.environ),
+            os.getcwd(),
+            sys.path[:],
+            id(sys.path),
+            list(warnings.filters),
+            (sys.stdout, sys.stderr),
+            (root.handlers[:], root.level),
+            random.getstate(),
+            repr(np.random.get_state()),
+        )
+
+    before = state()
+    rxExec(leave, timesToRun=3)
+    rxExec(lambda: (random.seed(1), np.random.seed(1), random.random(), np.random.normal()), timesToRun=2, RNGseed=1)
+    assert state() == before
+
+
+@pytest.mark.parametrize("seed", [None, 5], ids=["unseeded", "seeded"])
+def test_seeding_in_a_task_does_not_poison_the_next(seed):
+    """A task that seeds the global generators itself changes the numbers of no other task and of no later call."""
+
+    def draw(seeds):
+        first = random.random(), np.random.random(), np.random.default_rng().random()
+        if seeds:
+            random.seed(3)
+            np.random.seed(3)
+        return first
+
+    poisoned = rxExec(draw, True, timesToRun=6, taskChunkSize=3, RNGseed=seed)
+    later = rxExec(draw, False, timesToRun=6, RNGseed=seed)
+    assert len(set(poisoned)) == len(set(later)) == 6
+    if seed is not None:
+        assert poisoned == rxExec(draw, False, timesToRun=6, taskChunkSize=3, RNGseed=seed)
+        assert later == rxExec(draw, False, timesToRun=6, RNGseed=seed)
+
+
+@pytest.mark.parametrize(
+    "constant", [[], {}, set(), bytearray(), np.zeros(3)], ids=["list", "dict", "set", "bytearray", "array"]
+)
+@pytest.mark.parametrize("place", ["positional", "keyword", "nested", "elemArgs", "same element twice"])
+def test_no_task_sees_what_another_did_to_an_argument(constant, place):
+    """A task may change its arguments: they are its own copies, and the caller's are untouched."""
+
+    def change(x):
+        x = x["in"][0] if isinstance(x, dict) and "in" in x else x
+        before = repr(x)
+        if isinstance(x, np.ndarray):
+            x += 1
+        elif isinstance(x, dict):
+            x["changed"] = 1
+        else:
+            (x.add if isinstance(x, set) else x.append)(1)
+        return before
+
+    clean = repr(constant)
+    calls = {
+        "positional": lambda: twice(change, constant),
+        "keyword": lambda: twice(change, x=constant),
+        "nested": lambda: twice(change, {"in": (constant,)}),
+        "elemArgs": lambda: rxExec(change, elemArgs=[(constant,)], timesToRun=4, taskChunkSize=2),
+        "same element twice": lambda: rxExec(change, rxElemArg([constant] * 4), taskChunkSize=2),
+    }
+    assert set(calls[place]()) == {clean}
+    assert repr(constant) == clean
+
+
+def closure():
+    held = {}
+
+    def change():
+        held[len(held)] = 1
+        return len(held)
+
+    return change
+
+
+def counter():
+    count = 0
+
+    def change():
+        nonlocal count
+        count += 1
+        return count
+
+    return change
+
+
+def attribute():
+    def change():
+        change.calls = getattr(change, "calls", 0) + 1
+        return change.calls
+
+    return change
+
+
+def default():
+    def change(seen=[]):  # noqa: B006 - the mistake is what is tested
+        seen.append(1)
+        return len(seen)
+
+    return change
+
+
+class Counter:
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self):
+        self.calls += 1
+        return self.calls
+
+
+def local_class():
+    class Local:
+        calls = 0
+
+        def __call__(self):
+            type(self).calls += 1
+            return type(self).calls
+
+    return Local()
+
+
+def iterator():
+    numbers = iter([1, 2, 3, 4, 5])
+    return lambda: next(numbers)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [closure, counter, attribute, default, Counter, local_class, iterator, lambda: Counter().__call__],
+    ids=["closure", "counter", "attribute", "default", "object", "local class", "iterator", "bound method"],
+)
+def test_no_task_sees_what_another_did_to_fun(make):
+    """Whatever state FUN keeps begins anew in each task, and the caller's FUN is untouched."""
+    function = make()
+    assert twice(function) == [1] * 5
+    assert function() == 1
+
+
+def changes_a_global():
+    """Found by its name, in this module."""
+    global COUNTER
+    COUNTER += 1
+    return COUNTER
+
+
+def changes_its_default(seen=[]):  # noqa: B006 - the mistake is what is tested
+    """Found by its name, in this module."""
+    seen.append(1)
+    return len(seen)
+
+
+def changes_its_attribute():
+    """Found by its name, in this module."""
+    changes_its_attribute.calls = getattr(changes_its_attribute, "calls", 0) + 1
+    return changes_its_attribute.calls
+
+
+@pytest.mark.parametrize("function", [changes_a_global, changes_its_default, changes_its_attribute])
+def test_no_task_sees_what_another_did_to_a_module(function):
+    """A function of a module, too, finds its globals, defaults and attributes as the caller has them."""
+    assert twice(function) == [1] * 5
+    assert COUNTER == 0
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 4_000_000], ids=["80 B", "800 kB", "32 MB"])
+@pytest.mark.parametrize("place", ["constant", "element"])
+def test_an_array_may_be_written_to_at_any_size(size, place):
+    """The rule for writing to an argument does not depend on its size."""
+
+    def write(x):
+        x[:] = 7.0
+        return x.flags.writeable, float(x.sum())
+
+    array = np.zeros(size)
+    result = rxExec(write, rxElemArg([array, array]) if place == "element" else array, elemArgs=None)
+    assert set(result) == {(True, 7.0 * size)}
+    assert not array.any()
+
+
+def test_an_array_of_rows_may_be_written_to():
+    """Rows of one array are each task's own, also within a chunk."""
+    rows = np.zeros((6, 2))
+
+    def write(row):
+        before = float(row.sum())
+        row += 1
+        return before
+
+    assert rxExec(write, rxElemArg(rows), taskChunkSize=3) == [0.0] * 6
+    assert not rows.any()
+
+
+def test_a_context_set_in_a_task_is_not_the_callers():
+    """A task may choose a compute context and options for its own calls; neither outlives it."""
+
+    def choose():
+        found = type(rxGetComputeContext()).__name__, rxGetOption("consoleLimit")
+        rxSetComputeContext(RxForeachDoPar())
+        rxOptions(consoleLimit=1234)
+        return found
+
+    before = rxGetComputeContext(), rxOptions()
+    try:
+        assert len(set(twice(choose))) == 1
+        assert (rxGetComputeContext(), rxOptions()) == before
+    finally:
+        rxSetComputeContext(before[0])
+        rxOptions(**before[1])
