@@ -142,6 +142,7 @@ def rxExec(
         return _gather(plan, root, [])
 
     backend = backend_for(context)
+    backend.prepare(root.kind)
     if oncePerElem:
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
     work = _ship(plan, root, objects, options, stop_on_error, backend)

@@ -41,7 +41,16 @@ DOORS = {
 
 # Imports of our own inside functions: each backend is loaded only when its context is used, and NumPy by the first
 # task rather than by `import rxspark`.
-LAZY = {"backends/__init__.py", "execute.py", "worker/runner.py", "nodes.py", "sparkapp.py", "rng/functions.py", "rng/rebinding.py", "rng/kinds.py"}
+LAZY = {
+    "backends/__init__.py",
+    "execute.py",
+    "worker/runner.py",
+    "nodes.py",
+    "sparkapp.py",
+    "rng/functions.py",
+    "rng/rebinding.py",
+    "rng/kinds.py",
+}
 
 
 def _files() -> list[Path]:

@@ -124,6 +124,31 @@ except RxContextError as error:
     assert lines == ["the Spark session was stopped True"]
 
 
+def test_an_executor_without_mkl_is_named_before_the_job_runs(tmp_path: Path) -> None:
+    """Where the driver has mkl_random and an executor lacks it, the call is refused by the host, and no task runs."""
+    lacking = tmp_path / "lacking" / "mkl_random"
+    lacking.mkdir(parents=True)
+    (lacking / "__init__.py").write_text("raise ImportError('not on this machine')")
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={lacking.parent}:$PYTHONPATH exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    lines = said(f"""
+import socket
+os.environ["PYSPARK_PYTHON"] = {str(python)!r}
+def task():
+    open({str(tmp_path / "ran")!r}, "w").close()
+plain("local-cluster[1,1,1024]")
+with RxSpark():
+    try:
+        rxExec(task, RNGseed=1)
+    except RxMissingError as error:
+        print(socket.gethostname() in str(error), "pip install" in str(error), "PHILOX" in str(error))
+    print(os.path.exists({str(tmp_path / "ran")!r}))
+    print(rxExec(abs, -1, RNGseed=1, RNGkind="PHILOX"))
+""")
+    assert lines == ["True True True", "False", "[1]"]
+
+
 @pytest.mark.parametrize("name", ["session", "session.sparkContext", "session.range(3)"])
 def test_a_function_that_holds_a_session_is_refused_by_the_variable(name: str) -> None:
     """A captured session, context or data frame is found before launch and named."""
@@ -142,16 +167,17 @@ except RxShippingError as error:
 
 
 def test_user_settings_and_the_unix_socket_reach_a_session_that_we_make() -> None:
-    """The settings of the context arrive, named and extra ones; sessions of ours use the fast socket."""
+    """Named and extra settings arrive, sessions of ours use the fast socket, executors get the caller's rxspark."""
     lines = said("""
 from pyspark import SparkContext
 with RxSpark(master="local[2]", driverMem="700m", extraSparkConfig={"spark.app.name": "mine"}):
     rxExec(abs, -1)
+    print("rxspark.zip" in rxExec(lambda: __import__("rxspark").__file__)[0])
 conf = SparkContext._active_spark_context.getConf()
 for name in ("spark.app.name", "spark.driver.memory", "spark.python.unix.domain.socket.enabled"):
     print(conf.get(name))
 """)
-    assert lines == ["mine", "700m", "true"]
+    assert lines == ["True", "mine", "700m", "true"]
 
 
 def test_the_master_of_spark_defaults_is_taken(tmp_path: Path) -> None:

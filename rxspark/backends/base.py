@@ -65,6 +65,9 @@ class Backend(Protocol):
     def nodes(self) -> list[str]:
         """The names of the machines that run tasks, sorted."""
 
+    def prepare(self, kind: str) -> None:
+        """Make sure that the workers can draw random numbers of a kind; RxMissingError names the host that cannot."""
+
     def run(self, work: Work) -> None:
         """Run the partitions and deliver the envelopes of each; return when no more will come.
 

@@ -37,6 +37,9 @@ class ForeachBackend:
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
 
+    def prepare(self, kind: str) -> None:
+        """Nothing to do: the workers have what this process has."""
+
     def run(self, work: Work) -> None:
         call = local_parcel(work.call, self._share_dir)
         try:

@@ -29,6 +29,9 @@ class SequentialBackend:
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
 
+    def prepare(self, kind: str) -> None:
+        """Nothing to do: the workers have what this process has."""
+
     def run(self, work: Work) -> None:
         call = Inline(work.call)
         with _interrupts_told_apart():

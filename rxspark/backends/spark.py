@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import stat
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from py4j.protocol import Py4JError, Py4JJavaError
@@ -22,7 +25,8 @@ from pyspark.accumulators import AccumulatorParam
 
 from rxspark.backends.base import Work, here
 from rxspark.backends.spark_session import Application, has_ended
-from rxspark.errors import RxCanceledError, RxContextError
+from rxspark.errors import RxCanceledError, RxContextError, RxMissingError
+from rxspark.rng.kinds import KINDS, require
 from rxspark.worker.payload import Inline, Parcel, Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -63,10 +67,12 @@ class _Letters(AccumulatorParam[Update]):
 
 
 class _Mailbox:
-    """The one accumulator of an application; a new one for each call would stay in PySpark's registry for ever."""
+    """What we keep for an application: above all its one accumulator, which PySpark's registry keeps for ever."""
 
     def __init__(self, context: SparkContext) -> None:
         self._owners: dict[str, Callable[[bytes], None]] = {}
+        self.libraries: set[str] = set()
+        """Libraries of random numbers that the executors are known to have."""
         self.letters = context.accumulator([], _Letters(self._deliver))
 
     def _deliver(self, work_id: str, packed: bytes) -> None:
@@ -144,6 +150,16 @@ class SparkBackend:
             hosts.remove(str(self._context.getConf().get("spark.driver.host")))
         return sorted(set(hosts))
 
+    def prepare(self, kind: str) -> None:
+        library = KINDS[kind].library
+        if library == "NumPy" or library in self._mailbox.libraries or re.match(r"local(\[|$)", str(self._context.master)):
+            return
+        slots = self.slots(1, {})
+        found = self._context.parallelize(range(slots), slots).mapPartitionsWithIndex(partial(_lacking, kind)).collect()
+        for problem in found:
+            raise problem
+        self._mailbox.libraries.add(library)
+
     def run(self, work: Work) -> None:
         outcome: list[BaseException] = []
 
@@ -214,6 +230,21 @@ class SparkBackend:
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the
 # driver has for them; those that it had delivered by then are here.
 _WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", "spark.driver.maxResultSize")
+
+# Seconds for which each slot is kept while executors are looked at, so that Spark fills all of them.
+_HOLD = 0.1
+
+
+def _lacking(kind: str, index: int, slots: Iterable[int]) -> Iterator[RxMissingError]:
+    """On an executor: what it lacks for random numbers of a kind."""
+    list(slots)
+    time.sleep(_HOLD)
+    try:
+        require(kind)
+    except RxMissingError as problem:
+        return iter([problem])
+    return iter(())
+
 
 _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
 
