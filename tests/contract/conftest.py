@@ -10,7 +10,6 @@ and is not collected there, which is not the same as being skipped.
 from __future__ import annotations
 
 import platform
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -124,9 +123,3 @@ def where(request: pytest.FixtureRequest) -> str:
 def here() -> str:
     """The name of this machine."""
     return platform.node()
-
-
-@pytest.fixture
-def python() -> str:
-    """The Python that runs here."""
-    return sys.executable

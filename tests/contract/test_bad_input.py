@@ -20,7 +20,7 @@ def one(x, y=0):
     return x
 
 
-def no_end():
+def _no_end():
     yield 1
     raise OSError("the disk is gone")
 
@@ -31,11 +31,12 @@ class SparkSession:
     __module__ = "pyspark.sql.session"
 
 
-class Holder:
+class _Holder:
     def __init__(self, held):
         self.inner = {"deep": [0, held]}
 
     def method(self):
+        """FUN."""
         return 1
 
 
@@ -87,7 +88,7 @@ CALLS = {
     "elements: number": (lambda: rxExec(one, rxElemArg(5)), ["x=5", "a list"]),
     "elements: frame": (lambda: rxExec(one, rxElemArg(pd.DataFrame({"a": [1]}))), ["DataFrame", "to_dict"]),
     "elements: scalar array": (lambda: rxExec(one, rxElemArg(np.array(3))), ["array(3)", "without dimensions"]),
-    "elements: generator": (lambda: rxExec(one, rxElemArg(no_end())), ["OSError", "the disk is gone", "nothing was"]),
+    "elements: generator": (lambda: rxExec(one, rxElemArg(_no_end())), ["OSError", "the disk is gone", "nothing was"]),
     "seed negative": (lambda: rxExec(one, 1, RNGseed=-1), ["RNGseed=-1"]),
     "seed fractional": (lambda: rxExec(one, 1, RNGseed=1.5), ["RNGseed=1.5"]),
     "kind": (lambda: rxExec(one, 1, RNGkind="MT19973"), ["MT19973", "MT19937"]),
@@ -106,7 +107,7 @@ def test_wrong_arguments(call, monkeypatch):
     assert isinstance(caught.value, ValueError)
 
 
-def with_closure(held):
+def _with_closure(held):
     def inner():
         return held
 
@@ -121,28 +122,28 @@ UNSENDABLE = {
     "keyword element": (lambda: rxExec(one, 1, y=rxElemArg([[threading.Lock()]])), ["element 0 of y", "item 0"]),
     "positional": (lambda: rxExec(one, 1, threading.Lock()), ["argument 2 of FUN", "lock"]),
     "keyword": (lambda: rxExec(one, 1, y={"k": threading.Lock()}), ["argument 'y'", "key 'k'"]),
-    "closure": (lambda: rxExec(with_closure(threading.Lock())), ["FUN", "variable 'held'"]),
+    "closure": (lambda: rxExec(_with_closure(threading.Lock())), ["FUN", "variable 'held'"]),
     "closure, deep": (
-        lambda: rxExec(with_closure(Holder(threading.Lock()))),
+        lambda: rxExec(_with_closure(_Holder(threading.Lock()))),
         ["FUN", "variable 'held'", "attribute 'inner'", "key 'deep'", "item 1"],
     ),
-    "bound method": (lambda: rxExec(Holder(threading.Lock()).method), ["FUN", "its object", "attribute 'inner'"]),
+    "bound method": (lambda: rxExec(_Holder(threading.Lock()).method), ["FUN", "its object", "attribute 'inner'"]),
     "global": (lambda: rxExec(lambda: OPENED.name), ["FUN", "global variable 'OPENED'", "files"]),
     "default": (lambda: rxExec(lambda x=threading.Lock(): x), ["FUN", "default value 1"]),  # noqa: B008
     "partial": (lambda: rxExec(functools.partial(one, y=threading.Lock()), 1), ["FUN", "argument 'y' of the partial"]),
     "generator": (lambda: rxExec(one, (i for i in range(3))), ["argument 1 of FUN", "generator"]),
     "elemArgs": (lambda: rxExec(one, elemArgs=[(threading.Lock(),)]), ["elemArgs", "lock"]),
-    "session": (lambda: rxExec(with_closure(SparkSession())), ["variable 'held'", "SparkSession", "driver"]),
+    "session": (lambda: rxExec(_with_closure(SparkSession())), ["variable 'held'", "SparkSession", "driver"]),
     "session as element": (lambda: rxExec(one, rxElemArg([SparkSession()])), ["element 0", "SparkSession"]),
     "execObjects": (
-        lambda: rxExec(with_closure(1), execObjects={"lock": threading.Lock()}),
+        lambda: rxExec(_with_closure(1), execObjects={"lock": threading.Lock()}),
         ["execObjects: lock", "lock"],
     ),
-    "self-reference": (lambda: rxExec(one, looped()), ["argument 1 of FUN", "lock"]),
+    "self-reference": (lambda: rxExec(one, _looped()), ["argument 1 of FUN", "lock"]),
 }
 
 
-def looped():
+def _looped():
     value = [threading.Lock()]
     value.append(value)
     return value

@@ -26,7 +26,7 @@ def reads_globals():
     return _given, other  # noqa: F821
 
 
-class Scale:
+class _Scale:
     """A class with all kinds of callables."""
 
     def __init__(self, factor):
@@ -47,15 +47,15 @@ class Scale:
         return self.factor * x
 
     def __eq__(self, other):
-        return isinstance(other, Scale) and vars(self) == vars(other)
+        return isinstance(other, _Scale) and vars(self) == vars(other)
 
 
 @functools.lru_cache
-def cached(x):
+def _cached(x):
     return x - 1
 
 
-def nested():
+def _nested():
     offset = 10
 
     def inner(x):
@@ -64,7 +64,7 @@ def nested():
     return inner
 
 
-def local_class():
+def _local_class():
     class Local:
         def __init__(self, x):
             self.x = x
@@ -77,14 +77,14 @@ def local_class():
 
 CALLABLES = {
     "lambda": (lambda x: x + 1, 5),
-    "nested function with a closure": (nested(), 14),
+    "nested function with a closure": (_nested(), 14),
     "function of the module": (double, 8),
-    "bound method": (Scale(3).times, 12),
-    "class method": (Scale.unit, 4),
-    "static method": (Scale.half, 2.0),
-    "callable object": (Scale(2.5), 10.0),
-    "object of a local class": (local_class(), 12),
-    "class": (Scale, Scale(4)),
+    "bound method": (_Scale(3).times, 12),
+    "class method": (_Scale.unit, 4),
+    "static method": (_Scale.half, 2.0),
+    "callable object": (_Scale(2.5), 10.0),
+    "object of a local class": (_local_class(), 12),
+    "class": (_Scale, _Scale(4)),
     "builtin type": (str, "4"),
     "builtin": (abs, 4),
     "builtin of a module": (math.sqrt, 2.0),
@@ -93,7 +93,7 @@ CALLABLES = {
     "operator": (operator.methodcaller("bit_length"), 3),
     "partial": (functools.partial(pow, 2), 16),
     "partial of a lambda": (functools.partial(lambda a, b, c: (a, b, c), 1, c=3), (1, 4, 3)),
-    "cached function": (cached, 3),
+    "cached function": (_cached, 3),
     "constructor by a class of the library": (Fraction, Fraction(4)),
 }
 
@@ -150,10 +150,10 @@ def test_exec_objects_as_a_dict():
     assert rxExec(reads_globals, execObjects={"_given": np.arange(3).sum(), "other": None}) == [(3, None)]
 
 
-@pytest.mark.parametrize("function", [Scale(2), functools.partial(reads_globals)], ids=["object", "partial"])
+@pytest.mark.parametrize("function", [_Scale(2), functools.partial(reads_globals)], ids=["object", "partial"])
 def test_exec_objects_for_other_callables(function):
     """The objects reach the globals of whatever function is behind FUN."""
-    arguments = {"x": 1} if isinstance(function, Scale) else {}
+    arguments = {"x": 1} if isinstance(function, _Scale) else {}
     result = rxExec(function, execObjects={"_given": 1, "other": 2}, **arguments)
     assert result == [2 if arguments else (1, 2)]
 

@@ -87,7 +87,7 @@ def test_a_package_of_files(tmp_path, monkeypatch):
         "__init__.py": "from .base import BASE\n",
         "base.py": "BASE = 10\n",
         "sub/__init__.py": "",
-        "sub/deep.py": "from ..base import BASE\nfrom .. import other\n\ndef run(x):\n    return BASE + x + other.ONE\n",
+        "sub/deep.py": "from ..base import BASE\nfrom .. import other\ndef run(x): return BASE + x + other.ONE\n",
         "other.py": "ONE = 1\n",
     }
     for name, source in files.items():

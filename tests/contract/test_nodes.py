@@ -45,7 +45,7 @@ def test_once_per_elem_fails_like_any_task():
 
 
 def test_ping():
-    """rxPingNodes runs a task on each node and tells of its success."""
+    """A ping runs a task on each node and tells of its success."""
     nodes = rxPingNodes()
     assert dict(nodes) == {node(): {"nodeName": platform.node(), "status": "success"}}
     assert node() in repr(nodes)
@@ -53,7 +53,7 @@ def test_ping():
 
 
 def test_node_info():
-    """rxGetNodeInfo gives facts of each node."""
+    """Facts of each node: cores, memory, versions, seconds."""
     (name, facts), *more = rxGetNodeInfo().items()
     assert (name, more) == (node(), [])
     assert 1 <= facts["numCores"] <= os.cpu_count()

@@ -22,6 +22,7 @@ def some(i):
 
 @pytest.fixture
 def result():
+    """Of a call with four named tasks, one of which fails."""
     with pytest.warns(RxTaskWarning):
         return rxExec(some, rxElemArg({"a": 0, "b": 1, "<c>": 2, "d": 3}), taskChunkSize=2, RNGseed=5)
 

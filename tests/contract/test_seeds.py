@@ -88,7 +88,7 @@ def nested(seed=None):
 
 
 def test_a_nested_call_runs_and_has_the_right_values():
-    """rxExec in a task runs its tasks one after another and gives their values in order."""
+    """A call in a task runs its tasks one after another and gives their values in order."""
     assert rxExec(lambda n: list(rxExec(pow, rxElemArg(range(n)), 2)), rxElemArg([1, 3])) == [[0], [0, 1, 4]]
 
 

@@ -24,41 +24,41 @@ from rxspark import (
 COUNTER = 0
 
 
-def env():
+def _env():
     old = os.environ.get("RX_TRACE")
     os.environ["RX_TRACE"] = "left"
     return old
 
 
-def env_removed():
+def _env_removed():
     return os.environ.pop("PATH", None) is None
 
 
-def env_by_putenv():
+def _env_by_putenv():
     old = os.environb.get(b"RX_TRACE")
     os.environb[b"RX_TRACE"] = b"left"
     return old
 
 
-def cwd():
+def _cwd():
     old = os.getcwd() == "/"
     os.chdir("/")
     return old
 
 
-def path():
+def _path():
     old = "/trace" in sys.path
     sys.path.insert(0, "/trace")
     return old
 
 
-def path_replaced():
+def _path_replaced():
     old = "/trace" in sys.path
     sys.path = ["/trace", *sys.path]
     return old
 
 
-def filters():
+def _filters():
     old = any(entry[0] == "error" and entry[2] is ZeroDivisionError.__mro__[-1] for entry in warnings.filters)
     try:
         warnings.warn("once", stacklevel=1)
@@ -68,13 +68,13 @@ def filters():
     return old
 
 
-def stdout():
+def _stdout():
     old = sys.stdout.name if getattr(sys.stdout, "name", None) == "/dev/null" else None
     sys.stdout = sys.stderr = open("/dev/null", "w")  # noqa: SIM115
     return old
 
 
-def handler():
+def _handler():
     root = logging.getLogger()
     old = any(isinstance(kept, logging.NullHandler) for kept in root.handlers), root.level == 7
     root.addHandler(logging.NullHandler())
@@ -93,7 +93,7 @@ def _caller_kept():
     root.handlers[:], root.level = handlers, level
 
 
-PROCESS = [env, env_removed, env_by_putenv, cwd, path, path_replaced, filters, stdout, handler]
+PROCESS = [_env, _env_removed, _env_by_putenv, _cwd, _path, _path_replaced, _filters, _stdout, _handler]
 
 
 def twice(function, *args, **kwargs):
@@ -102,7 +102,7 @@ def twice(function, *args, **kwargs):
 
 
 @pytest.mark.usefixtures("_caller_kept")
-@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__[1:])
 def test_no_task_sees_what_another_did_to_its_process(leave):
     """Environment, folder, search path, warnings filters, streams and logging are as the caller's for every task."""
     seen = twice(leave)
@@ -111,7 +111,7 @@ def test_no_task_sees_what_another_did_to_its_process(leave):
 
 
 @pytest.mark.usefixtures("_caller_kept")
-@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("leave", PROCESS, ids=lambda function: function.__name__[1:])
 def test_the_caller_is_as_before(leave):
     """A call leaves the caller's environment, folder, path, filters, streams, logging and random state alone."""
 
@@ -184,7 +184,7 @@ def test_no_task_sees_what_another_did_to_an_argument(constant, place):
     assert repr(constant) == clean
 
 
-def closure():
+def _closure():
     held = {}
 
     def change():
@@ -194,7 +194,7 @@ def closure():
     return change
 
 
-def counter():
+def _counter():
     count = 0
 
     def change():
@@ -205,7 +205,7 @@ def counter():
     return change
 
 
-def attribute():
+def _attribute():
     def change():
         change.calls = getattr(change, "calls", 0) + 1
         return change.calls
@@ -213,7 +213,7 @@ def attribute():
     return change
 
 
-def default():
+def _default():
     def change(seen=[]):  # noqa: B006 - the mistake is what is tested
         seen.append(1)
         return len(seen)
@@ -221,7 +221,7 @@ def default():
     return change
 
 
-class Counter:
+class _Counter:
     def __init__(self):
         self.calls = 0
 
@@ -230,7 +230,7 @@ class Counter:
         return self.calls
 
 
-def local_class():
+def _local_class():
     class Local:
         calls = 0
 
@@ -241,14 +241,14 @@ def local_class():
     return Local()
 
 
-def iterator():
+def _iterator():
     numbers = iter([1, 2, 3, 4, 5])
     return lambda: next(numbers)
 
 
 @pytest.mark.parametrize(
     "make",
-    [closure, counter, attribute, default, Counter, local_class, iterator, lambda: Counter().__call__],
+    [_closure, _counter, _attribute, _default, _Counter, _local_class, _iterator, lambda: _Counter().__call__],
     ids=["closure", "counter", "attribute", "default", "object", "local class", "iterator", "bound method"],
 )
 def test_no_task_sees_what_another_did_to_fun(make):

@@ -1,0 +1,84 @@
+"""The capture of what a task writes, without a task."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+
+import pytest
+
+from rxspark.worker.console import Console
+
+
+def _console():  # entered in the test itself: pytest changes sys.stdout between a fixture and its test
+    return Console(100, logging.WARNING)
+
+
+def test_text_is_taken_once():
+    """`take` gives what was written since the last one."""
+    with _console() as console:
+        print("first")
+        first = console.take()
+        nothing = console.take()
+        print("second", file=sys.stderr)
+        second = console.take()
+    assert (first, nothing, second) == ("first\n", "", "second\n")
+
+
+@pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 150, 1_000, 100_000])
+@pytest.mark.parametrize("piece", [1, 7, 1_000])
+def test_the_bound(size, piece):
+    """Up to the limit all is kept; beyond, head and tail, and the count of what is left out."""
+    text = "".join(chr(97 + i % 26) for i in range(size))
+    with _console() as console:
+        for i in range(0, size, piece):
+            sys.stdout.write(text[i : i + piece])
+        kept = console.take()
+    if size <= 100:
+        assert kept == text
+    else:
+        assert kept == f"{text[:50]}\n... {size - 100} characters left out ...\n{text[-50:]}"
+
+
+def test_a_limit_of_nothing():
+    """With the limit 0 no text is kept, and nothing fails."""
+    with Console(0, logging.WARNING) as console:
+        print("lost")
+        kept = console.take()
+    assert "lost" not in kept
+
+
+def test_a_cut_inside_a_letter():
+    """Letters of several bytes at the cut do not fail."""
+    with _console() as console:
+        sys.stdout.write("ü" * 1000 + "€" * 1000)
+        kept = console.take()
+    assert kept.startswith("ü" * 20)
+    assert kept.endswith("€" * 10)
+
+
+def test_the_process_is_as_before():
+    """Streams, root logger and warnings go back to what they were, after an error too."""
+    root = logging.getLogger()
+
+    def state():
+        return sys.stdout, sys.stderr, root.handlers[:], root.level, warnings.showwarning
+
+    before = state()
+    with pytest.raises(ZeroDivisionError), Console(10, logging.DEBUG):
+        _ = 1 / 0
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda: setattr(sys, "stdout", None), lambda: sys.stdout.close()], ids=["None", "closed"]
+)
+def test_a_stream_that_was_replaced_or_closed_comes_back(spoil):
+    """What a task does to sys.stdout does not outlive it."""
+    with _console() as console:
+        spoil()
+        console.take()
+        sys.stdout.write("seen\n")
+        kept = console.take()
+    assert kept == "seen\n"

@@ -1,0 +1,128 @@
+"""Compute contexts as values, and which one is in force."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import threading
+
+import pytest
+
+from rxspark import (
+    RxArgumentError,
+    RxForeachDoPar,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxSpark,
+    rxGetComputeContext,
+    rxSetComputeContext,
+)
+
+CONTEXTS = [
+    RxLocalSeq(),
+    RxLocalParallel(consoleOutput=True, packagesToLoad=["math", "os.path"]),
+    RxForeachDoPar(autoCleanup=False, shareDir="/tmp"),
+    RxSpark(),
+    RxSpark(master="yarn", numExecutors=3, executorMem="4g", extraSparkConfig={"spark.task.cpus": 2, "spark.x": True}),
+]
+
+
+@pytest.mark.parametrize("context", CONTEXTS, ids=repr)
+def test_a_context_is_a_value(context):
+    """Its repr can be pasted back; it pickles, compares, hashes, and cannot be changed."""
+    assert eval(repr(context)) == context
+    assert pickle.loads(pickle.dumps(context)) == context
+    assert hash(dataclasses.replace(context)) == hash(context)
+    assert context != dataclasses.replace(context, consoleOutput=not context.consoleOutput)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        context.consoleOutput = False
+
+
+def test_what_a_context_was_made_from_does_not_matter_any_more():
+    """A dict or list that is changed later leaves the context alone, and its settings are read-only."""
+    config, packages = {"spark.a": "1"}, ["math"]
+    context = RxSpark(extraSparkConfig=config, packagesToLoad=packages)
+    config["spark.a"] = "2"
+    packages.append("os")
+    assert (context.settings()["spark.a"], context.packagesToLoad) == ("1", ("math",))
+    with pytest.raises(TypeError):
+        context.extraSparkConfig["spark.a"] = "3"
+
+
+def test_settings_of_spark():
+    """Named arguments are Spark settings, which extraSparkConfig may overrule; True is "true"."""
+    context = RxSpark(numExecutors=2, executorCores=3, executorMem="1g", driverMem="2g", extraSparkConfig={"a": True})
+    assert context.settings() == {
+        "spark.executor.instances": "2",
+        "spark.executor.cores": "3",
+        "spark.executor.memory": "1g",
+        "spark.driver.memory": "2g",
+        "a": "true",
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (lambda: RxLocalSeq(consoleOutput=1), "consoleOutput=1"),
+        (lambda: RxLocalSeq(packagesToLoad=["a b"]), "'a b'"),
+        (lambda: RxSpark(numExecutors=0), "numExecutors=0"),
+        (lambda: RxSpark(executorCores=True), "executorCores=True"),
+        (lambda: RxSpark(extraSparkConfig=[1]), "extraSparkConfig="),
+        (lambda: rxSetComputeContext("sparc"), "did you mean 'spark'"),
+        (lambda: rxSetComputeContext("hadoop"), "one of local"),
+        (lambda: rxSetComputeContext(3), "context=3"),
+        (lambda: rxSetComputeContext("spark", mastre="yarn"), "did you mean master"),
+        (lambda: rxSetComputeContext("local", master="yarn"), "RxLocalSeq has no argument 'master'"),
+    ],
+)
+def test_mistakes_are_named(make, told):
+    """A wrong value or name is an error that tells it and what would do; the context stays."""
+    before = rxGetComputeContext()
+    with pytest.raises(RxArgumentError) as caught:
+        make()
+    assert told in str(caught.value)
+    assert rxGetComputeContext() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("local", RxLocalSeq), ("localpar", RxLocalParallel), ("dopar", RxForeachDoPar), ("RxSpark", RxSpark)],
+)
+def test_a_context_by_its_name(name, kind):
+    """Short and full names stand for a context with its defaults, and changes apply."""
+    rxSetComputeContext(name, consoleOutput=True)
+    assert rxGetComputeContext() == kind(consoleOutput=True)
+
+
+def test_setting_gives_the_previous_one():
+    """What rxSetComputeContext returns can be set again."""
+    first = rxSetComputeContext("localpar")
+    assert rxSetComputeContext(first) == RxLocalParallel()
+    assert rxGetComputeContext() == first
+
+
+def test_a_block_has_its_own_context():
+    """A context entered by `with` is in force up to the end of the block, also when the block raises."""
+    before = rxGetComputeContext()
+    with RxLocalParallel() as outer:
+        with RxForeachDoPar():
+            assert rxGetComputeContext() == RxForeachDoPar()
+        assert rxGetComputeContext() == outer
+        rxSetComputeContext(RxSpark())
+        assert rxGetComputeContext() == RxSpark()
+    assert rxGetComputeContext() == before
+    with pytest.raises(ZeroDivisionError), RxLocalParallel():
+        _ = 1 / 0
+    assert rxGetComputeContext() == before
+
+
+def test_a_block_is_not_seen_by_other_threads():
+    """Only what rxSetComputeContext sets counts for the whole process."""
+    rxSetComputeContext(RxForeachDoPar())
+    seen = []
+    with RxLocalParallel():
+        thread = threading.Thread(target=lambda: seen.append(rxGetComputeContext()))
+        thread.start()
+        thread.join()
+    assert seen == [RxForeachDoPar()]

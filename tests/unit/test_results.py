@@ -1,0 +1,92 @@
+"""RxResults and its helpers, made by hand."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+from rxspark import RxResults, RxTaskError
+from rxspark.results import load_values, node_name
+from rxspark.rng.kinds import Root
+from rxspark.worker.envelope import Envelopes, Failure
+
+
+def _results(values, errors=None, output=None):
+    part = Envelopes("node-1.example.org", 7, 0)
+    for number in range(len(values)):
+        part.add(number, b"", 0.0, 0.5)
+    root = Root("MT2203", 1, chosen=True)
+    return RxResults(
+        values, names=None, errors=errors or {}, output=output or {}, rng=root, envelopes=[part], chunk_size=2
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("node-7.example.org", "NODE_7"), ("a", "A"), ("my host.x", "MYHOST"), ("x-y-z", "X_Y_Z")],
+)
+def test_node_names(host, name):
+    """Upper case, no domain, no blanks, "-" as "_", as RevoScaleR does."""
+    assert node_name(host) == name
+
+
+def test_values_come_in_the_order_of_the_tasks():
+    """Whatever order the partitions come in, value i is that of task i."""
+    parts = []
+    for numbers in ([3, 1], [2, 0]):
+        part = Envelopes("h", 1, 0)
+        for number in numbers:
+            part.add(number, pickle.dumps(number * 10), 0.0, 0.0)
+        parts.append(part)
+    assert load_values(4, parts) == ([0, 10, 20, 30], {})
+
+
+def test_a_value_that_does_not_load_is_the_error_of_its_task():
+    """Its neighbours are not touched."""
+    part = Envelopes("h", 1, 0)
+    part.add(0, pickle.dumps(1), 0.0, 0.0)
+    part.add(1, b"no pickle", 0.0, 0.0)
+    part.add(2, None, 0.0, 0.0)
+    part.failures[2] = Failure("ValueError", "m", "")
+    values, errors = load_values(3, [part])
+    assert values[0] == 1
+    assert list(errors) == [1, 2]
+    assert (values[1], values[2]) == (errors[1], errors[2])
+    assert isinstance(values[1], RxTaskError)
+
+
+def test_unlist_leaves_texts_and_dicts_whole():
+    """Lists, tuples, ranges and arrays are opened; texts, bytes, dicts and objects are values."""
+    values = [[1, [2]], (3,), range(2), np.array(4.0), np.float64(5), "text", b"b", {"k": [1]}, None, np.array([])]
+    assert _results(values).unlist() == [1, 2, 3, 0, 1, 4.0, 5.0, "text", b"b", {"k": [1]}, None]
+
+
+@pytest.mark.parametrize("count", [0, 1, 20, 21, 5000])
+def test_repr(count):
+    """Up to twenty entries: a list; more: the first ones and a summary."""
+    text = repr(_results(list(range(count))))
+    assert text.startswith("[")
+    assert ("more]" in text) == (count > 20)
+    assert len(text) < 500
+
+
+def test_info_of_no_tasks_has_its_columns():
+    """An empty result has an empty table of the same form."""
+    assert list(_results([]).info.columns) == list(_results([1]).info.columns)
+
+
+def test_an_error_pickles_and_prints():
+    """RxTaskError keeps all its parts in a pickle; its text begins with the user's type and message."""
+    error = RxTaskError(3, "ValueError", "bad", "Traceback ...\n", "host", ValueError("bad"))
+    again = pickle.loads(pickle.dumps(error))
+    assert vars(again).keys() == vars(error).keys()
+    assert (again.task, again.type, again.message, repr(again.original)) == (
+        3,
+        "ValueError",
+        "bad",
+        "ValueError('bad')",
+    )
+    assert str(error) == "ValueError: bad (task 3 on host)\nTraceback ..."
+    assert repr(error) == "<RxTaskError task 3: ValueError: bad>"
