@@ -1,0 +1,96 @@
+"""What rxHadoopListFiles gives: a list of files that prints as a table."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from rxspark.filesystem import Place
+
+__all__ = ["RxFile", "RxFiles", "describe", "within"]
+
+
+class RxFile(NamedTuple):
+    """One entry of a listing; what the file system does not tell is None."""
+
+    name: str
+    """Path or URL, as the other commands take it."""
+    size: int
+    """In bytes; 0 for folders."""
+    modified: datetime | None
+    owner: str | None
+    permissions: str | None
+    """As ``ls -l`` writes them, such as ``"drwxr-xr-x"``; without permissions the first letter alone tells a folder."""
+
+    @property
+    def isFolder(self) -> bool:
+        """Whether it is a folder."""
+        return (self.permissions or "-").startswith("d")
+
+
+class RxFiles(list[RxFile]):
+    """Files and folders; prints as a table."""
+
+    @property
+    def names(self) -> list[str]:
+        """Path or URL of each, as the other commands take them."""
+        return [file.name for file in self]
+
+    def _table(self) -> Any:
+        import pandas
+
+        rows = [
+            (f.name, f.size, f.modified and f.modified.strftime("%Y-%m-%d %H:%M"), f.owner, f.permissions) for f in self
+        ]
+        return pandas.DataFrame(rows, columns=list(RxFile._fields)).fillna("")
+
+    def __repr__(self) -> str:
+        return str(self._table().to_string(index=False)) if self else "no files"
+
+    def _repr_html_(self) -> str:
+        return str(self._table().to_html(index=False))
+
+
+def within(folder: Place, recursive: bool) -> Iterator[dict[str, Any]]:
+    """What the file system tells about each thing in a folder; links to folders are not followed."""
+    for entry in folder.entries():
+        yield entry
+        if recursive and entry["type"] == "directory" and not entry.get("islink"):
+            yield from within(folder.at(entry["name"]), recursive)
+
+
+def describe(place: Place, entry: dict[str, Any]) -> RxFile:
+    """A row of the listing from what the file systems tell, each in its own words."""
+    folder = entry["type"] == "directory"
+    mode = entry.get("mode", entry.get("permission"))
+    letters = stat.filemode((stat.S_IFDIR if folder else stat.S_IFREG) | stat.S_IMODE(mode)) if mode else None
+    return RxFile(
+        str(place.at(entry.get("name", place.path))),
+        0 if folder else int(entry.get("size") or 0),
+        _moment(next((entry[key] for key in _TIMES if entry.get(key)), None)),
+        entry.get("owner") or _name_of(entry.get("uid")),
+        letters or ("d" if folder else None),
+    )
+
+
+_TIMES = ("modification_time", "mtime", "LastModified", "last_modified", "modified", "created")
+
+
+def _moment(value: Any) -> datetime | None:
+    """A time from seconds, from HDFS's milliseconds, or as it is."""
+    if isinstance(value, (int, float)):
+        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
+    return value if isinstance(value, datetime) else None
+
+
+def _name_of(uid: int | None) -> str | None:
+    if uid is None:
+        return None
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
