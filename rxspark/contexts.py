@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
 from rxspark.errors import RxArgumentError, closest
+from rxspark.worker.task import current_task
 
 __all__ = [
     "ComputeContext",
@@ -92,7 +93,9 @@ def _plain(value: Any) -> Any:
 
 def module_names(value: Any, where: str) -> tuple[str, ...]:
     """Module names from a string or a sequence of them; RxArgumentError for anything else."""
-    names = (value,) if isinstance(value, str) else tuple(value or ())
+    if value is None:
+        return ()
+    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     for name in names:
         if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
             raise RxArgumentError(f"{where}: {name!r} is not the name of a module; write it as after `import`")
@@ -312,7 +315,7 @@ def rxSetComputeContext(context: ComputeContext | str, **changes: Any) -> Comput
     global _chosen
     previous = rxGetComputeContext()
     context = _with_changes(_named(context), changes)
-    if _entered.get():
+    if _entered.get() or current_task() is not None:  # a task's choice ends with the task
         _entered.set((*_entered.get()[:-1], context))
     else:
         _chosen = context

@@ -130,7 +130,8 @@ def plan_tasks(
         rows,
         names[0] if names and len(names[0]) == count else None,
     )
-    _check_signature(function, tasks)
+    if count:
+        _check_signature(function, tasks)
     return tasks
 
 
@@ -200,7 +201,10 @@ def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:
 
 def whole_number(name: str, value: Any, least: int) -> int:
     """Give `value` as an int; RxArgumentError unless it is a whole number (NumPy's too) of at least `least`."""
-    number = least - 1 if isinstance(value, bool) or not hasattr(value, "__index__") else operator.index(value)
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = least - 1
     if number < least:
         raise RxArgumentError(f"{name}={value!r}: {name} must be a whole number of at least {least}")
     return number

@@ -255,13 +255,20 @@ def _exec_objects(function: Callable[..., Any], asked: Any, caller: FrameType) -
         )
     if isinstance(asked, Mapping):
         return dict(asked)
-    visible = {**vars(builtins), **caller.f_globals, **caller.f_locals}
+    visible = {**vars(builtins), **caller.f_globals, **_locals_of(caller)}
     for name in names:
         if name not in visible:
             guess = closest(name, visible)
             hint = f"; did you mean {guess!r}?" if guess else "; define it before the call, or pass a dict"
             raise RxArgumentError(f"execObjects: there is no {name!r} where rxExec is called{hint}")
     return {name: visible[name] for name in names}
+
+
+def _locals_of(frame: FrameType) -> dict[str, Any]:
+    """The local names where a call stands; a comprehension, up to Python 3.11, has a frame of its own."""
+    inner = frame.f_code.co_name in ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
+    around = _locals_of(frame.f_back) if inner and frame.f_back is not None else {}
+    return {**around, **frame.f_locals}
 
 
 def _context() -> ComputeContext:

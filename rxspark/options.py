@@ -8,7 +8,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["OPTIONS", "Option", "rxGetOption", "rxOptions"]
+__all__ = ["OPTIONS", "Option", "in_force", "rxGetOption", "rxOptions"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ OPTIONS: dict[str, Option] = {
     ),
 }
 
-_values: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
+in_force: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
+"""The values in force in this process."""
 
 
 def _known(name: str) -> Option:
@@ -91,8 +92,8 @@ def rxOptions(**values: Any) -> dict[str, Any]:
         option = _known(name)
         if not option.valid(value):
             raise RxArgumentError(f"rxOptions({name}={value!r}): {name} must be {option.accepts}")
-    previous = {name: _values[name] for name in (values or _values)}
-    _values.update(values)
+    previous = {name: in_force[name] for name in (values or in_force)}
+    in_force.update(values)
     return previous
 
 
@@ -110,4 +111,4 @@ def rxGetOption(name: str) -> Any:
     1
     """
     _known(name)
-    return _values[name]
+    return in_force[name]

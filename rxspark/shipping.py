@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import functools
 import io
 import pickle
@@ -232,15 +233,13 @@ def _found_by_name(function: FunctionType) -> bool:
 
 def _function_keeps(function: FunctionType, seen: frozenset[int]) -> bool:
     code = function.__code__
-    rebinds = any(_assigns_outside(inner) for inner in _codes(code))
-    return rebinds or bool(function.__dict__) or any(can_keep_a_mark(held, seen) for _, held in captured(function))
+    assigns = any(_assigns_outside(inner) for inner in _codes(code))
+    return assigns or bool(function.__dict__) or any(can_keep_a_mark(held, seen) for _, held in captured(function))
 
 
 def _assigns_outside(code: CodeType) -> bool:
-    """Whether code assigns to a global or an enclosing function's variable."""
-    import dis
-
-    outside = {"STORE_GLOBAL", "DELETE_GLOBAL"}
+    """Whether code assigns to a global, to an enclosing function's variable, or to an attribute of anything."""
+    outside = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
     return any(
         step.opname in outside or (step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars)
         for step in dis.get_instructions(code)

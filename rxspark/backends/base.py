@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rxspark.worker.payload import Surroundings
+from rxspark.worker.state import working_directory
 
 __all__ = ["Backend", "Work", "here"]
 
@@ -76,9 +77,9 @@ class Backend(Protocol):
         """
 
     def cancel(self, work: Work) -> None:
-        """End what is still running of `work`; harmless when nothing is."""
+        """End what still runs of `work`, whose `cancelled` has been set; harmless when nothing does."""
 
 
 def here() -> Surroundings:
     """Give this process as its workers on the same machine should see it."""
-    return Surroundings(socket.gethostname(), dict(os.environ), os.getcwd(), tuple(sys.path))
+    return Surroundings(socket.gethostname(), dict(os.environ), working_directory(), tuple(sys.path))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import socket
+import warnings
+from collections.abc import Generator, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -42,19 +44,29 @@ class ForeachBackend:
 
     def run(self, work: Work) -> None:
         call = local_parcel(work.call, self._share_dir)
+        tasks = (joblib.delayed(run_partition)(call, part, work.attempt) for part in work.partitions)
+        answers = iter(_parallel(work.options)(tasks))
         try:
-            parallel = _parallel(work.options)
-            for packed in parallel(joblib.delayed(run_partition)(call, part, work.attempt) for part in work.partitions):
-                if work.cancelled.is_set():
-                    return
-                work.deliver(packed)
+            while not work.cancelled.is_set():
+                work.deliver(next(answers))
+        except StopIteration:
+            return
         except BrokenProcessPool as error:
             work.trouble = str(error)
         finally:
+            _end(answers)
             remove_parcel(call)
 
     def cancel(self, work: Work) -> None:
-        work.cancelled.set()
+        """Nothing more to do: `run` looks at `work.cancelled`, and closing joblib's generator ends its workers."""
+
+
+def _end(answers: Iterator[bytes]) -> None:
+    """End what still runs; joblib warns that this wastes work, which is what the caller has asked for."""
+    if isinstance(answers, Generator):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            answers.close()
 
 
 def _refuse_misspelt(options: dict[str, Any]) -> None:

@@ -61,7 +61,6 @@ class LocalBackend:
             remove_parcel(call)
 
     def cancel(self, work: Work) -> None:
-        work.cancelled.set()
         if self._executor is not None:
             self._executor.shutdown(wait=True, kill_workers=True)
 

@@ -152,7 +152,11 @@ class SparkBackend:
 
     def prepare(self, kind: str) -> None:
         library = KINDS[kind].library
-        if library == "NumPy" or library in self._mailbox.libraries or re.match(r"local(\[|$)", str(self._context.master)):
+        if (
+            library == "NumPy"
+            or library in self._mailbox.libraries
+            or re.match(r"local(\[|$)", str(self._context.master))
+        ):
             return
         slots = self.slots(1, {})
         found = self._context.parallelize(range(slots), slots).mapPartitionsWithIndex(partial(_lacking, kind)).collect()
@@ -182,7 +186,6 @@ class SparkBackend:
             self._judge(work, outcome[0])
 
     def cancel(self, work: Work) -> None:
-        work.cancelled.set()
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
 

@@ -58,7 +58,7 @@ class Job:
             with Progress(self.tasks, self.work.description) as self._progress:
                 self._run_rounds()
         except BaseException:
-            self.backend.cancel(self.work)
+            self._cancel()
             raise
         if self._problem is not None:
             raise self._problem
@@ -100,7 +100,11 @@ class Job:
             _relay(part)
         self._progress.add(len(part.numbers))
         if stop and not self.work.cancelled.is_set():
-            self.backend.cancel(self.work)
+            self._cancel()
+
+    def _cancel(self) -> None:
+        self.work.cancelled.set()
+        self.backend.cancel(self.work)
 
     def _give_up(self, numbers: range) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""

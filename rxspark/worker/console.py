@@ -24,6 +24,9 @@ class _BoundedBytes(io.BufferedIOBase):
         self.tail = bytearray()
         self.dropped = 0
 
+    def close(self) -> None:
+        """Stay open: what a task closes, or throws away, is a text stream over these bytes."""
+
     def writable(self) -> bool:
         return True
 
@@ -66,28 +69,27 @@ class Console:
         """Whether a warning was shown since the last `take`."""
 
     def __enter__(self) -> Console:
-        stream = io.TextIOWrapper(self._bytes, encoding="utf-8", errors="backslashreplace", write_through=True)  # type: ignore[type-var]
-        self._stream = stream
-        self._stdio = sys.stdout, sys.stderr
-        sys.stdout = sys.stderr = stream
-        self._show_warning = warnings.showwarning
-        warnings.showwarning = self._warn
         root = logging.getLogger()
-        self._logging = root.handlers[:], root.level
-        handler = logging.StreamHandler(stream)
-        handler.setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
-        root.handlers[:] = [handler]
-        root.setLevel(self._log_level)
+        self._outer = sys.stdout, sys.stderr, warnings.showwarning, root.handlers[:], root.level
+        self._root = root
+        warnings.showwarning = self._warn
+        self._open()
         return self
+
+    def _open(self) -> None:
+        """Make a stream, and let everything write to it."""
+        stream = io.TextIOWrapper(self._bytes, "utf-8", "backslashreplace", write_through=True)  # type: ignore[type-var]
+        self._stream = sys.stdout = sys.stderr = stream
+        self._handlers: list[logging.Handler] = [logging.StreamHandler(stream)]
+        self._handlers[0].setFormatter(logging.Formatter("%(levelname)s:%(name)s:%(message)s"))
+        self._root.handlers[:] = self._handlers
+        self._root.setLevel(self._log_level)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sys.stdout, sys.stderr = self._stdio
-        warnings.showwarning = self._show_warning
-        root = logging.getLogger()
-        root.handlers[:] = self._logging[0]
-        root.setLevel(self._logging[1])
+        sys.stdout, sys.stderr, warnings.showwarning, self._root.handlers[:], level = self._outer
+        self._root.setLevel(level)
 
     def _warn(
         self,
@@ -104,8 +106,13 @@ class Console:
     def take(self) -> str:
         """What was written since the last `take`; empty when nothing was."""
         self.warned = False
-        if sys.stdout is not self._stream or sys.stderr is not self._stream:  # a task put another stream there
-            sys.stdout = sys.stderr = self._stream
+        if (
+            sys.stdout is not self._stream
+            or sys.stderr is not self._stream
+            or self._root.handlers != self._handlers
+            or self._root.level != self._log_level
+        ):
+            self._open()  # a task put something else there
         if not self._bytes.head:
             return ""
         text = self._bytes.text()

@@ -42,7 +42,8 @@ class Surroundings:
 
     host: str
     environ: dict[str, str]
-    cwd: str
+    cwd: str | None
+    """None where the folder was removed."""
     path: tuple[str, ...]
 
 

@@ -19,9 +19,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError
+from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
@@ -97,6 +99,7 @@ def _run_tasks(
         Streams(call.root) as streams,
         _Program(call) as program,
     ):
+        options = dict(in_force)
         stream = -1
         first = start.index if start else 0
         for index, number in enumerate(partition.numbers[first:], first):
@@ -108,6 +111,8 @@ def _run_tasks(
             _run_task(program, partition, index, number, envelopes)
             streams.settle()
             state.settle(console.warned)
+            if in_force != options:
+                in_force.update(options)
             text = console.take()
             if text:
                 envelopes.output[number] = text
@@ -124,7 +129,9 @@ def _run_task(program: _Program, partition: Partition, index: int, number: int, 
     value = None
     try:
         function, args, kwargs = program.arguments(partition, index)
-        value = _call(function, args, kwargs)
+        # In a copy of the context: what the task sets there (NumPy's error state, decimal's precision, a compute
+        # context of its own) ends with it.
+        value = copy_context().run(_call, function, args, kwargs)
         value = dump_value(value)
     except CallerInterrupt:
         raise

@@ -17,7 +17,7 @@ from typing import Any
 
 from rxspark.worker.payload import Surroundings
 
-__all__ = ["ProcessState", "portable_filters"]
+__all__ = ["ProcessState", "portable_filters", "working_directory"]
 
 
 def portable_filters() -> tuple[tuple[Any, ...], ...]:
@@ -53,11 +53,12 @@ class ProcessState:
     def __enter__(self) -> ProcessState:
         self._catch_warnings = warnings.catch_warnings()
         self._catch_warnings.__enter__()
+        self._path = sys.path
         self._before = self._snapshot()
         if self._surroundings and self._surroundings.host == socket.gethostname():
             os.environ.update(self._surroundings.environ)
             sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
-            with suppress(OSError):  # the caller's folder was removed: the worker's own does no harm
+            if self._surroundings.cwd is not None:
                 os.chdir(self._surroundings.cwd)
         _set_filters(_rebuild_filters(self._portable_filters))
         self._wanted = self._snapshot()
@@ -74,20 +75,20 @@ class ProcessState:
         if (
             warned
             or warnings.filters != self._wanted[3]
+            or sys.path is not self._path
             or sys.path != self._wanted[2]
             or _environment() != self._wanted[1]
-            or _cwd() != self._wanted[0]
+            or working_directory() != self._wanted[0]
         ):
             self._put_back(self._wanted)
 
     @staticmethod
     def _snapshot() -> tuple[str | None, dict[Any, Any], list[str], list[Any]]:
-        return _cwd(), dict(_environment()), sys.path[:], list(warnings.filters)
+        return working_directory(), dict(_environment()), sys.path[:], list(warnings.filters)
 
-    @staticmethod
-    def _put_back(state: tuple[str | None, dict[Any, Any], list[str], list[Any]]) -> None:
+    def _put_back(self, state: tuple[str | None, dict[Any, Any], list[str], list[Any]]) -> None:
         cwd, environment, path, filters = state
-        if cwd is not None and _cwd() != cwd:
+        if cwd is not None and working_directory() != cwd:
             with suppress(OSError):  # a task removed the folder
                 os.chdir(cwd)
         if _environment() != environment:
@@ -95,6 +96,7 @@ class ProcessState:
             for name in set(os.environ) - set(wanted):
                 del os.environ[name]
             os.environ.update(wanted)
+        sys.path = self._path  # the very list, which others may hold
         sys.path[:] = path
         _set_filters(filters)
 
@@ -111,8 +113,9 @@ def _environment() -> dict[Any, Any]:
     return inside
 
 
-def _cwd() -> str | None:
+def working_directory() -> str | None:
+    """The working directory of this process, None where the folder was removed under it."""
     try:
         return os.getcwd()
-    except OSError:  # the folder was removed under us
+    except OSError:
         return None

@@ -21,8 +21,6 @@ from rxspark import (
     rxSetComputeContext,
 )
 
-COUNTER = 0
-
 
 def _env():
     old = os.environ.get("RX_TRACE")
@@ -230,6 +228,23 @@ class _Counter:
         return self.calls
 
 
+def _iterator():
+    numbers = iter([1, 2, 3, 4, 5])
+    return lambda: next(numbers)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_closure, _counter, _attribute, _default, _Counter, _iterator, lambda: _Counter().__call__],
+    ids=["closure", "counter", "attribute", "default", "object", "iterator", "bound method"],
+)
+def test_no_task_sees_what_another_did_to_fun(make):
+    """Whatever state FUN keeps begins anew in each task, and the caller's FUN is untouched."""
+    function = make()
+    assert twice(function) == [1] * 5
+    assert function() == 1
+
+
 def _local_class():
     class Local:
         calls = 0
@@ -241,47 +256,29 @@ def _local_class():
     return Local()
 
 
-def _iterator():
-    numbers = iter([1, 2, 3, 4, 5])
-    return lambda: next(numbers)
+@pytest.mark.left_out(local="there a class is the caller's own, so that what tasks return is of the caller's class")
+@pytest.mark.left_out(dopar_threading="as in local: the tasks run in the caller's process")
+def test_no_task_sees_what_another_did_to_a_class_of_fun():
+    """A class that travels with FUN begins anew in each task."""
+    assert twice(_local_class()) == [1] * 5
 
 
-@pytest.mark.parametrize(
-    "make",
-    [_closure, _counter, _attribute, _default, _Counter, _local_class, _iterator, lambda: _Counter().__call__],
-    ids=["closure", "counter", "attribute", "default", "object", "local class", "iterator", "bound method"],
-)
-def test_no_task_sees_what_another_did_to_fun(make):
-    """Whatever state FUN keeps begins anew in each task, and the caller's FUN is untouched."""
-    function = make()
-    assert twice(function) == [1] * 5
-    assert function() == 1
+CACHE = {}
 
 
-def changes_a_global():
-    """Found by its name, in this module."""
-    global COUNTER
-    COUNTER += 1
-    return COUNTER
+def loads_once():
+    """Found by its name, in this module: a cache for each worker."""
+    loaded = "model" not in CACHE
+    CACHE["model"] = 1
+    return os.getpid(), loaded
 
 
-def changes_its_default(seen=[]):  # noqa: B006 - the mistake is what is tested
-    """Found by its name, in this module."""
-    seen.append(1)
-    return len(seen)
-
-
-def changes_its_attribute():
-    """Found by its name, in this module."""
-    changes_its_attribute.calls = getattr(changes_its_attribute, "calls", 0) + 1
-    return changes_its_attribute.calls
-
-
-@pytest.mark.parametrize("function", [changes_a_global, changes_its_default, changes_its_attribute])
-def test_no_task_sees_what_another_did_to_a_module(function):
-    """A function of a module, too, finds its globals, defaults and attributes as the caller has them."""
-    assert twice(function) == [1] * 5
-    assert COUNTER == 0
+def test_a_module_keeps_its_state_as_long_as_its_worker():
+    """A module's own variables are a worker's cache: what one task has loaded there, later ones need not load again."""
+    seen = rxExec(loads_once, timesToRun=20, taskChunkSize=5)
+    CACHE.clear()
+    loads = [pid for pid, loaded in seen if loaded]
+    assert len(loads) == len(set(loads)) <= len({pid for pid, _ in seen})
 
 
 @pytest.mark.parametrize("size", [10, 100_000, 4_000_000], ids=["80 B", "800 kB", "32 MB"])
