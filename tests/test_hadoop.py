@@ -1,0 +1,378 @@
+"""The file commands on local, memory and Hadoop file systems, and rxExec on YARN.
+
+Tests marked hadoop start a real HDFS and YARN on this machine (scripts/hadoop), once for all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from rxspark import RxArgumentError, RxSpark, rxSetComputeContext
+from rxspark.filesystem import RxFileError, resolve
+from rxspark.hadoop import (
+    rxHadoopCopy,
+    rxHadoopCopyFromLocal,
+    rxHadoopCopyToLocal,
+    rxHadoopFileExists,
+    rxHadoopListFiles,
+    rxHadoopMakeDir,
+    rxHadoopMove,
+    rxHadoopRemove,
+    rxHadoopRemoveDir,
+)
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "hadoop"
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A running Hadoop: its HADOOP_CONF_DIR."""
+    folder = tmp_path_factory.mktemp("hadoop")
+    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=280)
+    yield folder / "conf"
+    subprocess.run([sys.executable, SCRIPT, "stop", "--dir", folder, "--purge"], check=True, timeout=120)
+
+
+@pytest.fixture
+def hdfs(cluster: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """A fresh folder on the running HDFS, which is the default file system meanwhile: its URL."""
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
+    monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
+    url = f"{default_url(cluster)}/tests/{request.node.name.translate(str.maketrans('[]', '--'))}"
+    rxHadoopMakeDir(url)
+    return url
+
+
+def default_url(conf: Path) -> str:
+    """fs.defaultFS of a HADOOP_CONF_DIR."""
+    texts = [e.text or "" for e in ElementTree.parse(conf / "core-site.xml").getroot().iter("value")]
+    return next(text for text in texts if text.startswith("hdfs://"))
+
+
+@pytest.fixture(params=["file", "memory", pytest.param("hdfs", marks=pytest.mark.hadoop)])
+def root(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty folder on each kind of file system: its URL."""
+    if request.param == "hdfs":
+        return str(request.getfixturevalue("hdfs"))
+    monkeypatch.delenv("HADOOP_CONF_DIR", raising=False)
+    url = f"file://{tmp_path}/root" if request.param == "file" else f"memory://{tmp_path.name}"
+    rxHadoopMakeDir(url)
+    return url
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Path:
+    """A folder of this machine with a.csv, b.csv and sub/c.csv."""
+    folder = tmp_path / "local"
+    (folder / "sub").mkdir(parents=True)
+    for name in ("a.csv", "b.csv", "sub/c.csv"):
+        (folder / name).write_text(f"text of {name}")
+    return folder
+
+
+def under(url: str, recursive: bool = True) -> list[str]:
+    """The names below a folder, relative to it."""
+    base = str(resolve(url, "path"))
+    return [name.removeprefix(base).strip("/") for name in rxHadoopListFiles(url, recursive=recursive).names]
+
+
+def text_of(url: str, tmp_path: Path) -> str:
+    """The text of one file."""
+    rxHadoopCopyToLocal(url, tmp_path / "fetched", overwrite=True)
+    return (tmp_path / "fetched").read_text()
+
+
+# ------------------------------------------------------------------ every command, on every file system
+
+
+def test_folders_are_made_with_their_parents_and_again(root: str) -> None:
+    """Folders are made with those above them; one that is there is left as it is."""
+    rxHadoopMakeDir(f"{root}/x/y")
+    rxHadoopMakeDir(f"{root}/x")
+    assert under(root) == ["x", "x/y"]
+    assert rxHadoopFileExists(f"{root}/x/y")
+    assert not rxHadoopFileExists(f"{root}/x/z")
+
+
+def test_a_folder_goes_there_and_back(root: str, local: Path, tmp_path: Path) -> None:
+    """A folder is copied with all that is in it, to the file system and back, unchanged."""
+    rxHadoopCopyFromLocal(local, f"{root}/new")
+    assert under(root) == ["new", "new/a.csv", "new/b.csv", "new/sub", "new/sub/c.csv"]
+    rxHadoopCopyToLocal(f"{root}/new", tmp_path / "back")
+    assert (tmp_path / "back" / "sub" / "c.csv").read_text() == "text of sub/c.csv"
+    assert sorted(p.name for p in (tmp_path / "back").rglob("*")) == ["a.csv", "b.csv", "c.csv", "sub"]
+
+
+def test_several_sources_and_patterns_go_into_a_folder(root: str, local: Path) -> None:
+    """Lists and patterns are expanded; what they name goes into dest, which must be a folder."""
+    rxHadoopCopyFromLocal([local / "a.csv", str(local / "sub")], root)
+    rxHadoopCopyFromLocal(local / "b*.csv", root)
+    assert under(root) == ["a.csv", "b.csv", "sub", "sub/c.csv"]
+    with pytest.raises(RxFileError, match=r"nowhere.*several sources need a folder"):
+        rxHadoopCopy(f"{root}/*.csv", f"{root}/nowhere")
+    with pytest.raises(RxFileError, match=r"a\.csv.*several sources need a folder"):
+        rxHadoopCopy([f"{root}/b.csv", f"{root}/sub"], f"{root}/a.csv")
+    assert [os.path.basename(n) for n in rxHadoopListFiles(f"{root}/[ab].csv").names] == ["a.csv", "b.csv"]
+
+
+def test_a_slash_at_the_end_means_a_folder(root: str, local: Path) -> None:
+    """'dest/' that is no folder is an error, and does not become a file of that name."""
+    with pytest.raises(RxFileError, match="slash"):
+        rxHadoopCopyFromLocal(local / "a.csv", f"{root}/later/")
+    assert under(root) == []
+
+
+def test_nothing_is_overwritten_unless_asked_for(root: str, local: Path, tmp_path: Path) -> None:
+    """Copies and moves refuse a name that is taken, before any is made; overwrite=True replaces files."""
+    rxHadoopCopyFromLocal(local / "a.csv", f"{root}/a.csv")
+    with pytest.raises(RxFileError, match=r"a\.csv.*exists already"):
+        rxHadoopCopyFromLocal([local / "b.csv", local / "a.csv"], root)
+    assert under(root) == ["a.csv"]
+    rxHadoopCopyFromLocal(local / "b.csv", f"{root}/a.csv", overwrite=True)
+    assert text_of(f"{root}/a.csv", tmp_path) == "text of b.csv"
+    rxHadoopCopyFromLocal(local / "a.csv", f"{root}/other")
+    with pytest.raises(RxFileError, match="exists already"):
+        rxHadoopMove(f"{root}/other", f"{root}/a.csv")
+    rxHadoopMove(f"{root}/other", f"{root}/a.csv", overwrite=True)
+    assert (under(root), text_of(f"{root}/a.csv", tmp_path)) == (["a.csv"], "text of a.csv")
+
+
+def test_copy_and_move_on_one_file_system(root: str, local: Path, tmp_path: Path) -> None:
+    """A copy leaves the source, a move does not; both take folders and make those above the goal."""
+    rxHadoopCopyFromLocal(local, f"{root}/one")
+    rxHadoopCopy(f"{root}/one", f"{root}/two")
+    rxHadoopMove(f"{root}/one", f"{root}/deep/three")
+    assert under(root, recursive=False) == ["deep", "two"]
+    assert under(f"{root}/deep/three") == under(f"{root}/two") == ["a.csv", "b.csv", "sub", "sub/c.csv"]
+    assert text_of(f"{root}/deep/three/sub/c.csv", tmp_path) == "text of sub/c.csv"
+
+
+def test_move_from_one_file_system_to_another(root: str, local: Path, tmp_path: Path) -> None:
+    """A move between file systems copies, then removes the source."""
+    rxHadoopCopyFromLocal(local / "a.csv", f"{root}/a.csv")
+    rxHadoopMove(f"{root}/a.csv", f"memory://{tmp_path.name}-other/a.csv")
+    assert under(root) == []
+    assert text_of(f"memory://{tmp_path.name}-other/a.csv", tmp_path) == "text of a.csv"
+
+
+def test_a_folder_is_not_put_into_itself(root: str) -> None:
+    """Copies and moves of a thing into itself are refused."""
+    rxHadoopMakeDir(f"{root}/one/sub")
+    with pytest.raises(RxArgumentError, match="own place"):
+        rxHadoopMove(f"{root}/one", f"{root}/one/sub")
+    with pytest.raises(RxArgumentError, match="own place"):
+        rxHadoopCopy(f"{root}/one", root)
+    assert under(root) == ["one", "one/sub"]
+
+
+def test_removing_spares_folders_that_are_not_empty(root: str, local: Path) -> None:
+    """A folder with content goes only with recursive=True or rxHadoopRemoveDir; before that nothing is removed."""
+    rxHadoopCopyFromLocal([local / "a.csv", local / "sub"], root)
+    rxHadoopMakeDir(f"{root}/empty")
+    with pytest.raises(RxFileError, match=r"sub.*not empty"):
+        rxHadoopRemove([f"{root}/a.csv", f"{root}/sub"])
+    assert under(root) == ["a.csv", "empty", "sub", "sub/c.csv"]
+    rxHadoopRemove([f"{root}/a.csv", f"{root}/empty"])
+    with pytest.raises(RxFileError, match="not a folder"):
+        rxHadoopRemoveDir(f"{root}/sub/c.csv")
+    rxHadoopRemoveDir(f"{root}/sub")
+    assert under(root) == []
+    rxHadoopCopyFromLocal(local, f"{root}/again")
+    rxHadoopRemove(f"{root}/again", recursive=True)
+    assert under(root) == []
+
+
+def test_odd_names_are_taken_literally(root: str, local: Path) -> None:
+    """Blanks, umlauts, #, ?, ; and % in a name mean that name, and no other file is touched."""
+    for name in ("x", "x#y", "x;y", "x y", "ü%41", "x?y"):
+        rxHadoopCopyFromLocal(local / "a.csv", f"{root}/{name}")
+    rxHadoopRemove(f"{root}/x#y")
+    rxHadoopRemove(f"{root}/x?y")
+    assert under(root) == sorted(["x", "x;y", "x y", "ü%41"])
+
+
+def test_a_missing_path_is_named(root: str) -> None:
+    """What is not there is an error that names path, user and reason, in each command."""
+    for command in (rxHadoopListFiles, rxHadoopRemove, rxHadoopRemoveDir):
+        with pytest.raises(RxFileError, match=r"gone \(user '\w+'\): no such file or folder"):
+            command(f"{root}/gone")
+    for copying in (rxHadoopCopy, rxHadoopMove, rxHadoopCopyToLocal):
+        with pytest.raises(RxFileError, match=r"gone.*no such file or folder"):
+            copying(f"{root}/gone", "here")
+    with pytest.raises(RxFileError, match="nothing matches"):
+        rxHadoopRemove(f"{root}/*.gone")
+
+
+def test_a_file_in_the_way_is_named(root: str, local: Path) -> None:
+    """A folder cannot be made where a file is, nor below it."""
+    rxHadoopCopyFromLocal(local / "a.csv", f"{root}/a")
+    with pytest.raises(RxFileError, match="exists already, as a file"):
+        rxHadoopMakeDir(f"{root}/a")
+
+
+def test_the_listing_is_a_table(root: str, local: Path) -> None:
+    """A listing prints name, size, modified, owner and permissions, and its entries have them as fields."""
+    rxHadoopCopyFromLocal(local / "a.csv", f"{root}/a.csv")
+    rxHadoopMakeDir(f"{root}/sub")
+    file, folder = rxHadoopListFiles(root)
+    assert (file.size, file.isFolder, folder.size, folder.isFolder) == (13, False, 0, True)
+    assert file.modified is not None
+    assert file.name == str(resolve(f"{root}/a.csv", "path"))
+    shown = repr(rxHadoopListFiles(root)).splitlines()
+    assert shown[0].split() == ["name", "size", "modified", "owner", "permissions"]
+    assert "a.csv" in shown[1]
+    assert "<table" in rxHadoopListFiles(root)._repr_html_()
+    if not root.startswith("memory"):
+        assert (file.owner, file.permissions) == (folder.owner, "-rw-r--r--")
+        assert folder.permissions == "drwxr-xr-x"
+    rxHadoopRemove(f"{root}/*")
+    assert repr(rxHadoopListFiles(root)) == "no files"
+
+
+# ------------------------------------------------------------------ scripts/hadoop
+
+
+def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run scripts/hadoop."""
+    return subprocess.run([sys.executable, SCRIPT, command, "--dir", folder], capture_output=True, text=True)
+
+
+def test_where_nothing_runs_the_script_says_so(tmp_path: Path) -> None:
+    """Without daemons `status` and `env` fail and say why, and `stop` has nothing to do."""
+    assert script("status", tmp_path).returncode == 1
+    assert "is not ready" in script("status", tmp_path).stdout
+    told = script("env", tmp_path)
+    assert (told.returncode, told.stdout) == (1, "")
+    assert "scripts/hadoop start" in told.stderr
+    assert script("stop", tmp_path).returncode == 0
+
+
+def test_stop_ends_orphaned_containers_and_nobody_else(tmp_path: Path) -> None:
+    """A container that outlived its NodeManager is ended; a process whose number a daemon once had is not."""
+    work = tmp_path / "nodemanager2" / "local" / "usercache"
+    work.mkdir(parents=True)
+    orphan = subprocess.Popen(["sleep", "60"], cwd=work)
+    other = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
+    try:
+        (tmp_path / "pids.json").write_text(f'{{"namenode": {other.pid}}}')
+        assert script("stop", tmp_path).returncode == 0
+        assert orphan.wait(10) != 0
+        assert other.poll() is None
+    finally:
+        orphan.kill()
+        other.kill()
+
+
+# ------------------------------------------------------------------ on a real Hadoop
+
+
+@pytest.mark.hadoop
+def test_permission_denied_names_user_path_and_reason(hdfs: str, local: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user may read but not write; each refusal names the path, that user and the reason."""
+    rxHadoopCopyFromLocal(local / "a.csv", f"{hdfs}/a.csv")
+    monkeypatch.setenv("HADOOP_USER_NAME", "eve")
+    assert under(hdfs) == ["a.csv"]
+    for refused in (
+        lambda: rxHadoopMakeDir(f"{hdfs}/eve"),
+        lambda: rxHadoopCopyFromLocal(local / "b.csv", f"{hdfs}/b.csv"),
+        lambda: rxHadoopRemove(f"{hdfs}/a.csv"),
+        lambda: rxHadoopMove(f"{hdfs}/a.csv", f"{hdfs}/c.csv"),
+    ):
+        with pytest.raises(RxFileError, match=rf"{hdfs}/.*\(user 'eve'\): Permission denied: user=eve, access=WRITE"):
+            refused()
+    monkeypatch.delenv("HADOOP_USER_NAME")
+    assert under(hdfs) == ["a.csv"]
+
+
+@pytest.mark.hadoop
+def test_a_big_file_both_ways(hdfs: str, tmp_path: Path) -> None:
+    """100 MB arrive in HDFS and come back, bit for bit."""
+    big = tmp_path / "big"
+    with big.open("wb") as file:
+        for number in range(100):
+            file.write(hashlib.sha256(bytes([number])).digest() * 32768)
+    rxHadoopCopyFromLocal(big, f"{hdfs}/big")
+    assert rxHadoopListFiles(f"{hdfs}/big")[0].size == 100 << 20
+    rxHadoopCopyToLocal(f"{hdfs}/big", tmp_path / "back")
+    sums = [hashlib.file_digest(p.open("rb"), "sha256").hexdigest() for p in (big, tmp_path / "back")]
+    assert sums[0] == sums[1]
+
+
+@pytest.mark.hadoop
+def test_plain_paths_are_on_the_default_file_system(hdfs: str, local: Path) -> None:
+    """With HADOOP_CONF_DIR set, plain paths are on HDFS: relative ones in the share folder of the context."""
+    rxSetComputeContext(RxSpark(master="yarn", hdfsShareDir=hdfs))
+    rxHadoopCopyFromLocal(local / "a.csv", "a.csv")
+    plain = "/" + hdfs.split("/", 3)[3]
+    assert rxHadoopListFiles(plain).names == [f"{hdfs}/a.csv"]
+
+
+@pytest.mark.hadoop
+def test_start_again_leaves_running_daemons_alone(cluster: Path) -> None:
+    """`scripts/hadoop start` restarts what has died and nothing else; status tells both."""
+    folder = cluster.parent
+    before = (folder / "pids.json").read_text()
+    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=120)
+    assert (folder / "pids.json").read_text() == before
+    told = script("status", folder)
+    assert told.returncode == 0
+    assert "HDFS takes writes; live DataNodes: 3; NodeManagers: 3" in told.stdout
+
+
+PROGRAM = """
+import os, pyspark
+from rxspark import RxSpark, rxElemArg, rxExec, rxSetComputeContext, rxSparkDisconnect
+jars = os.path.join(os.path.dirname(pyspark.__file__), "jars", "*")
+rxSetComputeContext(RxSpark(master="yarn", numExecutors=2, executorCores=1, executorMem="700m", driverMem="512m",
+    extraSparkConfig={"spark.yarn.jars": "local:" + jars, "spark.ui.enabled": "false"}))
+results = rxExec(pow, rxElemArg(range(20)), 2)
+print(list(results))
+print(sorted(set(results.info["host"])))
+print(sorted(set(rxExec(lambda: os.environ["CONTAINER_ID"][:9], timesToRun=8))))
+
+def kills_its_executor(number, flag):
+    import glob, signal, time
+    time.sleep(0.2)
+    if number == 5 and not os.path.exists(flag):
+        open(flag, "w").close()
+        for folder in glob.glob("/proc/[0-9]*"):
+            try:
+                same = os.readlink(folder + "/cwd") == os.getcwd() and "java" in os.readlink(folder + "/exe")
+            except OSError:
+                continue
+            if same:
+                os.kill(int(folder.split("/")[2]), signal.SIGKILL)
+        time.sleep(60)
+    return number * number
+
+results = rxExec(kills_its_executor, rxElemArg(range(12)), os.environ["FLAG"])
+print(list(results), os.path.exists(os.environ["FLAG"]))
+print(max(results.info["attempt"]) > 0)
+rxSparkDisconnect()
+"""
+
+
+@pytest.mark.hadoop
+@pytest.mark.spark
+def test_rxexec_on_yarn_survives_a_killed_executor(cluster: Path, tmp_path: Path) -> None:
+    """A call on YARN in client mode gives its values; one whose executor is killed -9 meanwhile gives all of them."""
+    environment = {**os.environ, "HADOOP_CONF_DIR": str(cluster), "SPARK_LOCAL_IP": "127.0.0.1"}
+    environment |= {"FLAG": str(tmp_path / "killed"), "PYSPARK_PYTHON": sys.executable}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    squares, hosts, in_containers, killed, again = done.stdout.splitlines()
+    assert squares == str([number**2 for number in range(20)])
+    assert len(hosts) > len("['']")
+    assert in_containers == "['container']"
+    assert killed == f"{[number**2 for number in range(12)]} True"
+    assert again == "True"

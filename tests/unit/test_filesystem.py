@@ -1,0 +1,106 @@
+"""What a path means, and what the file commands refuse before they touch anything."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from rxspark import RxArgumentError, RxContextError, RxLocalSeq, RxMissingError, RxSpark, rxSetComputeContext
+from rxspark.filesystem import RxFileError, resolve
+from rxspark.hadoop import (
+    rxHadoopCopy,
+    rxHadoopCopyFromLocal,
+    rxHadoopFileExists,
+    rxHadoopListFiles,
+    rxHadoopRemoveDir,
+)
+
+
+def conf_dir(folder: Path, default: str) -> str:
+    """A HADOOP_CONF_DIR with this default file system."""
+    setting = f"<property><name>fs.defaultFS</name><value>{default}</value></property>"
+    (folder / "core-site.xml").write_text(f"<configuration>{setting}</configuration>")
+    return str(folder)
+
+
+def test_plain_paths_without_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without HADOOP_CONF_DIR plain paths are local; relative ones start at shareDir, else the current folder."""
+    monkeypatch.delenv("HADOOP_CONF_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert str(resolve("x/y", "path")) == f"{tmp_path}/x/y"
+    assert str(resolve("/x/y", "path")) == "/x/y"
+    rxSetComputeContext(RxLocalSeq(shareDir="share"))
+    assert str(resolve("x", "path")) == f"{tmp_path}/share/x"
+
+
+def test_plain_paths_with_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With HADOOP_CONF_DIR absolute paths are on fs.defaultFS, relative ones in hdfsShareDir, else the user's home."""
+    pytest.importorskip("hdfs_native")
+    monkeypatch.setenv("HADOOP_CONF_DIR", conf_dir(tmp_path, "hdfs://nowhere:8020/"))
+    monkeypatch.setenv("HADOOP_USER_NAME", "eve")
+    assert str(resolve("/data", "path")) == "hdfs://nowhere:8020/data"
+    assert str(resolve("data", "path")) == "hdfs://nowhere:8020/user/eve/data"
+    rxSetComputeContext(RxSpark(hdfsShareDir="/share"))
+    assert str(resolve("data", "path")) == "hdfs://nowhere:8020/share/data"
+    rxSetComputeContext(RxSpark(hdfsShareDir="memory://share"))
+    assert str(resolve("data", "path")) == "memory:///share/data"
+    assert str(resolve("file:///data", "path")) == "/data"
+
+
+def test_a_local_default_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """fs.defaultFS=file:///, a missing core-site.xml and a broken one: local, local, and an error that names it."""
+    monkeypatch.setenv("HADOOP_CONF_DIR", conf_dir(tmp_path, "file:///"))
+    assert str(resolve("/x", "path")) == "/x"
+    (tmp_path / "core-site.xml").unlink()
+    assert str(resolve("/x", "path")) == "/x"
+    (tmp_path / "core-site.xml").write_text("<configuration>")
+    with pytest.raises(RxContextError, match=r"core-site\.xml cannot be read"):
+        resolve("/x", "path")
+
+
+@pytest.mark.parametrize("path", [5, None, b"x", "a\0b", [], [5]])
+def test_what_is_no_path_is_refused(path: object) -> None:
+    """Arguments that are no paths are named."""
+    with pytest.raises(RxArgumentError, match="source="):
+        rxHadoopCopy(path, "memory://x")  # type: ignore[arg-type]
+
+
+def test_local_arguments_are_local() -> None:
+    """Where a file of this machine is asked for, other URLs are refused; the root of a file system is not removed."""
+    with pytest.raises(RxArgumentError, match="rxHadoopCopy"):
+        rxHadoopCopyFromLocal("memory://x", "memory://y")
+    with pytest.raises(RxArgumentError, match="root"):
+        rxHadoopRemoveDir("file:///")
+
+
+def test_an_unknown_scheme_and_a_missing_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown kind of URL is an argument error; one whose wheel is missing says how to install it."""
+    with pytest.raises(RxArgumentError, match="nosuch"):
+        rxHadoopListFiles("nosuch://x")
+    monkeypatch.setitem(sys.modules, "hdfs_native", None)
+    with pytest.raises(RxMissingError, match="pip install hdfs-native"):
+        rxHadoopListFiles("hdfs://x:1/")
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    with pytest.raises(RxMissingError, match="pip install fsspec"):
+        rxHadoopListFiles("memory://x")
+
+
+def test_a_namenode_that_is_not_there_is_named() -> None:
+    """A NameNode that cannot be reached is an error within seconds that names the URL and the reason."""
+    pytest.importorskip("hdfs_native")
+    with pytest.raises(RxContextError, match=r"hdfs://localhost:1/x cannot be reached.*Connection refused"):
+        rxHadoopListFiles("hdfs://localhost:1/x")
+
+
+def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy that breaks off leaves neither half a file under the name asked for nor one under another."""
+    (tmp_path / "in").write_text("x")
+    monkeypatch.setattr("rxspark.transfers._pieces", lambda source: iter(["no bytes"]))
+    with pytest.raises(RxFileError):
+        rxHadoopCopyFromLocal(tmp_path / "in", f"file://{tmp_path}/out/copy")
+    with pytest.raises(RxFileError):
+        rxHadoopCopyFromLocal(tmp_path / "in", f"memory://{tmp_path.name}/copy")
+    assert list((tmp_path / "out").iterdir()) == []
+    assert not rxHadoopFileExists(f"memory://{tmp_path.name}/copy")
