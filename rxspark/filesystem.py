@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +28,6 @@ _WHEELS = {
     "hdfs": "hdfs-native",
     "viewfs": "hdfs-native",
     "s3": "s3fs",
-    "s3a": "s3fs",
     "gs": "gcsfs",
     "abfs": "adlfs",
     "abfss": "adlfs",
@@ -79,6 +79,11 @@ class Place:
     def renames(self) -> bool:
         """Whether the file system can rename: HDFS and local ones; a store of objects would copy."""
         return self.hadoop or self.start == ""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a whole file system, or a whole bucket."""
+        return self.path.strip("/") == "" or "/" not in self.path
 
     @property
     def user(self) -> str:
@@ -247,7 +252,7 @@ def _base(default: str | None) -> str:
 
 def _open(url: str) -> Place:
     scheme = _URL.match(url)
-    name = scheme[1].lower() if scheme else "file"
+    name = scheme[1].lower().replace("s3a", "s3") if scheme else "file"
     try:
         import fsspec
     except ImportError as error:
@@ -256,7 +261,8 @@ def _open(url: str) -> Place:
         if name in ("hdfs", "viewfs"):
             return _open_hadoop(name, url)
         if name == "file":
-            return Place(fsspec.filesystem("file"), os.path.abspath(url.removeprefix("file://")), "")
+            path = url.partition("://")[2] if scheme else url
+            return Place(fsspec.filesystem("file"), os.path.abspath(path), "")
         fs = fsspec.filesystem(name, **_options(fsspec, name, url))
     except ImportError as error:
         wheel = _WHEELS.get(name)
@@ -281,10 +287,14 @@ def _open_hadoop(scheme: str, url: str) -> Place:
 
     kind: Any = {"hdfs": native.HdfsFileSystem, "viewfs": native.ViewfsFileSystem}[scheme]
     exact = type(kind.__name__, (kind,), {"_strip_protocol": classmethod(_path_of_hdfs), "cachable": False})
-    host, slash, path = url.partition("://")[2].partition("/")
-    with told(Place(None, slash + path, f"{scheme}://{host}")):
-        fs = exact(host=host or None, **(_PATIENCE if ":" in host else {}))
-    return Place(fs, re.sub("/+", "/", slash + path) or "/", f"{scheme}://{host}")
+    host, _, path = url.partition("://")[2].partition("/")
+    default = default_file_system() or ""
+    if not host and default.startswith(f"{scheme}://"):  # two names of one file system would pass for two
+        host = default.partition("://")[2]
+    place = Place(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
+    with told(place):
+        place.fs = exact(host=host or None, **(_PATIENCE if ":" in host else {}))
+    return place
 
 
 def _path_of_hdfs(_kind: Any, path: Any) -> Any:

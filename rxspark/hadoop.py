@@ -256,8 +256,8 @@ def rxHadoopRemove(path: Path | Iterable[Path], recursive: bool = False, skipTra
     """
     found = _sources(path, "path", resolve)
     for place in found:
-        if place.path.strip("/") == "":
-            raise RxArgumentError(f"path={str(place)!r}: the root of a file system is not removed")
+        if place.is_root:
+            raise RxArgumentError(f"path={str(place)!r}: a whole file system or bucket is not removed")
         if not recursive and place.is_folder() and place.entries():
             raise place.problem("the folder is not empty; use recursive=True or rxHadoopRemoveDir")
     for place in found:

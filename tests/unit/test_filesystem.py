@@ -47,6 +47,24 @@ def test_plain_paths_with_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     rxSetComputeContext(RxSpark(hdfsShareDir="memory://share"))
     assert str(resolve("data", "path")) == "memory:///share/data"
     assert str(resolve("file:///data", "path")) == "/data"
+    assert str(resolve("hdfs:///a//b/../c", "path")) == "hdfs://nowhere:8020/a/c"
+
+
+def test_name_services_come_from_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name service of two NameNodes is known as HADOOP_CONF_DIR has it, upper case too; an unknown one is named."""
+    pytest.importorskip("hdfs_native")
+    monkeypatch.setenv("HADOOP_CONF_DIR", conf_dir(tmp_path, "hdfs://MyCluster"))
+    settings = {
+        "dfs.nameservices": "MyCluster",
+        "dfs.ha.namenodes.MyCluster": "one,two",
+        "dfs.namenode.rpc-address.MyCluster.one": "host1:8020",
+        "dfs.namenode.rpc-address.MyCluster.two": "host2:8020",
+    }
+    lines = (f"<property><name>{name}</name><value>{value}</value></property>" for name, value in settings.items())
+    (tmp_path / "hdfs-site.xml").write_text(f"<configuration>{''.join(lines)}</configuration>")
+    assert str(resolve("/a#b?c", "path")) == "hdfs://MyCluster/a#b?c"
+    with pytest.raises(RxContextError, match=r"hdfs://Other/x cannot be reached by user '\w+'.*No NameNode"):
+        resolve("hdfs://Other/x", "path")
 
 
 def test_a_local_default_counts_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,7 +89,7 @@ def test_local_arguments_are_local() -> None:
     """Where a file of this machine is asked for, other URLs are refused; the root of a file system is not removed."""
     with pytest.raises(RxArgumentError, match="rxHadoopCopy"):
         rxHadoopCopyFromLocal("memory://x", "memory://y")
-    with pytest.raises(RxArgumentError, match="root"):
+    with pytest.raises(RxArgumentError, match="whole file system"):
         rxHadoopRemoveDir("file:///")
 
 
