@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -16,9 +15,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set what the JVM reads from its environment: it is started once a process, by whichever test comes first."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    folder = tempfile.TemporaryDirectory(prefix="rxspark-tests-", ignore_cleanup_errors=True)
-    os.environ.setdefault("SPARK_WORKER_DIR", folder.name)  # local-cluster writes it into SPARK_HOME otherwise
-    config.add_cleanup(folder.cleanup)
 
 
 @pytest.fixture(autouse=True)

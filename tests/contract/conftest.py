@@ -9,9 +9,12 @@ and is not collected there, which is not the same as being skipped.
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import joblib
 import pytest
@@ -44,6 +47,7 @@ def _own_session() -> Iterator[ComputeContext]:
 @contextmanager
 def _borrowed_session() -> Iterator[ComputeContext]:
     """A session of the user's own: two executors in processes of their own, TCP sockets, nothing set for rxspark."""
+    import pyspark
     from pyspark.sql import SparkSession
 
     from rxspark.backends.spark_session import stop_own
@@ -54,8 +58,11 @@ def _borrowed_session() -> Iterator[ComputeContext]:
         builder = builder.config(name, "127.0.0.1")
     session = builder.getOrCreate()
     session.sparkContext.setLogLevel("OFF")
+    # A local-cluster heeds no SPARK_WORKER_DIR: its executors have their folders where Spark is installed.
+    folder = Path(os.environ.get("SPARK_HOME", pyspark.__path__[0]), "work", session.sparkContext.applicationId)
     yield RxSpark()
     session.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 CONTEXTS = {
