@@ -6,7 +6,9 @@ Tests marked hadoop start a real HDFS and YARN on this machine (scripts/hadoop),
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -316,12 +318,20 @@ def test_plain_paths_are_on_the_default_file_system(hdfs: str, local: Path) -> N
 
 
 @pytest.mark.hadoop
-def test_start_again_leaves_running_daemons_alone(cluster: Path) -> None:
-    """`scripts/hadoop start` restarts what has died and nothing else; status tells both."""
+def test_start_again_restarts_what_has_died_and_nothing_else(cluster: Path) -> None:
+    """`scripts/hadoop start` leaves running daemons alone and restarts killed ones; `status` tells both."""
     folder = cluster.parent
-    before = (folder / "pids.json").read_text()
-    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=120)
-    assert (folder / "pids.json").read_text() == before
+    before = json.loads((folder / "pids.json").read_text())
+    assert script("start", folder).returncode == 0
+    assert json.loads((folder / "pids.json").read_text()) == before
+    killed = {"datanode1", "nodemanager3"}
+    for name in killed:
+        os.kill(before[name], signal.SIGKILL)
+    told = script("status", folder)
+    assert (told.returncode, told.stdout.count("not running")) == (1, 2)
+    assert script("start", folder).returncode == 0
+    after = json.loads((folder / "pids.json").read_text())
+    assert {name for name in before if after[name] != before[name]} == killed
     told = script("status", folder)
     assert told.returncode == 0
     assert "HDFS takes writes; live DataNodes: 3; NodeManagers: 3" in told.stdout
