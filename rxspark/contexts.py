@@ -107,7 +107,8 @@ class RxLocalSeq(ComputeContext):
     """Run the tasks one after another in this process: the default context.
 
     The function and its arguments take the same way through pickling as on a cluster, so what works here works
-    there; a task changes nothing in this process but what it does to files and other processes.
+    there. A task leaves no trace in this process, but in files, and in modules and classes of yours that it changes:
+    these it shares with you.
 
     Parameters
     ----------

@@ -26,6 +26,14 @@ _ATOMS = (int, float, complex, bool, str, bytes, type(None))
 _SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
 
 
+_Cached = type(functools.lru_cache(lambda: None))
+
+
+def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    """A function behind `functools.lru_cache`, with an empty cache."""
+    return functools.lru_cache(**parameters)(function)
+
+
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
@@ -46,6 +54,8 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
             return reduced
         if kind is CodeType:
             return self._reduce_code(obj)
+        if kind is _Cached and not _found_by_name(obj):  # which cloudpickle knows by name only
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
         self._modules.note(obj)
         return super().reducer_override(obj)
 
@@ -223,7 +233,7 @@ def can_keep_a_mark(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
     return not _is_numpy_scalar_or_ufunc(value)
 
 
-def _found_by_name(function: FunctionType) -> bool:
+def _found_by_name(function: Any) -> bool:
     module = sys.modules.get(function.__module__ or "")
     found: Any = module if module is not None and function.__module__ != "__main__" else None
     for part in function.__qualname__.split("."):

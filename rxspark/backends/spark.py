@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import socket
 import stat
 import threading
@@ -133,7 +132,7 @@ class SparkBackend:
 
     def __init__(self, application: Application) -> None:
         self._context = application.context
-        self._own = application.own
+        self._local = application.local
         self.surroundings: Surroundings | None = here() if application.local else None
         with _submitting:
             if self._context not in _mailboxes:
@@ -146,17 +145,13 @@ class SparkBackend:
     def nodes(self) -> list[str]:
         executors = list(self._context._jsc.sc().statusTracker().getExecutorInfos())
         hosts = [str(executor.host()) for executor in executors]
-        if len(hosts) > 1 and not str(self._context.master).startswith("local["):
+        if len(hosts) > 1 and not self._local:
             hosts.remove(str(self._context.getConf().get("spark.driver.host")))
         return sorted(set(hosts))
 
     def prepare(self, kind: str) -> None:
         library = KINDS[kind].library
-        if (
-            library == "NumPy"
-            or library in self._mailbox.libraries
-            or re.match(r"local(\[|$)", str(self._context.master))
-        ):
+        if self._local or library == "NumPy" or library in self._mailbox.libraries:
             return
         slots = self.slots(1, {})
         found = self._context.parallelize(range(slots), slots).mapPartitionsWithIndex(partial(_lacking, kind)).collect()

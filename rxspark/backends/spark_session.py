@@ -6,6 +6,7 @@ import atexit
 import importlib.util
 import logging
 import os
+import re
 import sys
 import tempfile
 import threading
@@ -40,8 +41,8 @@ class Application:
 
     @property
     def local(self) -> bool:
-        """Whether its tasks run on this very machine."""
-        return str(self.context.master).startswith("local")
+        """Whether its tasks run in workers of this very process's own environment; local-cluster's do not."""
+        return re.match(r"local(\[|$)", str(self.context.master)) is not None
 
 
 _applications: dict[str, Application] = {}

@@ -55,6 +55,7 @@ class ProcessState:
         self._catch_warnings.__enter__()
         self._path = sys.path
         self._before = self._snapshot()
+        _make_paths_absolute()
         if self._surroundings and self._surroundings.host == socket.gethostname():
             os.environ.update(self._surroundings.environ)
             sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
@@ -111,6 +112,14 @@ def _environment() -> dict[Any, Any]:
     """The mapping inside `os.environ`: comparing it costs 0.7 us, the public mapping (it decodes) 20 us."""
     inside: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
     return inside
+
+
+def _make_paths_absolute() -> None:
+    """Spark's executors find rxspark by ``./rxspark.zip``, which a task that changes the directory would lose."""
+    sys.path[:] = [os.path.abspath(entry) if entry else entry for entry in sys.path]
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "rxspark" and hasattr(module, "__path__"):
+            module.__path__ = [os.path.abspath(entry) for entry in module.__path__]
 
 
 def working_directory() -> str | None:

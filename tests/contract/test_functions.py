@@ -222,3 +222,15 @@ def test_exec_objects_are_found_from_a_comprehension():
     """A call inside a comprehension finds the names of the function around it."""
     _given, other = 1, 2
     assert [rxExec(reads_globals, execObjects=["_given", "other"])[0] for _ in range(2)] == [(_given, other)] * 2
+
+
+def test_a_cached_function_runs():
+    """A nested function behind functools.lru_cache can be FUN, and can be used by FUN."""
+
+    @functools.lru_cache(maxsize=3)
+    def square(x):
+        return x * x
+
+    assert rxExec(square, rxElemArg([2, 3])) == [4, 9]
+    assert rxExec(lambda x: square(x) + square(x), rxElemArg([2, 3])) == [8, 18]
+    assert rxExec(lambda: square.cache_parameters()["maxsize"]) == [3]
