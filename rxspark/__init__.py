@@ -20,6 +20,7 @@ from rxspark.errors import (
     RxCanceledError,
     RxContextError,
     RxError,
+    RxFileError,
     RxLostTaskError,
     RxMissingError,
     RxShippingError,
@@ -27,6 +28,18 @@ from rxspark.errors import (
     RxTaskWarning,
 )
 from rxspark.execute import rxExec, rxRemoteGetId
+from rxspark.hadoop import (
+    rxHadoopCopy,
+    rxHadoopCopyFromLocal,
+    rxHadoopCopyToLocal,
+    rxHadoopFileExists,
+    rxHadoopListFiles,
+    rxHadoopMakeDir,
+    rxHadoopMove,
+    rxHadoopRemove,
+    rxHadoopRemoveDir,
+)
+from rxspark.listing import RxFile, RxFiles
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.results import RxResults
@@ -41,6 +54,9 @@ __all__ = [
     "RxCanceledError",
     "RxContextError",
     "RxError",
+    "RxFile",
+    "RxFileError",
+    "RxFiles",
     "RxForeachDoPar",
     "RxLocalParallel",
     "RxLocalSeq",
@@ -57,6 +73,15 @@ __all__ = [
     "rxGetComputeContext",
     "rxGetNodeInfo",
     "rxGetOption",
+    "rxHadoopCopy",
+    "rxHadoopCopyFromLocal",
+    "rxHadoopCopyToLocal",
+    "rxHadoopFileExists",
+    "rxHadoopListFiles",
+    "rxHadoopMakeDir",
+    "rxHadoopMove",
+    "rxHadoopRemove",
+    "rxHadoopRemoveDir",
     "rxOptions",
     "rxPingNodes",
     "rxRemoteGetId",

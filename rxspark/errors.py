@@ -5,11 +5,12 @@
     ├── RxShippingError      a function or value cannot travel to the workers; names the variable
     ├── RxContextError       the place to run cannot be had: Java, Spark session, joblib backend
     ├── RxMissingError       a package is lacking, here or on a worker; says how to install it
+    ├── RxFileError          a file command failed; names the path, the user and the reason (also an OSError)
     ├── RxCanceledError      the call was cancelled before it finished
     └── RxTaskError          the user's function failed in one task
         └── RxLostTaskError  the worker died while it ran the task; there is no Python error to show
 
-The first five say that the machinery was asked for something it cannot do. `RxTaskError` says that the
+The first six say that the machinery was asked for something it cannot do. `RxTaskError` says that the
 machinery worked and the user's own code did not: it never wraps an error of ours.
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "RxCanceledError",
     "RxContextError",
     "RxError",
+    "RxFileError",
     "RxLostTaskError",
     "RxMissingError",
     "RxShippingError",
@@ -51,6 +53,10 @@ class RxContextError(RxError):
 
 class RxMissingError(RxError, ImportError):
     """A package is missing: the message names it, the host that lacks it, and how to install it."""
+
+
+class RxFileError(RxError, OSError):
+    """A file command failed: the message names the path, the user and the reason."""
 
 
 class RxCanceledError(RxError):

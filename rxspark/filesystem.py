@@ -14,12 +14,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from rxspark.contexts import RxSpark, rxGetComputeContext
-from rxspark.errors import RxArgumentError, RxContextError, RxError, RxMissingError
+from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
 
-__all__ = ["Place", "RxFileError", "default_file_system", "expand", "local_place", "resolve", "told"]
+__all__ = ["Place", "default_file_system", "expand", "local_place", "resolve", "told"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -35,10 +34,6 @@ _WHEELS = {
 
 # Attempts to reach a NameNode that is given by host and port. By default hdfs-native goes on for minutes.
 _PATIENCE = {"dfs.client.failover.max.attempts": "3"}
-
-
-class RxFileError(RxError, OSError):
-    """A file command failed: the message names the path, the user and the reason."""
 
 
 class Place:
@@ -195,6 +190,8 @@ def default_file_system() -> str | None:
     if not folder:
         return None
     file = Path(folder) / "core-site.xml"
+    from xml.etree import ElementTree  # takes a tenth of the time of `import rxspark`
+
     try:
         properties = ElementTree.parse(file).getroot().iter("property")
     except FileNotFoundError:

@@ -21,10 +21,12 @@ LAYERS = [
     ["worker"],
     ["results", "usermodules", "progress"],
     ["contexts", "shipping"],
+    ["filesystem"],
+    ["listing", "transfers"],
     ["backends"],
     ["jobs"],
     ["execute"],
-    ["nodes", "sparkapp"],
+    ["nodes", "sparkapp", "hadoop"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -35,6 +37,8 @@ DOORS = {
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},
     "loky": {"backends/local.py", "nodes.py"},
+    "fsspec": {"filesystem.py"},
+    "hdfs_native": {"filesystem.py", "transfers.py"},
     "ctypes": {"rng/quasi.py"},
     "tqdm": {"progress.py"},
 }
@@ -108,7 +112,19 @@ def test_files_stay_readable(file: Path) -> None:
 
 def test_import_loads_nothing_heavy() -> None:
     """`import rxspark` loads neither PySpark, pandas, MKL, NumPy, joblib nor loky."""
-    heavy = ["pyspark", "pandas", "numpy", "mkl_random", "mkl", "joblib", "loky", "matplotlib", "tqdm", "pyarrow"]
+    heavy = [
+        "pyspark",
+        "pandas",
+        "numpy",
+        "mkl_random",
+        "mkl",
+        "joblib",
+        "loky",
+        "matplotlib",
+        "tqdm",
+        "pyarrow",
+        "fsspec",
+    ]
     code = f"import sys, rxspark; print([m for m in {heavy!r} if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.strip() == "[]"
@@ -139,7 +155,20 @@ def test_public_names_are_complete_documented_and_typed() -> None:
     "module",
     [
         "rxspark",
-        *(f"rxspark.{name}" for name in ("contexts", "elements", "errors", "execute", "nodes", "options", "results")),
+        *(
+            f"rxspark.{name}"
+            for name in (
+                "contexts",
+                "elements",
+                "errors",
+                "execute",
+                "filesystem",
+                "hadoop",
+                "nodes",
+                "options",
+                "results",
+            )
+        ),
     ],
 )
 def test_examples_in_docstrings_run(module: str) -> None:

@@ -17,8 +17,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from rxspark import RxArgumentError, RxSpark, rxSetComputeContext
-from rxspark.filesystem import RxFileError, resolve
+from rxspark import RxArgumentError, RxFileError, RxSpark, rxSetComputeContext
+from rxspark.filesystem import resolve
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,

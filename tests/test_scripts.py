@@ -86,7 +86,7 @@ def test_the_tests_run_in_an_environment_made_first(checkout: Checkout) -> None:
     assert checkout.said == [
         "-m venv --clear .venv",
         "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check]",
-        "-m pytest -m not slow -k two words",
+        "-m pytest -m not slow and not hadoop -k two words",
     ]
 
 
@@ -100,7 +100,7 @@ def test_nothing_is_installed_twice(checkout: Checkout) -> None:
     """A second run, and a script that needs less, install nothing; a changed pyproject.toml is installed."""
     checkout.run("scripts/test")
     checkout.run("scripts/test")
-    assert checkout.said == ["-m pytest -m not slow"]
+    assert checkout.said == ["-m pytest -m not slow and not hadoop"]
     checkout.run("scripts/demo", "--context", "localpar")
     assert checkout.said == ["examples/dice.py --context localpar"]
     with (checkout.folder / "pyproject.toml").open("a") as file:
@@ -158,7 +158,7 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
     assert told.stdout.splitlines() == [*checks, "== scripts/test"]
-    assert checkout.said[-1] == "-m pytest -m not slow"
+    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop"
 
 
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import stat
 import threading
@@ -192,7 +193,8 @@ class SparkBackend:
             raise error
         told = str(error.java_exception)
         reason = next((line for line in told.splitlines() if line.strip()), told)
-        if "PythonException" in told:  # our runner raises none of the user's, so it is the worker's set-up
+        # Our runner raises no error of the user's, so it is the worker's set-up.
+        if "PythonException" in told or "Error from python worker" in told:
             raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
         if "cancelled" in told:
             raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
@@ -250,8 +252,10 @@ _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpar
 def _python_part(told: str) -> str:
     """The last line of the Python traceback inside a JVM message."""
     start = told.find("Traceback (most recent call last)")
-    lines = [line for line in told[max(start, 0) :].splitlines() if line.strip() and not line.startswith("\tat ")]
-    return next((line for line in lines if line[0].isalpha() and "Error" in line.split(":")[0]), lines[0])
+    lines = [
+        line.strip() for line in told[max(start, 0) :].splitlines() if line.strip() and not line.startswith("\tat ")
+    ]
+    return next((line for line in lines if re.match(r"[\w.]*(Error|Exception)(:|$)", line)), lines[0])
 
 
 def _acknowledge_quickly() -> None:

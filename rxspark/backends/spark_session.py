@@ -171,6 +171,9 @@ def _defaults(master: str) -> dict[str, str]:
     if master.startswith("local"):
         # The name of a laptop may lead to an address that is not there (VPN, another network).
         settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    else:
+        # By default below a container's working folder, whose path on YARN is longer than a socket's may be.
+        settings["spark.python.unix.domain.socket.dir"] = "/tmp"
     return settings
 
 

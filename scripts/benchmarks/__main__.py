@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -119,7 +121,8 @@ def start(names: list[str], logs: Path) -> list[Running]:
 
 
 def contest(workload: str, contenders: list[Running], repeats: int, everything: bool) -> dict[str, Measure]:
-    """One workload: a warm-up of each contender, then the rounds, each in another order."""
+    """One workload: a warm-up of each contender that takes part, then the rounds, each in another order."""
+    contenders = [one for one in contenders if workload in CONTENDERS[one.name].workloads]
     measures = {one.name: Measure() for one in contenders}
     rounds: dict[str, int] = {}
     for one in contenders:
@@ -187,11 +190,30 @@ def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures rxspark beside its peers, in one run.")
     parser.add_argument("--repeats", type=int, default=7, help="timed runs of each contender (default 7)")
-    parser.add_argument("--only", nargs="+", choices=[*WORKLOADS, "import"], help="only these workloads")
-    parser.add_argument("--contenders", nargs="+", choices=list(CONTENDERS), help="only these contenders")
+    for option, among in (("only", [*WORKLOADS, "import"]), ("contenders", list(CONTENDERS))):
+        what = "workloads" if option == "only" else option
+        parser.add_argument(
+            f"--{option}", nargs="+", type=one_of(among), metavar="NAME", help=f"only these {what}: {', '.join(among)}"
+        )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
     parser.add_argument("--with-r", action="store_true", help="install R first, if it is not there")
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.only = list(chain.from_iterable(asked.only or []))
+    asked.contenders = list(chain.from_iterable(asked.contenders or []))
+    return asked
+
+
+def one_of(among: list[str]) -> Callable[[str], list[str]]:
+    """Reads names of `among`, one or several with commas."""
+
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        for name in names:
+            if name not in among:
+                raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(among)}")
+        return names
+
+    return read
 
 
 def main() -> None:
@@ -201,12 +223,12 @@ def main() -> None:
     folder = Path("bench-results") / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
     workloads = asked.only or [*WORKLOADS, "import"]
-    names = asked.contenders or list(CONTENDERS)
+    names = [name for name in asked.contenders or CONTENDERS if set(workloads) & set(CONTENDERS[name].workloads)]
     if not shutil.which("Rscript"):
         names = [name for name in names if not isinstance(CONTENDERS[name], R)]
     results: dict[str, dict[str, Measure]] = {}
     problems: list[str] = []
-    contenders = start(names, folder) if set(workloads) & set(WORKLOADS) else []
+    contenders = start(names, folder)
     try:
         for workload in workloads:
             say(f"{workload} ...")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.workloads import WORKLOADS, Workload
+from benchmarks.workloads import NORMALS, SEED, SWITCHES, WORKLOADS, Workload
 
 CORES = 2
 # Partitions of a raw PySpark job over many items: about two a slot, as its tuning guide says.
@@ -29,11 +29,14 @@ class Contender:
         The rxspark contender that it is compared with.
     draws : str
         Contenders with the same word here must get the same random numbers; "" when comparable with none.
+    workloads : tuple of str
+        What it takes part in.
     slow : tuple of str
         Workloads that take it minutes: skipped unless all are asked for.
     """
 
     draws = "peers"
+    workloads: tuple[str, ...] = ("noop2", "noop10k", "dice")
     slow: tuple[str, ...] = ()
 
     def __init__(self, title: str, rival: str) -> None:
@@ -183,10 +186,95 @@ class Ray(Contender):
         self.ray.shutdown()
 
 
+class Random(Contender):
+    """What makes random numbers inside one task: no tasks are run, so no system is around it."""
+
+    draws = ""
+    workloads = ("streams", "normals")
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, "rx-mt2203")
+
+    def run(self, work: Workload) -> list[Any]:
+        return [self.switch()] if work is WORKLOADS["streams"] else [self.normals()]
+
+    def switch(self) -> float:
+        """One stream after another, and one number from the last."""
+        raise NotImplementedError
+
+    def normals(self) -> Any:
+        """An array of normal numbers."""
+        raise NotImplementedError
+
+
+class RxRandom(Random):
+    """rxspark's streams, installed as the runner of tasks installs them."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"rxspark {kind}")
+        self.kind = kind
+
+    def start(self) -> None:
+        import numpy as np
+
+        from rxspark.rng.kinds import Root
+        from rxspark.rng.streams import Streams
+
+        self.random = np.random
+        self.streams = Streams(Root(self.kind, SEED, chosen=True)).__enter__()
+
+    def switch(self) -> float:
+        for number in range(SWITCHES):
+            self.streams.start(number)
+        return self.random.uniform()
+
+    def normals(self) -> Any:
+        return self.random.normal(size=NORMALS)
+
+    def stop(self) -> None:
+        self.streams.__exit__(None, None, None)
+
+
+class NumpyGenerator(Random):
+    """Generators over spawned seed sequences: what NumPy's guide to parallel random numbers shows."""
+
+    def switch(self) -> float:
+        import numpy as np
+
+        for seed in np.random.SeedSequence(SEED).spawn(SWITCHES):
+            rng = np.random.default_rng(seed)
+        return rng.random()
+
+    def normals(self) -> Any:
+        import numpy as np
+
+        return np.random.default_rng(SEED).normal(size=NORMALS)
+
+
+class NumpyLegacy(Random):
+    """The functions of np.random; a stream is a seed, as by hand: nothing keeps two streams apart."""
+
+    def switch(self) -> float:
+        import numpy as np
+
+        for number in range(SWITCHES):
+            np.random.seed(SEED + number)
+        return np.random.uniform()
+
+    def normals(self) -> Any:
+        import numpy as np
+
+        return np.random.normal(size=NORMALS)
+
+
 class R(Contender):
     """A package of R: peers.R does the work, so only the names stand here."""
 
     draws = ""
+
+    def __init__(self, title: str, rival: str, *workloads: str) -> None:
+        super().__init__(title, rival)
+        self.workloads = workloads or self.workloads
 
 
 def spark_session(config: dict[str, str] | None = None) -> Any:
@@ -216,4 +304,10 @@ CONTENDERS: dict[str, Contender] = {
     "joblibspark": JoblibSpark("joblib-spark", "rx-borrowed"),
     "r-parallel": R("R parallel (parLapply)", "rx-localpar"),
     "r-future": R("R future.apply", "rx-localpar"),
+    "rx-mt2203": RxRandom("MT2203"),
+    "rx-sfmt19937": RxRandom("SFMT19937"),
+    "rx-philox": RxRandom("PHILOX"),
+    "np-generator": NumpyGenerator("NumPy SeedSequence.spawn and Generator"),
+    "np-legacy": NumpyLegacy("NumPy np.random, legacy functions"),
+    "r-seeds": R("R future.apply, what future.seed adds", "rx-mt2203", "streams"),
 }

@@ -41,6 +41,10 @@ TARGETS = (
     Target("noop10k", "rx-spark", milliseconds=100),
     Target("dice", "rx-localpar", milliseconds=35),
     Target("dice", "rx-spark", milliseconds=80),
+    Target("streams", "rx-mt2203", milliseconds=120),
+    Target("streams", "rx-philox", milliseconds=120),
+    Target("normals", "rx-mt2203", beside="np-legacy", factor=0.2),
+    Target("normals", "rx-sfmt19937", beside="np-legacy", factor=0.1),
     Target("import", "rxspark", milliseconds=100),
 )
 
@@ -150,7 +154,7 @@ def label(workload: str, name: str) -> str:
 
 
 def _ratio(workload: str, name: str, row: dict[str, dict[str, Any]]) -> str:
-    rival = CONTENDERS[name].rival if workload in WORKLOADS else "rxspark"
+    rival = (WORKLOADS[workload].rival or CONTENDERS[name].rival) if workload in WORKLOADS else "rxspark"
     mine, theirs = _median(row[name]), _median(row.get(rival))
     return f"{mine / theirs:.2f}" if mine and theirs else "-"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
 # The article's dice example: games, games a chunk, seed.
 GAMES, CHUNK, SEED = 10_000, 2_000, 777
+
+SWITCHES, NORMALS = 10_000, 1_000_000
 
 
 def noop(_: Any = None) -> None:
@@ -44,16 +46,18 @@ def play_batch(seed: int) -> list[str]:
 class Workload:
     """One kind of work.
 
-    `rx` are the arguments of rxExec; a peer calls `task` once for each of `items`. `joined` puts a peer's results
-    into the form of rxspark's. `check` raises ValueError for a wrong result.
+    `check` raises ValueError for a wrong result. `rx` are the arguments of rxExec; a peer calls `task` once for each
+    of `items`. `joined` puts a peer's results into the form of rxspark's. Work inside one task has none of these, and
+    contenders of its own, of which `rival` is the one that the others are compared with.
     """
 
     title: str
-    rx: dict[str, Any]
-    task: Callable[[Any], Any]
-    items: list[Any]
-    joined: Callable[[list[Any]], list[Any]]
     check: Callable[[list[Any]], None]
+    rx: dict[str, Any] = field(default_factory=dict)
+    task: Callable[[Any], Any] = noop
+    items: list[Any] = field(default_factory=list)
+    joined: Callable[[list[Any]], list[Any]] = list
+    rival: str = ""
 
 
 def fingerprint(results: list[Any]) -> str:
@@ -76,8 +80,20 @@ def _check_dice(results: list[Any]) -> None:
         raise ValueError(f"{len(results)} games, {wins} won")
 
 
+def _check_uniform(results: list[Any]) -> None:
+    if len(results) != 1 or not 0 <= results[0] < 1:
+        raise ValueError(f"{results}, not one number from 0 to 1")
+
+
+def _check_normals(results: list[Any]) -> None:
+    mean, deviation = results[0].mean(), results[0].std()
+    # Six standard deviations of both.
+    if results[0].size != NORMALS or abs(mean) > 6 / NORMALS**0.5 or abs(deviation - 1) > 6 / (2 * NORMALS) ** 0.5:
+        raise ValueError(f"{results[0].size} numbers with mean {mean} and standard deviation {deviation}")
+
+
 def _noops(title: str, count: int) -> Workload:
-    return Workload(title, {"FUN": noop, "timesToRun": count}, noop, list(range(count)), list, _check_noop(count))
+    return Workload(title, _check_noop(count), {"FUN": noop, "timesToRun": count}, noop, list(range(count)))
 
 
 WORKLOADS = {
@@ -85,10 +101,14 @@ WORKLOADS = {
     "noop10k": _noops("no-op, 10,000 tasks", 10_000),
     "dice": Workload(
         f"dice, {GAMES:,} games in {GAMES // CHUNK} chunks, seeded",
+        _check_dice,
         {"FUN": play_dice, "timesToRun": GAMES, "taskChunkSize": CHUNK, "RNGseed": SEED},
         play_batch,
         [SEED + chunk for chunk in range(GAMES // CHUNK)],
         lambda batches: list(chain.from_iterable(batches)),
-        _check_dice,
     ),
+    "streams": Workload(
+        f"{SWITCHES:,} switches of streams in a task (10 ms are 1 µs each)", _check_uniform, rival="rx-mt2203"
+    ),
+    "normals": Workload(f"{NORMALS:,} normal numbers in a task", _check_normals, rival="rx-mt2203"),
 }

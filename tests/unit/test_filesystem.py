@@ -7,8 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxArgumentError, RxContextError, RxLocalSeq, RxMissingError, RxSpark, rxSetComputeContext
-from rxspark.filesystem import RxFileError, resolve
+from rxspark import (
+    RxArgumentError,
+    RxContextError,
+    RxFileError,
+    RxLocalSeq,
+    RxMissingError,
+    RxSpark,
+    rxSetComputeContext,
+)
+from rxspark.filesystem import resolve
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
