@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.workloads import NORMALS, SEED, SWITCHES, WORKLOADS, Workload
+from benchmarks.workloads import ARRAYS, NORMALS, SEED, SWITCHES, WORKLOADS, Workload
 
 CORES = 2
 # Partitions of a raw PySpark job over many items: about two a slot, as its tuning guide says.
@@ -196,7 +196,11 @@ class Random(Contender):
         super().__init__(title, "rx-mt2203")
 
     def run(self, work: Workload) -> list[Any]:
-        return [self.switch()] if work is WORKLOADS["streams"] else [self.normals()]
+        if work is WORKLOADS["streams"]:
+            return [self.switch()]
+        for _ in range(ARRAYS):
+            array = self.normals()
+        return [array]
 
     def switch(self) -> float:
         """One stream after another, and one number from the last."""
@@ -233,6 +237,23 @@ class RxRandom(Random):
 
     def stop(self) -> None:
         self.streams.__exit__(None, None, None)
+
+
+class Mkl(Random):
+    """mkl_random itself, with the first draws of its streams, which rxspark skips as they depend on each other."""
+
+    def start(self) -> None:
+        from mkl_random import MKLRandomState
+
+        self.random = MKLRandomState(SEED, brng="MT2203")
+
+    def switch(self) -> float:
+        for number in range(SWITCHES):
+            self.random.seed(SEED, brng=("MT2203", number % 6024))
+        return self.random.uniform()
+
+    def normals(self) -> Any:
+        return self.random.normal(size=NORMALS)
 
 
 class NumpyGenerator(Random):
@@ -307,6 +328,7 @@ CONTENDERS: dict[str, Contender] = {
     "rx-mt2203": RxRandom("MT2203"),
     "rx-sfmt19937": RxRandom("SFMT19937"),
     "rx-philox": RxRandom("PHILOX"),
+    "mkl-mt2203": Mkl("mkl_random MT2203"),
     "np-generator": NumpyGenerator("NumPy SeedSequence.spawn and Generator"),
     "np-legacy": NumpyLegacy("NumPy np.random, legacy functions"),
     "r-seeds": R("R future.apply, what future.seed adds", "rx-mt2203", "streams"),

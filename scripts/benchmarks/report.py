@@ -43,8 +43,8 @@ TARGETS = (
     Target("dice", "rx-spark", milliseconds=80),
     Target("streams", "rx-mt2203", milliseconds=120),
     Target("streams", "rx-philox", milliseconds=120),
-    Target("normals", "rx-mt2203", beside="np-legacy", factor=0.2),
-    Target("normals", "rx-sfmt19937", beside="np-legacy", factor=0.1),
+    Target("normals", "rx-mt2203", beside="mkl-mt2203", factor=1.1),
+    Target("normals", "rx-sfmt19937", beside="np-legacy", factor=0.2),
     Target("import", "rxspark", milliseconds=100),
 )
 

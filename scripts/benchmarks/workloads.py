@@ -12,7 +12,8 @@ from typing import Any
 # The article's dice example: games, games a chunk, seed.
 GAMES, CHUNK, SEED = 10_000, 2_000, 777
 
-SWITCHES, NORMALS = 10_000, 1_000_000
+# Switches of streams; normal numbers in an array, and arrays: the first one alone would pay for new memory.
+SWITCHES, NORMALS, ARRAYS = 10_000, 1_000_000, 10
 
 
 def noop(_: Any = None) -> None:
@@ -110,5 +111,5 @@ WORKLOADS = {
     "streams": Workload(
         f"{SWITCHES:,} switches of streams in a task (10 ms are 1 µs each)", _check_uniform, rival="rx-mt2203"
     ),
-    "normals": Workload(f"{NORMALS:,} normal numbers in a task", _check_normals, rival="rx-mt2203"),
+    "normals": Workload(f"{NORMALS:,} normal numbers, {ARRAYS} times in a task", _check_normals, rival="rx-mt2203"),
 }

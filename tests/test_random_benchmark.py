@@ -1,0 +1,69 @@
+"""The benchmark of random numbers: who takes part, and that what they make is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def bench(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run the benchmark in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *options],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT}", "MPLCONFIGDIR": str(folder)},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_streams_and_normals_are_measured_by_those_who_make_random_numbers(tmp_path: Path) -> None:
+    """Names may be joined by commas; systems that only run tasks take no part; a table and a plot come out."""
+    told = bench(
+        tmp_path, "--repeats", "1", "--only", "streams,normals", "--contenders", "rx-philox,np-legacy", "rx-seq"
+    )
+    assert told.returncode == 0, told.stderr
+    (folder,) = (tmp_path / "bench-results").iterdir()
+    results = json.loads((folder / "results.json").read_text())["results"]
+    assert {workload: set(row) for workload, row in results.items()} == {
+        "streams": {"rx-philox", "np-legacy"},
+        "normals": {"rx-philox", "np-legacy"},
+    }
+    assert all(len(cell["seconds"]) == 1 for row in results.values() for cell in row.values())
+    assert "| rxspark PHILOX | " in told.stdout
+    assert (folder / "plot.png").stat().st_size > 5_000
+
+
+def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:
+    """A workload that does not exist ends the benchmark before anything is started."""
+    told = bench(tmp_path, "--only", "streams,normal")
+    assert told.returncode == 2
+    assert "'normal' is none of noop2, noop10k, dice, streams, normals, import" in told.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_that_are_not_what_was_asked_for_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too few normals, a shifted mean, a wrong deviation and a number outside of [0, 1) are errors."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks.workloads import NORMALS, WORKLOADS
+
+    sound = np.random.default_rng(1).normal(size=NORMALS)
+    WORKLOADS["normals"].check([sound])
+    WORKLOADS["streams"].check([0.5])
+    for workload, wrong in (
+        ("normals", [sound[1:]]),
+        ("normals", [sound + 0.01]),
+        ("normals", [sound * 1.01]),
+        ("streams", [1.0]),
+        ("streams", []),
+    ):
+        with pytest.raises(ValueError, match="not one number|standard deviation"):
+            WORKLOADS[workload].check(wrong)
