@@ -50,6 +50,14 @@ def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_a_benchmark_without_anybody_says_so_in_its_table(tmp_path: Path) -> None:
+    """Where none of the contenders takes part the table is empty, and there is no plot."""
+    told = bench(tmp_path, "--repeats", "1", "--only", "streams", "--contenders", "sequential")
+    assert told.returncode == 0, told.stderr
+    assert "No target belongs to what was measured." in told.stdout
+    assert not list(tmp_path.glob("bench-results/*/plot.png"))
+
+
 def test_numbers_that_are_not_what_was_asked_for_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Too few normals, a shifted mean, a wrong deviation and a number outside of [0, 1) are errors."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
@@ -65,5 +73,5 @@ def test_numbers_that_are_not_what_was_asked_for_are_found(monkeypatch: pytest.M
         ("streams", [1.0]),
         ("streams", []),
     ):
-        with pytest.raises(ValueError, match="not one number|standard deviation"):
+        with pytest.raises(ValueError, match=r"not one number|standard deviation"):
             WORKLOADS[workload].check(wrong)

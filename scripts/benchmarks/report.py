@@ -128,6 +128,9 @@ def plot(results: Results, path: Path) -> None:
     from matplotlib import pyplot
 
     rows = {workload: {n: m for n, c in row.items() if (m := _median(c))} for workload, row in results.items()}
+    rows = {workload: row for workload, row in rows.items() if row}
+    if not rows:
+        return
     heights = [len(row) + 1.5 for row in rows.values()]
     figure, axes = pyplot.subplots(
         len(rows), figsize=(9, 0.3 * sum(heights)), height_ratios=heights, layout="constrained", squeeze=False
