@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import warnings
 from contextlib import suppress
+from functools import cache
 from types import TracebackType
 from typing import Any
 
@@ -42,8 +44,10 @@ def _rebuild_filters(portable: tuple[tuple[Any, ...], ...]) -> list[Any]:
 class ProcessState:
     """While entered, this process looks to its tasks as `surroundings` say; on exit, as it was before.
 
-    `settle` undoes what a task changed. It runs once a task and costs about 2 us when there is nothing to undo
-    (measured with timeit; nearly all of it is `os.getcwd` and the comparison of the environment).
+    `settle` undoes what a task changed. It runs once a task, so it must be quick when there is nothing to undo:
+    asking for the working directory and comparing the environment took 2 us, as long as all else around an empty
+    task. Python's own audit events tell whether a task has touched them, by whatever name it called the functions;
+    what compiled code changes behind Python's back is put back at the end of the partition.
     """
 
     def __init__(self, surroundings: Surroundings | None, filters: tuple[tuple[Any, ...], ...]) -> None:
@@ -51,6 +55,7 @@ class ProcessState:
         self._portable_filters = filters
 
     def __enter__(self) -> ProcessState:
+        _listen()
         self._catch_warnings = warnings.catch_warnings()
         self._catch_warnings.__enter__()
         self._path = sys.path
@@ -62,6 +67,7 @@ class ProcessState:
             if self._surroundings.cwd is not None:
                 os.chdir(self._surroundings.cwd)
         _set_filters(_rebuild_filters(self._portable_filters))
+        _touched.clear()
         self._wanted = self._snapshot()
         return self
 
@@ -75,11 +81,10 @@ class ProcessState:
         """Undo what the last task changed; `warned`: it showed a warning, which Python now holds for known."""
         if (
             warned
+            or _touched.is_set()
             or warnings.filters != self._wanted[3]
             or sys.path is not self._path
             or sys.path != self._wanted[2]
-            or _environment() != self._wanted[1]
-            or working_directory() != self._wanted[0]
         ):
             self._put_back(self._wanted)
 
@@ -100,6 +105,22 @@ class ProcessState:
         sys.path = self._path  # the very list, which others may hold
         sys.path[:] = path
         _set_filters(filters)
+        _touched.clear()
+
+
+_EVENTS = frozenset({"os.chdir", "os.putenv", "os.unsetenv"})
+_touched = threading.Event()
+
+
+def _hear(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _EVENTS:
+        _touched.set()
+
+
+@cache
+def _listen() -> None:
+    """Hear of changes of directory and environment; once a process, as an audit hook stays for good."""
+    sys.addaudithook(_hear)
 
 
 def _set_filters(filters: list[Any]) -> None:
@@ -116,6 +137,8 @@ def _environment() -> dict[Any, Any]:
 
 def _make_paths_absolute() -> None:
     """Spark's executors find rxspark by ``./rxspark.zip``, which a task that changes the directory would lose."""
+    if all(os.path.isabs(entry) for entry in sys.path if entry):
+        return
     sys.path[:] = [os.path.abspath(entry) if entry else entry for entry in sys.path]
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] == "rxspark" and hasattr(module, "__path__"):
