@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import threading
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rxspark.worker.payload import Surroundings
-from rxspark.worker.state import working_directory
+from rxspark.worker.state import environment, working_directory
 
 __all__ = ["Backend", "Work", "here"]
 
@@ -82,4 +81,4 @@ class Backend(Protocol):
 
 def here() -> Surroundings:
     """Give this process as its workers on the same machine should see it."""
-    return Surroundings(socket.gethostname(), dict(os.environ), working_directory(), tuple(sys.path))
+    return Surroundings(socket.gethostname(), dict(environment()), working_directory(), tuple(sys.path))

@@ -41,7 +41,8 @@ class Surroundings:
     """The caller's process as the task expects to see it; for workers on the caller's own machine."""
 
     host: str
-    environ: dict[str, str]
+    environ: dict[Any, Any]
+    """As `state.environment` gives it: encoded where the system's are."""
     cwd: str | None
     """None where the folder was removed."""
     path: tuple[str, ...]

@@ -19,7 +19,7 @@ from typing import Any
 
 from rxspark.worker.payload import Surroundings
 
-__all__ = ["ProcessState", "portable_filters", "working_directory"]
+__all__ = ["ProcessState", "environment", "portable_filters", "working_directory"]
 
 
 def portable_filters() -> tuple[tuple[Any, ...], ...]:
@@ -62,9 +62,9 @@ class ProcessState:
         self._before = self._snapshot()
         _make_paths_absolute()
         if self._surroundings and self._surroundings.host == socket.gethostname():
-            os.environ.update(self._surroundings.environ)
+            _set_environment({**environment(), **self._surroundings.environ})
             sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
-            if self._surroundings.cwd is not None:
+            if self._surroundings.cwd not in (None, working_directory()):
                 os.chdir(self._surroundings.cwd)
         _set_filters(_rebuild_filters(self._portable_filters))
         _touched.clear()
@@ -90,18 +90,14 @@ class ProcessState:
 
     @staticmethod
     def _snapshot() -> tuple[str | None, dict[Any, Any], list[str], list[Any]]:
-        return working_directory(), dict(_environment()), sys.path[:], list(warnings.filters)
+        return working_directory(), dict(environment()), sys.path[:], list(warnings.filters)
 
     def _put_back(self, state: tuple[str | None, dict[Any, Any], list[str], list[Any]]) -> None:
-        cwd, environment, path, filters = state
+        cwd, variables, path, filters = state
         if cwd is not None and working_directory() != cwd:
             with suppress(OSError):  # a task removed the folder
                 os.chdir(cwd)
-        if _environment() != environment:
-            wanted = {os.fsdecode(name): os.fsdecode(value) for name, value in environment.items()}
-            for name in set(os.environ) - set(wanted):
-                del os.environ[name]
-            os.environ.update(wanted)
+        _set_environment(variables)
         sys.path = self._path  # the very list, which others may hold
         sys.path[:] = path
         _set_filters(filters)
@@ -123,13 +119,23 @@ def _listen() -> None:
     sys.addaudithook(_hear)
 
 
+def _set_environment(wanted: dict[Any, Any]) -> None:
+    """Make the environment what `environment` gave, touching only what differs: each variable costs 4 us."""
+    now = environment()
+    for name in now.keys() - wanted.keys():
+        del os.environ[os.fsdecode(name)]
+    for name, value in wanted.items():
+        if now.get(name) != value:
+            os.environ[os.fsdecode(name)] = os.fsdecode(value)
+
+
 def _set_filters(filters: list[Any]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
     with warnings.catch_warnings():  # entering makes Python forget which warnings it has shown already
         pass
 
 
-def _environment() -> dict[Any, Any]:
+def environment() -> dict[Any, Any]:
     """The mapping inside `os.environ`: comparing it costs 0.7 us, the public mapping (it decodes) 20 us."""
     inside: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
     return inside
