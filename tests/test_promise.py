@@ -269,7 +269,6 @@ def test_a_call_leaves_nothing_behind_for_the_next(before: Call, after: Call) ->
         assert after.run() == expected
 
 
-@pytest.mark.xfail(reason="an import in a task moves the task's unseeded generators: SciPy makes some of its own")
 def test_an_import_in_a_task_changes_no_number() -> None:
     """A task that is the first in its process to import SciPy draws the same as one that finds it there."""
     done = subprocess.run(

@@ -15,6 +15,7 @@ seeds the second door only, and until the next stream starts.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
@@ -66,7 +67,20 @@ _system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[
 
 def _randbits(count: int) -> int:
     active = current()
-    return active.entropy(count) if active else _system_randbits(count)
+    return active.entropy(count) if active and not _importing() else _system_randbits(count)
+
+
+def _importing() -> bool:
+    """Whether the task is importing a module: a generator that it makes for itself stays, and is no draw of the task.
+
+    It depends on the worker's past whether a module is still to be imported, which must not move a task's numbers.
+    """
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") != "rxspark.worker.runner":
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back  # type: ignore[assignment] # None at the top
+    return False
 
 
 def _seed(seed: Any = None) -> None:
