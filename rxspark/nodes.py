@@ -77,14 +77,13 @@ def rxPingNodes() -> RxNodes:
 
 
 def _facts() -> dict[str, Any]:
-    import loky
     import numpy
 
     import rxspark
 
     return {
         "nodeName": socket.gethostname(),
-        "numCores": loky.cpu_count(),
+        "numCores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memSize": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         "python": sys.version.split()[0],
         "rxspark": rxspark.__version__,

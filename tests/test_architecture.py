@@ -36,7 +36,7 @@ DOORS = {
     "py4j": {"backends/spark.py", "backends/spark_session.py"},
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},
-    "loky": {"backends/local.py", "nodes.py"},
+    "loky": {"backends/local.py"},
     "fsspec": {"filesystem.py"},
     "hdfs_native": {"filesystem.py", "transfers.py"},
     "ctypes": {"rng/quasi.py"},
