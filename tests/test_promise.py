@@ -159,8 +159,8 @@ def draw_late(
 FIXED = [
     Call(40, None, "chunk", 777, "MT2203", ("np.random.normal", "random.gauss", "default_rng")),
     Call(37, 8, "chunk", 0, "SFMT19937", ("np.random.normal", "np.random.uniform"), frozenset({3, 8, 36})),
-    Call(23, 5, "task", 2**63 - 1, "MRG32K3A", ("scipy", "random.random", "np.random.randint"), frozenset({0, 1, 22})),
-    Call(11, 100, "chunk", 14, "MCG31", ("np.random.uniform", "scikit-learn"), frozenset({4})),
+    Call(23, 5, "task", 2**63 - 1, "MRG32K3A", ("random.random", "np.random.randint"), frozenset({0, 1, 22})),
+    Call(11, 100, "chunk", 14, "MCG31", ("scipy", "np.random.uniform", "scikit-learn"), frozenset({4})),
     Call(6, 1, "chunk", 4_294_967_296, "R250", ("np.random.normal", "RandomState", "random.gauss")),
     Call(30, 7, "task", 99, "PHILOX", ("np.random.randint", "default_rng", "RandomState"), frozenset({0, 6, 9, 27})),
     Call(9, 4, "chunk", 31_415_926, "ARS5", ("random.random", "np.random.normal", "random.gauss"), frozenset({8})),
@@ -351,12 +351,12 @@ class TestSpark:
 
     @pytest.mark.parametrize("master", ["local[1]", "local[4]", "local-cluster[2,1,1024]"])
     def test_the_numbers_are_those_of_the_sequential_context(self, master: str) -> None:
-        """Each fixed call gives RxLocalSeq's bits three times over, and with workers that die in between."""
+        """Each fixed call gives RxLocalSeq's bits, in any order, again, and with workers that die in between."""
         told = spark_program(master)
         expected = [digest(here(call)) for call in FIXED]
         assert len(set(expected)) == len(FIXED)
         assert told["expected"] == expected
-        assert told["found"] == [[one] * 3 for one in expected]
+        assert told["found"] == [expected, expected, expected[:2]]
         assert told["with deaths"] == [True, True]
         assert told["the caller's generators are as before"] is True
 
@@ -433,13 +433,15 @@ def program(master: str, speculation: str = "") -> dict[str, Any]:
 def fixed_calls(folder: Path) -> dict[str, Any]:
     """Digests of the fixed calls, and whether deaths of workers change any."""
     own = own_generators()
-    found = [[digest(call.run()) for _ in range(3)] for call in FIXED]
+    first = [digest(call.run()) for call in FIXED]
+    second = [digest(call.run()) for call in reversed(FIXED)]
+    third = [digest(call.run()) for call in FIXED[:2]]
     deaths = [
         lost_and_found(replace(DEADLY, scope=scope), Path(tempfile.mkdtemp(dir=folder))) for scope in ("chunk", "task")
     ]
     return {
         "expected": [digest(here(call)) for call in FIXED],
-        "found": found,
+        "found": [first, second[::-1], third],
         "with deaths": deaths,
         "the caller's generators are as before": own_generators() == own,
     }
