@@ -1,12 +1,14 @@
 """SOBOL and NIEDERR: the quasi-random sequences of Intel MKL's Vector Statistics (VSL), by ctypes.
 
 There is one sequence a dimension, whatever the seed: points ``2**20 * k`` to ``2**20 * (k + 1) - 1`` are stream k, so
-streams share no point. But what few points a stream draws lie within 2**-19 of those of every other stream, as both
-start at a multiple of 2**20: an integral gains by more points in a chunk, not by more chunks. What the sequence feeds are the functions that turn one number of it into one value: the
-uniform ones (``random``, ``rand``, ``random_sample``, ``ranf``, ``sample``, ``uniform``) and, by the inverse of the
-distribution function, ``normal``, ``standard_normal``, ``randn``, ``lognormal``, ``exponential`` and
-``standard_exponential``. All others (``randint``, ``choice``, ``shuffle``, ``gamma``, ...) would spoil the even spread,
-as they take a varying number of draws; they come from a pseudo-random stream of the same seed and number.
+streams share no point. But the first few points of a stream lie within ``2**-19`` of those of every other stream, as
+both start at a multiple of ``2**20``: an integral gains by more points in a chunk, not by more chunks.
+
+What the sequence feeds are the functions that turn one number of it into one value: the uniform ones (``random``,
+``rand``, ``random_sample``, ``ranf``, ``sample``, ``uniform``) and, by the inverse of the distribution function,
+``normal``, ``standard_normal``, ``randn``, ``lognormal``, ``exponential`` and ``standard_exponential``. All others
+(``randint``, ``choice``, ``shuffle``, ``gamma``, ...) would spoil the even spread, as they take a varying number of
+draws; they come from a pseudo-random stream of the same seed and number.
 
 MKL is exact up to dimension 40 (SOBOL) and 318 (NIEDERR). Beyond, it gives the one-dimensional sequence and no error,
 so the dimension is checked here.
