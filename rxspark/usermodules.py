@@ -20,7 +20,7 @@ from functools import cache, lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from rxspark.worker.payload import ModuleSource
+from rxspark.worker.payload import NAMESPACE, ModuleSource
 
 __all__ = ["UserModules"]
 
@@ -58,6 +58,9 @@ class UserModules:
                 if file is not None:
                     found[part], imports = _read(file, part, os.stat(file).st_mtime_ns)
                     waiting |= imports
+        for name in list(found):
+            for part in _with_packages(name):
+                found.setdefault(part, NAMESPACE)
         return found
 
     @staticmethod

@@ -11,10 +11,10 @@ import importlib.util
 import os
 import sys
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
-from rxspark.worker.payload import Call, ModuleSource, process_token
+from rxspark.worker.payload import NAMESPACE, Call, ModuleSource, process_token
 
 __all__ = ["install"]
 
@@ -52,6 +52,8 @@ class _Finder:
         if module is None:
             return None
         self.loaded[fullname] = self.digest
+        if module == NAMESPACE:  # where this machine has parts of it, they count too
+            return PathFinder.find_spec(fullname, path) or ModuleSpec(fullname, None, is_package=True)
         return ModuleSpec(fullname, _Loader(module), origin=module.file, is_package=module.package)  # type: ignore[arg-type]
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from rxspark.rng.kinds import Root
 
 __all__ = [
+    "NAMESPACE",
     "Call",
     "Column",
     "InFile",
@@ -78,6 +79,10 @@ class Call:
     stop_on_error: bool = False
     origin: str = field(default_factory=process_token)
     """The process that made the call; its own modules are left as they are."""
+
+
+NAMESPACE = ModuleSource(b"", "", package=True)
+"""A package without a file of its own, which only holds others."""
 
 
 class Column:
