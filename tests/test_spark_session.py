@@ -209,6 +209,32 @@ print(SparkContext._active_spark_context.master)
     assert "starting one on the cores of this machine" in done.stderr
 
 
+def test_a_program_of_spark_submit_runs_on_the_master_that_was_submitted(tmp_path: Path) -> None:
+    """RxSpark() in a spark-submit application takes its master, also where only the JVM knows it (cluster mode)."""
+    import pyspark
+
+    program = tmp_path / "program.py"
+    program.write_text("""
+import os
+from pyspark import SparkContext
+from rxspark import RxSpark, rxElemArg, rxExec
+os.environ.pop("MASTER", None)
+def square(x):
+    return x * x
+with RxSpark():
+    print("squares", rxExec(square, rxElemArg([2, 3])), SparkContext._active_spark_context.master)
+""")
+    submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
+    done = subprocess.run(
+        [submit, "--master", "local[3]", "--conf", "spark.ui.enabled=false", program],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert "squares [4, 9] local[3]" in done.stdout.splitlines(), done.stderr[-3000:]
+
+
 def test_a_spark_home_of_another_version_is_refused_by_both_versions(tmp_path: Path) -> None:
     """SPARK_HOME and an installed PySpark of different versions are refused, and both are named."""
     package = tmp_path / "python" / "pyspark"

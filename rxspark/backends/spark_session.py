@@ -149,11 +149,13 @@ def _new_context(context: RxSpark) -> SparkContext:
         raise RxContextError(problem)
     # Unset, Spark starts whatever "python3" the path has, although this process runs in an environment of its own.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    master = context.master or _master_from_elsewhere() or _LOCAL_MASTER
-    if context.master is None and master == _LOCAL_MASTER:
+    master = context.master or _master_from_elsewhere()
+    if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit's JVM is there, and knows it
+        master = _LOCAL_MASTER
         logger.warning("no Spark session is active: starting one on the cores of this machine")
-    builder = SparkSession.builder.appName("rxspark").master(master)
-    for name, value in {**_defaults(master), **context.settings()}.items():
+    builder = SparkSession.builder.appName("rxspark")
+    builder = builder.master(master) if master else builder
+    for name, value in {**_defaults(master or ""), **context.settings()}.items():
         builder = builder.config(name, value)
     try:
         return builder.getOrCreate().sparkContext
