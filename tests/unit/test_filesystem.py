@@ -45,7 +45,6 @@ def test_plain_paths_without_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_plain_paths_with_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With HADOOP_CONF_DIR absolute paths are on fs.defaultFS, relative ones in hdfsShareDir, else the user's home."""
-    pytest.importorskip("hdfs_native")
     monkeypatch.setenv("HADOOP_CONF_DIR", conf_dir(tmp_path, "hdfs://nowhere:8020/"))
     monkeypatch.setenv("HADOOP_USER_NAME", "eve")
     assert str(resolve("/data", "path")) == "hdfs://nowhere:8020/data"
@@ -60,7 +59,6 @@ def test_plain_paths_with_hadoop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_name_services_come_from_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name service of two NameNodes is known as HADOOP_CONF_DIR has it, upper case too; an unknown one is named."""
-    pytest.importorskip("hdfs_native")
     monkeypatch.setenv("HADOOP_CONF_DIR", conf_dir(tmp_path, "hdfs://MyCluster"))
     settings = {
         "dfs.nameservices": "MyCluster",
@@ -115,7 +113,6 @@ def test_an_unknown_scheme_and_a_missing_wheel(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_namenode_that_is_not_there_is_named() -> None:
     """A NameNode that cannot be reached is an error within seconds that names the URL and the reason."""
-    pytest.importorskip("hdfs_native")
     with pytest.raises(RxContextError, match=r"hdfs://localhost:1/x cannot be reached.*Connection refused"):
         rxHadoopListFiles("hdfs://localhost:1/x")
 
