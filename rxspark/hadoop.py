@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Iterable
 
 from rxspark.errors import RxArgumentError
-from rxspark.filesystem import Place, expand, local_place, resolve
+from rxspark.filesystem import local_place, resolve
 from rxspark.listing import RxFiles, describe, within
+from rxspark.places import Place, expand
 from rxspark.transfers import check_free, copy, make_folder, move, pairs, remove
 
 __all__ = [

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from rxspark.filesystem import Place
+from rxspark.places import Place
 
 __all__ = ["RxFile", "RxFiles", "describe", "within"]
 

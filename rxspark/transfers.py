@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rxspark.errors import RxArgumentError
-from rxspark.filesystem import Place, told
+from rxspark.places import Place, told
 
 __all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
 

@@ -17,6 +17,7 @@ PACKAGE = Path(rxspark.__file__).parent
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
     ["errors", "options"],
+    ["places"],
     ["elements", "rng"],
     ["worker"],
     ["results", "usermodules", "progress"],
@@ -37,8 +38,8 @@ DOORS = {
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},
     "loky": {"backends/local.py"},
-    "fsspec": {"filesystem.py"},
-    "hdfs_native": {"filesystem.py", "transfers.py"},
+    "fsspec": {"places.py"},
+    "hdfs_native": {"places.py", "transfers.py"},
     "ctypes": {"rng/quasi.py"},
     "tqdm": {"progress.py"},
 }
