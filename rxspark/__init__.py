@@ -26,6 +26,7 @@ from rxspark.errors import (
     RxShippingError,
     RxTaskError,
     RxTaskWarning,
+    RxTimeLimitError,
 )
 from rxspark.execute import rxExec, rxRemoteGetId
 from rxspark.hadoop import (
@@ -68,6 +69,7 @@ __all__ = [
     "RxStream",
     "RxTaskError",
     "RxTaskWarning",
+    "RxTimeLimitError",
     "rxElemArg",
     "rxExec",
     "rxGetComputeContext",

@@ -10,6 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
 from rxspark.errors import RxArgumentError, closest
+from rxspark.options import is_seconds
 from rxspark.worker.task import current_task
 
 __all__ = [
@@ -38,6 +39,10 @@ class ComputeContext:
         Whether what a call has written for its own use is removed when its results are fetched.
     packagesToLoad : sequence of str, default ()
         Modules that the workers import before the first task, for every call under this context.
+    taskTimeLimit : float, optional
+        Seconds after which a task is stopped, native code included; its entry then holds an `RxTimeLimitError`.
+        Default: the option of this name. With a limit the tasks run in child processes of the workers, which takes
+        a third of a second to start, and they draw the same random numbers.
     shareDir : str, optional
         A folder that this machine's workers can read, for the files of a call; default the system's temporary one.
 
@@ -58,6 +63,7 @@ class ComputeContext:
     autoCleanup: bool = True
     packagesToLoad: tuple[str, ...] = ()
     shareDir: str | None = None
+    taskTimeLimit: float | None = None
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -66,6 +72,10 @@ class ComputeContext:
                 raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
         if not self.wait:
             raise RxArgumentError(f"{name}(wait=False): jobs that do not wait are not available yet; use wait=True")
+        if self.taskTimeLimit is not None and not is_seconds(self.taskTimeLimit):
+            raise RxArgumentError(
+                f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"
+            )
         object.__setattr__(self, "packagesToLoad", module_names(self.packagesToLoad, f"{name}(packagesToLoad=...)"))
 
     def __repr__(self) -> str:
@@ -112,7 +122,7 @@ class RxLocalSeq(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
         As for every context, see `ComputeContext`.
 
     Examples
@@ -133,7 +143,7 @@ class RxLocalParallel(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
         As for every context, see `ComputeContext`.
 
     Examples
@@ -157,7 +167,7 @@ class RxForeachDoPar(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
         As for every context, see `ComputeContext`.
 
     Examples
@@ -193,7 +203,7 @@ class RxSpark(ComputeContext):
         Memory of each executor and of the driver, such as ``"4g"`` (spark.executor.memory, spark.driver.memory).
     extraSparkConfig : dict of str, optional
         Any other Spark settings. All settings count only where rxspark makes the session.
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
         As for every context, see `ComputeContext`.
 
     Examples

@@ -8,7 +8,8 @@
     ├── RxFileError          a file command failed; names the path, the user and the reason (also an OSError)
     ├── RxCanceledError      the call was cancelled before it finished
     └── RxTaskError          the user's function failed in one task
-        └── RxLostTaskError  the worker died while it ran the task; there is no Python error to show
+        ├── RxLostTaskError    the worker died while it ran the task; there is no Python error to show
+        └── RxTimeLimitError   the task ran longer than the call allows, and was stopped
 
 The first six say that the machinery was asked for something it cannot do. `RxTaskError` says that the
 machinery worked and the user's own code did not: it never wraps an error of ours.
@@ -31,6 +32,7 @@ __all__ = [
     "RxShippingError",
     "RxTaskError",
     "RxTaskWarning",
+    "RxTimeLimitError",
     "closest",
 ]
 
@@ -116,6 +118,10 @@ class RxTaskError(RxError):
 
 class RxLostTaskError(RxTaskError):
     """The worker died while it ran this task: `type` is ``"WorkerDied"``, `message` says how it ended."""
+
+
+class RxTimeLimitError(RxTaskError):
+    """The task was stopped at its `taskTimeLimit`: `type` is ``"TimeLimitExceeded"``, `traceback` shows where."""
 
 
 class RxTaskWarning(UserWarning):

@@ -176,6 +176,7 @@ class _Plan:
     tasks_per_stream: int
     packages: tuple[str, ...]
     once_per_node: bool
+    time_limit: float | None
 
 
 def _plan(
@@ -208,6 +209,7 @@ def _plan(
         size if size is not None and scope == "chunk" else 1,
         (*context.packagesToLoad, *module_names(packages, "packagesToLoad")),
         once_per_node,
+        rxGetOption("taskTimeLimit") if context.taskTimeLimit is None else context.taskTimeLimit,
     )
 
 
@@ -341,6 +343,7 @@ def _ship(
         logging.getLogger().level,
         rxGetOption("consoleLimit"),
         stop_on_error,
+        plan.time_limit,
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
     description = f"rxExec {name}: {tasks.count} tasks"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["OPTIONS", "Option", "in_force", "rxGetOption", "rxOptions"]
+__all__ = ["OPTIONS", "Option", "in_force", "is_seconds", "rxGetOption", "rxOptions"]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Option:
     accepts: str
     valid: Callable[[Any], bool]
     about: str
+
+
+def is_seconds(value: Any) -> bool:
+    """Whether a value is a length of time: a finite number above 0."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def _whole(value: Any) -> bool:
@@ -43,6 +49,12 @@ OPTIONS: dict[str, Option] = {
         "a whole number of characters, at least 0",
         lambda v: _whole(v) and v >= 0,
         "Characters of console output kept for one task; what is longer loses its middle.",
+    ),
+    "taskTimeLimit": Option(
+        None,
+        "None or a number of seconds above 0",
+        lambda v: v is None or is_seconds(v),
+        "Seconds after which a task is stopped, where the compute context names no other limit; None: never.",
     ),
 }
 
@@ -70,6 +82,8 @@ def rxOptions(**values: Any) -> dict[str, Any]:
             Whether calls that last longer than two seconds show a progress bar.
         ``consoleLimit`` : int, default 100000
             Characters of console output that are kept for one task.
+        ``taskTimeLimit`` : float, default None
+            Seconds after which a task is stopped, where the compute context names no other limit; None: never.
 
     Returns
     -------

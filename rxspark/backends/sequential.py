@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from rxspark.backends.base import Work
+from rxspark.worker.isolated import end_child
 from rxspark.worker.payload import Inline, Surroundings
 from rxspark.worker.runner import CallerInterrupt, run_partition
 
@@ -34,11 +35,14 @@ class SequentialBackend:
 
     def run(self, work: Work) -> None:
         call = Inline(work.call)
-        with _interrupts_told_apart():
-            for partition in work.partitions:
-                if work.cancelled.is_set():
-                    return
-                work.deliver(run_partition(call, partition, work.attempt))
+        try:
+            with _interrupts_told_apart():
+                for partition in work.partitions:
+                    if work.cancelled.is_set():
+                        return
+                    work.deliver(run_partition(call, partition, work.attempt))
+        finally:
+            end_child()
 
     def cancel(self, work: Work) -> None:
         """Nothing runs in the background: `run` looks at `work.cancelled` between partitions."""

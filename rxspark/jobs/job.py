@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rxspark.backends.base import Backend, Work
-from rxspark.errors import RxError, RxTaskError
+from rxspark.errors import RxError, RxLostTaskError, RxTaskError
 from rxspark.progress import Progress
 from rxspark.worker.envelope import Envelopes, Failure
 
@@ -112,7 +112,7 @@ class Job:
         told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self.work.trouble}"
         for number in numbers:
             part.add(number, None, 0.0, 0.0)
-            part.failures[number] = Failure("WorkerDied", told, "", lost=True)
+            part.failures[number] = Failure("WorkerDied", told, "", error=RxLostTaskError)
         self._take(part.pack())
 
     def _first_error(self) -> RxTaskError:

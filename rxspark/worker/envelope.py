@@ -15,9 +15,12 @@ from array import array
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rxspark.errors import RxError, RxLostTaskError, RxTaskError
+from rxspark.errors import RxError, RxTaskError
 
 __all__ = ["Envelopes", "Failure", "dump_value", "failure_of"]
+
+
+ErrorClass = type[RxTaskError]
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,13 @@ class Failure:
     message: str
     traceback: str
     original: bytes | None = None
-    lost: bool = False
+    error: ErrorClass = RxTaskError
+    """The class of the error that the caller sees."""
 
     def to_error(self, task: int, host: str) -> RxTaskError:
         """The error that the caller sees, with source lines that only the caller's machine has filled in."""
-        kind = RxLostTaskError if self.lost else RxTaskError
-        return kind(task, self.type, self.message, _with_source(self.traceback), host, _load_exception(self.original))
+        original = _load_exception(self.original)
+        return self.error(task, self.type, self.message, _with_source(self.traceback), host, original)
 
 
 @dataclass

@@ -1,14 +1,21 @@
-"""Tasks in a process of their own, for a partition whose worker has died once.
+"""Tasks in a process of their own: where one of them may have to be ended, or has ended its process once.
 
-Which task killed the worker is not known then, and whatever else the partition had finished died with it. So the
-second attempt runs the tasks in a child process, which answers task by task: when the child dies, the task that it
-was at is the guilty one, its error says how the child ended, and a new child goes on with the next task, at the
-point of the random stream where the guilty task had begun.
+Which task killed a worker is not known when it dies, and whatever else the partition had finished died with it. So
+the second attempt runs the tasks in a child process, which answers task by task: when the child dies, the task that
+it was at runs once more, as the first of a new child, so that neither chance nor what other tasks have left behind
+counts as its fault. When it dies again its error says how the child ended, and the next child goes on with the next
+task, at the point of the random stream where the guilty task had begun.
+
+Calls with a limit of time run like that from the first attempt on: nothing inside a process can stop a loop in
+native code, but its parent can.
 
     worker                     child
-      call, partition, start ──▶ stdin
+      call, once             ──▶ pipe
+      partition, start       ──▶ pipe      once a partition; its end is the child's too, even within a native loop
       answer, stream state   ◀── pipe      once a task
-      faulthandler's text    ◀── stderr    when it dies
+      faulthandler's text    ◀── stderr    when it dies, or is about to be ended
+
+A child stays for the partitions of one call that come within some seconds: to start one takes a third of a second.
 """
 
 from __future__ import annotations
@@ -19,23 +26,33 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO, Any
+from multiprocessing.connection import Connection
+from typing import Any
 
+from rxspark.errors import RxLostTaskError, RxTimeLimitError
 from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.worker.payload import Call
 
-__all__ = ["Start", "run_in_children"]
+__all__ = ["Answer", "Start", "end_child", "orders", "run_in_children", "tied_to"]
 
 # Characters of a dead child's stderr that go into the task's error: faulthandler's text is some 2,000.
 _STDERR_KEPT = 10_000
+
+# Seconds for which a child waits for the next partition.
+_IDLE = 10
+
+# Seconds for which the traceback of a child that is about to be ended is waited for; it takes some milliseconds.
+_LAST_WORDS = 0.5
 
 
 @dataclass(frozen=True)
 class Start:
     """Where a child begins."""
 
-    call: bytes
     partition: bytes
     index: int
     """The first task to run, counted in the partition."""
@@ -43,68 +60,170 @@ class Start:
     """State of the random stream before that task; None: as it comes."""
 
 
-def run_in_children(call: bytes, partition: bytes, envelopes: Envelopes) -> None:
+@dataclass(frozen=True)
+class Answer:
+    """What a child tells: before its first task, after each task, and at the end of the partition."""
+
+    envelopes: Envelopes
+    stream: Any
+    """State of the random stream, from which the next task goes on."""
+    last: bool = False
+
+
+def run_in_children(call: Call, packed: bytes, partition: bytes, envelopes: Envelopes) -> None:
     """Run the tasks of a partition in child processes; a child's death is the error of one task."""
     numbers = pickle.loads(partition).numbers
-    index, stream = 0, None
-    while index < len(numbers):
-        with _Child(Start(call, partition, index, stream)) as child:
-            for answer, stream in child.answers():  # noqa: B007 - the last state is where the next child begins
-                envelopes.extend(answer)
-                index += len(answer.numbers)
-        if child.exit_code == 0 or envelopes.problem is not None:
+    index, stream, done = 0, None, False
+    while not done and index < len(numbers):
+        child = _child(call.id, packed)
+        first = index if child.fresh else -1
+        try:
+            for answer in child.answers(Start(partition, index, stream), call.time_limit):
+                envelopes.extend(answer.envelopes)
+                index += len(answer.envelopes.numbers)
+                stream, done = answer.stream, answer.last
+        except BaseException:
+            end_child()
+            raise
+        if done:
             return
-        lost = Failure("WorkerDied", _how_it_ended(child.exit_code), child.told, lost=True)
-        envelopes.failures[numbers[index]] = lost
-        envelopes.add(numbers[index], None, 0.0, 0.0)
-        index += 1
+        failure = child.autopsy(call.time_limit)
+        end_child()
+        if failure.error is RxTimeLimitError or index == first:
+            envelopes.failures[numbers[index]] = failure
+            envelopes.add(numbers[index], None, 0.0, 0.0)
+            index += 1
+            done = call.stop_on_error
 
 
 class _Child:
-    """A process that runs tasks and answers by a pipe."""
+    """A process that runs tasks of one call and answers by a pipe."""
 
-    exit_code = 0
-    told = ""
-
-    def __init__(self, start: Start) -> None:
-        self._start = start
-
-    def __enter__(self) -> _Child:
+    def __init__(self, call_id: str, packed: bytes) -> None:
+        self.call_id = call_id
+        self.fresh = True
+        self.overdue = False
         reading, writing = os.pipe()
-        self._answers: IO[bytes] = os.fdopen(reading, "rb")
-        self._stderr = tempfile.TemporaryFile()
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        answers, answering = os.pipe()
+        self._orders = Connection(writing, readable=False)
+        self._answers = Connection(answers, writable=False)
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        path = [entry for entry in sys.path if isinstance(entry, str)]
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from rxspark.worker import runner; runner.serve({writing})"],
-            stdin=subprocess.PIPE,
+            [
+                sys.executable,
+                "-c",
+                f"import sys; sys.path[:] = {path!r}; "
+                f"from rxspark.worker import runner; runner.serve({reading}, {answering})",
+            ],
+            stdin=subprocess.DEVNULL,
             stderr=self._stderr,
-            pass_fds=[writing],
-            env=environment,
+            pass_fds=[reading, answering],
+            process_group=0,  # Ctrl-C is for the caller, and what a task has started ends with it
         )
-        os.close(writing)
-        return self
+        os.close(reading)
+        os.close(answering)
+        with suppress(BrokenPipeError):  # died before it had read: its exit code tells
+            self._orders.send_bytes(packed)
 
-    def answers(self) -> Iterator[tuple[Envelopes, Any]]:
-        assert self._process.stdin is not None
-        try:
-            pickle.dump(self._start, self._process.stdin, 5)
-            self._process.stdin.close()
-        except BrokenPipeError:  # died before it had read: its exit code tells
-            return
-        while True:
-            try:
-                yield pickle.load(self._answers)
-            except (EOFError, pickle.UnpicklingError):  # the child has ended, maybe within an answer
-                return
+    def answers(self, start: Start, limit: float | None) -> Iterator[Answer]:
+        """The answers of the child up to its last one, its death, or a task that is past its limit."""
+        self.fresh = False
+        with suppress(EOFError, OSError):
+            self._orders.send_bytes(pickle.dumps(start, 5))
+            wait = None  # up to the first task: importing packages is none
+            while self._answers.poll(wait):
+                answer: Answer = pickle.loads(self._answers.recv_bytes())
+                yield answer
+                if answer.last:
+                    return
+                wait = limit
+            self.overdue = True
 
-    def __exit__(self, *_: object) -> None:
-        if sys.exc_info()[0] is not None:
-            self._process.kill()
-        self._answers.close()
-        self.exit_code = self._process.wait()
+    def autopsy(self, limit: float | None) -> Failure:
+        """How the task that the child was at came to its end, or is about to; `end` the child then."""
+        if self.overdue:
+            self._ask_where_it_is()
+            told = f"the task ran longer than taskTimeLimit={limit:g} seconds and was stopped"
+            return Failure("TimeLimitExceeded", told, self._told(), error=RxTimeLimitError)
+        code = self._process.wait()
+        return Failure("WorkerDied", _how_it_ended(code), self._told(), error=RxLostTaskError)
+
+    def _ask_where_it_is(self) -> None:
+        """Let faulthandler write the Python line that is running, be it within native code."""
+        before = os.fstat(self._stderr.fileno()).st_size
+        self._process.send_signal(signal.SIGUSR1)
+        patience = time.monotonic() + _LAST_WORDS
+        while time.monotonic() < patience and os.fstat(self._stderr.fileno()).st_size == before:
+            time.sleep(0.01)
+        time.sleep(0.02)
+
+    def _told(self) -> str:
         self._stderr.seek(0)
-        self.told = self._stderr.read()[-_STDERR_KEPT:].decode(errors="replace")
-        self._stderr.close()
+        return self._stderr.read()[-_STDERR_KEPT:].decode(errors="replace")
+
+    @property
+    def idle(self) -> bool:
+        """Whether the child still waits for a partition."""
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        """End the child, and what its task may have started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for end in (self._orders, self._answers, self._stderr):
+            end.close()
+
+
+_kept: _Child | None = None
+
+
+def _child(call_id: str, packed: bytes) -> _Child:
+    """The child that runs tasks of a call: the one that is there, else a new one."""
+    global _kept
+    if _kept is not None and (_kept.call_id != call_id or not _kept.idle):
+        end_child()
+    if _kept is None:
+        _kept = _Child(call_id, packed)
+    return _kept
+
+
+def end_child() -> None:
+    """End the child process of this process, if there is one."""
+    global _kept
+    if _kept is not None:
+        _kept.end()
+        _kept = None
+
+
+def orders(connection: Connection) -> Iterator[Start]:
+    """In the child: the partitions to run, up to the end of the worker or of its interest."""
+    with suppress(EOFError):
+        while connection.poll(_IDLE):
+            start: Start = pickle.loads(connection.recv_bytes())
+            yield start
+
+
+@contextmanager
+def tied_to(connection: Connection) -> Iterator[None]:
+    """In the child: end this process with the one that holds the other end of a pipe, whatever code is running.
+
+    The system signals the pipe's end (SIGIO), and the signal ends the process.
+    """
+    import fcntl  # not on Windows, which imports this module all the same
+
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    descriptor = connection.fileno()
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if connection.poll(0):  # it has ended already
+        os._exit(1)
+    try:
+        yield
+    finally:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags)
 
 
 def _how_it_ended(code: int) -> str:

@@ -77,6 +77,8 @@ class Call:
     log_level: int = 30
     console_limit: int = 100_000
     stop_on_error: bool = False
+    time_limit: float | None = None
+    """Seconds that one task may take."""
     origin: str = field(default_factory=process_token)
     """The process that made the call; its own modules are left as they are."""
 

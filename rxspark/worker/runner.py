@@ -14,12 +14,14 @@ import faulthandler
 import importlib
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError
@@ -27,7 +29,7 @@ from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
-from rxspark.worker.isolated import Start, run_in_children
+from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.payload import Call, Parcel, Partition
 from rxspark.worker.state import ProcessState
 from rxspark.worker.task import globals_of, running
@@ -51,26 +53,30 @@ def run_partition(parcel: Parcel, partition: bytes, attempt: int = 0) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed."""
     with _turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
-        if attempt:
-            run_in_children(parcel.value, partition, envelopes)
+        packed = parcel.value
+        call: Call = pickle.loads(packed)
+        if attempt or call.time_limit is not None:
+            run_in_children(call, packed, partition, envelopes)
         else:
-            _run(pickle.loads(parcel.value), pickle.loads(partition), envelopes)
+            _run(call, pickle.loads(partition), envelopes)
         return envelopes.pack()
 
 
-def serve(descriptor: int) -> None:
-    """Run, in a child process, the tasks that come by stdin, and answer one by one by a pipe (see `isolated.py`)."""
+def serve(reading: int, writing: int) -> None:
+    """Run, in a child process, the tasks that come by a pipe, and answer one by one by another (see `isolated.py`)."""
     faulthandler.enable()
-    start: Start = pickle.load(sys.stdin.buffer)
+    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    asked, answers = Connection(reading, writable=False), Connection(writing, readable=False)
+    call: Call = pickle.loads(asked.recv_bytes())
     envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
-    with os.fdopen(descriptor, "wb") as pipe:
 
-        def answer(stream: Any) -> None:
-            pickle.dump((envelopes.take(), stream), pipe, 5)
-            pipe.flush()
+    def answer(stream: Any, last: bool = False) -> None:
+        answers.send_bytes(pickle.dumps(Answer(envelopes.take(), stream, last), 5))
 
-        _run(pickle.loads(start.call), pickle.loads(start.partition), envelopes, start, answer)
-        answer(None)
+    for start in orders(asked):
+        with tied_to(asked):
+            _run(call, pickle.loads(start.partition), envelopes, start, answer)
+        answer(None, last=True)
 
 
 def _run(
@@ -106,6 +112,8 @@ def _run_tasks(
         options = dict(in_force)
         stream = -1
         first = start.index if start else 0
+        if start and answer is not None:
+            answer(start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
             if number // call.tasks_per_stream != stream:
                 stream = number // call.tasks_per_stream

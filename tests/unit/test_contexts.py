@@ -15,6 +15,7 @@ from rxspark import (
     RxLocalSeq,
     RxSpark,
     rxGetComputeContext,
+    rxOptions,
     rxSetComputeContext,
 )
 
@@ -126,3 +127,12 @@ def test_a_block_is_not_seen_by_other_threads():
         thread.start()
         thread.join()
     assert seen == [RxForeachDoPar()]
+
+
+@pytest.mark.parametrize("limit", [0, -1, True, "5", float("inf"), float("nan")], ids=str)
+def test_a_limit_is_a_length_of_time(limit):
+    """A limit is a number of seconds above 0, in each context and in the options."""
+    with pytest.raises(RxArgumentError, match="taskTimeLimit"):
+        RxLocalSeq(taskTimeLimit=limit)
+    with pytest.raises(RxArgumentError, match="taskTimeLimit"):
+        rxOptions(taskTimeLimit=limit)

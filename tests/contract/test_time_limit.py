@@ -1,0 +1,131 @@
+"""A task past its limit of time is stopped, whatever it is doing, and costs nothing but itself."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rxspark import (
+    RxLostTaskError,
+    RxTaskError,
+    RxTaskWarning,
+    RxTimeLimitError,
+    rxElemArg,
+    rxExec,
+    rxGetComputeContext,
+    rxOptions,
+    rxSetComputeContext,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
+
+
+@pytest.fixture
+def limit():
+    """Set the limit of the active context."""
+    context = rxGetComputeContext()
+    yield lambda seconds: rxSetComputeContext(context, taskTimeLimit=seconds)
+    rxSetComputeContext(context)
+
+
+def stuck(i, native):
+    """Task 2 does not end: in Python, or inside the regular expressions' native code, which holds Python's lock."""
+    if i != 2:
+        return i
+    if native:
+        re.match("(a+)+b", "a" * 40)
+    while True:
+        pass
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["Python", "native"])
+def test_a_task_past_the_limit_is_stopped_and_named(limit, native):
+    """Its slot holds an RxTimeLimitError with limit, task and the line that ran; all others' values arrive, soon."""
+    limit(0.7)
+    begun = time.monotonic()
+    with pytest.warns(RxTaskWarning, match="1 of 5 tasks failed"):
+        result = rxExec(stuck, rxElemArg(range(5)), native, taskChunkSize=5)
+    assert time.monotonic() - begun < 30
+    assert [value for value in result if not isinstance(value, RxTaskError)] == [0, 1, 3, 4]
+    error = result[2]
+    assert isinstance(error, RxTimeLimitError)
+    assert (error.task, error.type, result.errors) == (2, "TimeLimitExceeded", {2: error})
+    assert "taskTimeLimit=0.7 seconds" in error.message
+    assert "in stuck" in error.traceback
+
+
+def test_the_limit_changes_no_number(limit):
+    """With a limit the streams are as without one, also behind a task that was stopped."""
+
+    def draw(i, fail):
+        if i == 2 and fail == "late":
+            time.sleep(60)
+        if i == 2 and fail:
+            raise ValueError
+        return float(np.random.normal()), float(np.random.default_rng().random())
+
+    def numbers(fail):
+        result = rxExec(draw, rxElemArg(range(6)), fail, taskChunkSize=3, RNGseed=777)
+        return [result[i] for i in (0, 1, 3, 4, 5)]
+
+    without = numbers("soon")
+    limit(1)
+    assert numbers("late") == without
+    assert numbers("soon") == without
+
+
+def test_only_the_tasks_own_time_counts(limit):
+    """A hundred short tasks together may take longer than the limit of each; loading packages is not theirs."""
+    limit(0.4)
+    assert rxExec(time.sleep, rxElemArg([0.05] * 20), taskChunkSize=10) == [None] * 20
+
+
+def test_a_task_that_dies_under_a_limit_is_lost_not_late(limit):
+    """Death has its own error, and by chance it costs nothing."""
+    limit(20)
+    result = rxExec(lambda i: os.kill(os.getpid(), signal.SIGKILL) if i == 1 else i, rxElemArg(range(3)))
+    assert isinstance(result[1], RxLostTaskError)
+    assert (result[0], result[2]) == (0, 2)
+
+
+def test_the_first_late_task_ends_a_call_that_stops_at_errors(limit, tmp_path):
+    """With continueOnFailure=False the limit is the error that is raised; later tasks of the chunk do not run."""
+    limit(0.5)
+
+    def work(i, folder):
+        Path(folder, str(i)).touch()
+        time.sleep(60 * (i == 1))
+
+    with pytest.raises(RxTimeLimitError):
+        rxExec(work, rxElemArg(range(4)), str(tmp_path), taskChunkSize=4, continueOnFailure=False)
+    assert sorted(os.listdir(tmp_path)) == ["0", "1"]
+
+
+def test_the_option_is_the_limit_of_contexts_without_one(limit):
+    """The option sets it for all; the context's own goes first."""
+    before = rxOptions(taskTimeLimit=0.5)
+    try:
+        assert isinstance(rxExec(time.sleep, 30)[0], RxTimeLimitError)
+        limit(20)
+        assert rxExec(time.sleep, 0.8) == [None]
+    finally:
+        rxOptions(**before)
+
+
+def test_what_a_late_task_has_started_ends_with_it(limit, tmp_path):
+    """A program that the task started does not outlive it."""
+    limit(1)
+    mark = tmp_path / "pid"
+    rxExec(lambda path: os.system(f"echo $$ > {path}; exec sleep 600"), str(mark))
+    time.sleep(0.2)
+    assert not Path("/proc", mark.read_text().strip()).exists() or _is_zombie(int(mark.read_text()))
+
+
+def _is_zombie(pid):
+    return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] == "Z"
