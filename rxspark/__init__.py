@@ -24,6 +24,7 @@ from rxspark.errors import (
     RxLostTaskError,
     RxMissingError,
     RxShippingError,
+    RxSizeWarning,
     RxTaskError,
     RxTaskWarning,
     RxTimeLimitError,
@@ -45,6 +46,7 @@ from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.results import RxResults
 from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
+from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 
 __version__ = "0.1.0"
@@ -65,6 +67,7 @@ __all__ = [
     "RxMissingError",
     "RxResults",
     "RxShippingError",
+    "RxSizeWarning",
     "RxSpark",
     "RxStream",
     "RxTaskError",
@@ -92,6 +95,7 @@ __all__ = [
     "rxRngNewStream",
     "rxRngSetStream",
     "rxSetComputeContext",
+    "rxShare",
     "rxSparkConnect",
     "rxSparkDisconnect",
 ]

@@ -30,6 +30,7 @@ __all__ = [
     "RxLostTaskError",
     "RxMissingError",
     "RxShippingError",
+    "RxSizeWarning",
     "RxTaskError",
     "RxTaskWarning",
     "RxTimeLimitError",
@@ -122,6 +123,10 @@ class RxLostTaskError(RxTaskError):
 
 class RxTimeLimitError(RxTaskError):
     """The task was stopped at its `taskTimeLimit`: `type` is ``"TimeLimitExceeded"``, `traceback` shows where."""
+
+
+class RxSizeWarning(UserWarning):
+    """A call sends much: the message names what takes most."""
 
 
 class RxTaskWarning(UserWarning):

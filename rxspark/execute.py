@@ -32,6 +32,7 @@ from rxspark.jobs.job import Job
 from rxspark.options import rxGetOption
 from rxspark.results import RxResults, load_values, node_name
 from rxspark.rng.kinds import Root, check_capacity, resolve
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes
 from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
@@ -323,15 +324,14 @@ def _ship(
         if plan.once_per_node
         else cut(tasks.count, plan.chunk_size, backend.slots(tasks.count, options), backend.partitions_per_slot)
     )
-    shipper = Shipper()
+    shipper = Shipper(backend.same_host)
     program = shipper.program(plan.function, tasks, objects)
-    partitions = [shipper.partition(tasks, numbers) for numbers in parts]
+    partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
     for package in plan.packages:
         shipper.modules.note_name(package)
     sources = shipper.modules.sources()
     call = Call(
         call_id,
-        program,
         can_keep_a_mark((plan.function, tasks.constants, *tasks.keywords.values(), *objects.values())),
         root,
         plan.tasks_per_stream,
@@ -347,7 +347,10 @@ def _ship(
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
     description = f"rxExec {name}: {tasks.count} tasks"
-    return Work(call_id, description, pickle.dumps(call, 5), partitions, parts, plan.once_per_node, options=options)
+    bundle = Bundle([pickle.dumps(call, 5), *program])
+    return Work(
+        call_id, description, bundle, partitions, parts, plan.once_per_node, options=options, shared=shipper.handles
+    )
 
 
 def _gather(plan: _Plan, root: Root, envelopes: list[Envelopes]) -> RxResults:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from rxspark.contexts import RxSpark, rxGetComputeContext
+from rxspark.contexts import ComputeContext, RxSpark, rxGetComputeContext
 from rxspark.errors import RxArgumentError
 from rxspark.places import URL, Place, default_file_system, hadoop_user, open_place
 
-__all__ = ["local_place", "resolve"]
+__all__ = ["local_place", "resolve", "share_folder"]
 
 
 def resolve(path: str | os.PathLike[str], argument: str) -> Place:
@@ -25,8 +25,13 @@ def resolve(path: str | os.PathLike[str], argument: str) -> Place:
     text = _text(path, argument)
     if not URL.match(text):
         default = default_file_system()
-        text = f"{default or ''}{text}" if text.startswith("/") else f"{_base(default)}/{text}"
+        text = f"{default or ''}{text}" if text.startswith("/") else f"{_base(rxGetComputeContext(), default)}/{text}"
     return open_place(text)
+
+
+def share_folder(context: RxSpark) -> Place | None:
+    """The folder that all hosts reach, if the context names one."""
+    return open_place(_base(context, default_file_system())) if context.hdfsShareDir else None
 
 
 def local_place(path: str | os.PathLike[str], argument: str) -> Place:
@@ -45,9 +50,8 @@ def _text(path: Any, argument: str) -> str:
     return text
 
 
-def _base(default: str | None) -> str:
+def _base(context: ComputeContext, default: str | None) -> str:
     """The folder that relative paths start from."""
-    context = rxGetComputeContext()
     share = context.hdfsShareDir if isinstance(context, RxSpark) else None
     if share:
         return share if URL.match(share) else f"{default or ''}{share if share[0] == '/' else os.path.abspath(share)}"

@@ -56,6 +56,18 @@ OPTIONS: dict[str, Option] = {
         lambda v: v is None or is_seconds(v),
         "Seconds after which a task is stopped, where the compute context names no other limit; None: never.",
     ),
+    "shareThreshold": Option(
+        64 * 1024,
+        "a whole number of bytes, at least 0",
+        lambda v: _whole(v) and v >= 0,
+        "Bytes from which what a call sends is written to a file that the tasks map.",
+    ),
+    "sizeWarning": Option(
+        500_000_000,
+        "a whole number of bytes, at least 0",
+        lambda v: _whole(v) and v >= 0,
+        "Bytes of FUN and its constants above which a warning names the largest of them.",
+    ),
 }
 
 in_force: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
@@ -84,6 +96,11 @@ def rxOptions(**values: Any) -> dict[str, Any]:
             Characters of console output that are kept for one task.
         ``taskTimeLimit`` : float, default None
             Seconds after which a task is stopped, where the compute context names no other limit; None: never.
+        ``shareThreshold`` : int, default 65536
+            Bytes from which what a call sends, such as FUN with all its constants, is written once to a file that the
+            tasks map; smaller things travel with the tasks. On a cluster at least 1048576.
+        ``sizeWarning`` : int, default 500000000
+            Bytes of FUN and its constants above which a warning names the largest of them with their sizes.
 
     Returns
     -------

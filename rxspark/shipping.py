@@ -8,16 +8,22 @@ import io
 import pickle
 import sys
 import types
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import cloudpickle
 
 from rxspark.elements import ElemArg, Tasks
-from rxspark.errors import RxArgumentError, RxError, RxShippingError
+from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
+from rxspark.options import rxGetOption
 from rxspark.rng.rebinding import reduce_generator
+from rxspark.sharing.arrays import reduce_array
+from rxspark.sharing.handle import Shared
 from rxspark.usermodules import UserModules
+from rxspark.worker.bundle import Buffer
 from rxspark.worker.payload import Column, Partition
 
 __all__ = ["Shipper", "can_keep_a_mark", "captured"]
@@ -37,9 +43,9 @@ def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
-    def __init__(self, file: io.BytesIO, modules: UserModules, of_one_task: bool) -> None:
-        super().__init__(file, protocol=5)
-        self._modules = modules
+    def __init__(self, file: io.BytesIO, shipper: Shipper, of_one_task: bool, aside: list[Buffer] | None) -> None:
+        super().__init__(file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
+        self._shipper = shipper
         self._of_one_task = of_one_task
 
     def reducer_override(self, obj: Any) -> Any:
@@ -56,7 +62,11 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
             return self._reduce_code(obj)
         if kind is _Cached and not _found_by_name(obj):  # which cloudpickle knows by name only
             return _cached, (obj.__wrapped__, obj.cache_parameters())
-        self._modules.note(obj)
+        if kind is Shared:
+            return self._shipper.handed_over(obj)
+        if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+            return reduce_array(obj)
+        self._shipper.modules.note(obj)
         return super().reducer_override(obj)
 
     def _reduce_code(self, code: CodeType) -> Any:
@@ -65,20 +75,52 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
         return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
 
 
+# Bytes of a buffer from which it is left out of the pickle: a page of memory, the least that can be mapped.
+_LARGE = 4096
+
+
+def _put_aside(aside: list[Buffer], buffer: pickle.PickleBuffer) -> bool:
+    """Take a large buffer out of the pickle; True leaves it inside."""
+    raw = buffer.raw()
+    if raw.nbytes < _LARGE:
+        return True
+    aside.append(raw)
+    return False
+
+
+def _nbytes(buffer: Buffer) -> int:
+    return memoryview(buffer).nbytes
+
+
+def _itself(value: Any) -> Any:
+    return value
+
+
 class Shipper:
     """Pickles all that one call sends, and gathers the user's own modules that go with it.
+
+    Parameters
+    ----------
+    same_host : bool
+        Whether the workers reach files of this host.
 
     Attributes
     ----------
     modules : UserModules
         The modules met so far.
+    handles : list of Shared
+        The handles met so far, whose files the workers will read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, same_host: bool = True) -> None:
         self.modules = UserModules()
+        self.handles: list[Shared] = []
+        self._same_host = same_host
 
-    def dump(self, value: Any, of_one_task: bool = False) -> bytes:
+    def dump(self, value: Any, of_one_task: bool = False, aside: list[Buffer] | None = None) -> bytes:
         """The pickle of one value, which is for one task only or for all of them.
+
+        With `aside`, large buffers are put there, and left out of the pickle.
 
         Raises
         ------
@@ -86,16 +128,56 @@ class Shipper:
             Our own refusals as they are; whatever else goes wrong in pickling as it was raised.
         """
         file = io.BytesIO()
-        _Pickler(file, self.modules, of_one_task).dump(value)
+        _Pickler(file, self, of_one_task, aside).dump(value)
         return file.getvalue()
 
-    def program(self, function: Callable[..., Any], tasks: Tasks, objects: dict[str, Any]) -> bytes:
-        """The pickle of the function and all that its tasks have in common."""
-        parts = (function, tasks.constants, tasks.keywords, objects)
+    def handed_over(self, shared: Shared) -> Any:
+        """What the pickle of a shared object says: where it is, or where the workers do not reach that, itself."""
+        self.modules.update(shared.modules)
+        if shared.on_this_host and not self._same_host:
+            return _itself, (shared.value,)
+        self.handles.append(shared)
+        return shared.__reduce__()
+
+    def program(self, function: Callable[..., Any], tasks: Tasks, objects: dict[str, Any]) -> list[Buffer]:
+        """The pickle of the function and all that its tasks have in common, and its large buffers."""
+        aside: list[Buffer] = []
         try:
-            return self.dump(parts)
+            packed = self.dump((function, tasks.constants, tasks.keywords, objects), aside=aside)
         except Exception as error:
             raise self._named(error, self._parts(function, tasks, objects)) from error
+        size, limit = len(packed) + sum(map(_nbytes, aside)), rxGetOption("sizeWarning")
+        if size > limit:
+            self._warn_of_size(size, limit, self._parts(function, tasks, objects))
+        return [packed, *aside]
+
+    def shared(self, value: Any) -> list[Buffer]:
+        """The pickle of an object that is to be shared, and its large buffers."""
+        aside: list[Buffer] = []
+        try:
+            return [self.dump(value, aside=aside), *aside]
+        except Exception as error:
+            raise self._named(error, [("obj", value)]) from error
+
+    def _warn_of_size(self, size: int, limit: int, parts: Iterator[tuple[str, Any]]) -> None:
+        """Name what makes a call large: arguments, objects, and what FUN has captured."""
+        held = [
+            (f"{name} → {inner}", value) if name == "FUN" else (name, part)
+            for name, part in parts
+            for inner, value in (captured(part) if name == "FUN" else [("", part)])
+        ]
+        sizes = sorted(((self._size(value), name) for name, value in held), reverse=True)
+        told = ", ".join(f"{name}: {nbytes / 1e6:,.0f} MB" for nbytes, name in sizes[:5] if nbytes > size / 100)
+        warnings.warn(
+            f"the function and its constants take {size / 1e6:,.0f} MB, of which {told}. Each host gets them once. "
+            f"Pass less, use rxShare for what several calls need, or raise rxOptions(sizeWarning={limit})",
+            RxSizeWarning,
+            stacklevel=4,
+        )
+
+    def _size(self, value: Any) -> int:
+        aside: list[Buffer] = []
+        return len(self.dump(value, aside=aside)) + sum(map(_nbytes, aside))
 
     def partition(self, tasks: Tasks, numbers: range) -> bytes:
         """The pickle of the tasks of one partition, with their element arguments."""

@@ -45,6 +45,11 @@ class UserModules:
             if isinstance(obj, FunctionType):
                 self._codes.add(obj.__code__)
 
+    def update(self, others: UserModules) -> None:
+        """Take note of what others have noted."""
+        self._names |= others._names
+        self._codes |= others._codes
+
     def sources(self) -> dict[str, ModuleSource]:
         """The source of each of the user's own modules, by name; packages above a module are with it."""
         found: dict[str, ModuleSource] = {}

@@ -21,13 +21,14 @@ LAYERS = [
     ["elements", "rng"],
     ["worker"],
     ["results", "usermodules", "progress"],
+    ["sharing"],
     ["contexts", "shipping"],
     ["filesystem"],
     ["listing", "transfers"],
     ["backends"],
     ["jobs"],
     ["execute"],
-    ["nodes", "sparkapp", "hadoop"],
+    ["nodes", "sparkapp", "hadoop", "share"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
@@ -51,6 +52,7 @@ LAZY = {
     "execute.py",
     "worker/runner.py",
     "nodes.py",
+    "share.py",
     "sparkapp.py",
     "rng/functions.py",
     "rng/rebinding.py",
@@ -168,6 +170,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "nodes",
                 "options",
                 "results",
+                "share",
             )
         ),
     ],

@@ -14,7 +14,7 @@ def backend_for(context: ComputeContext) -> Backend:
     if isinstance(context, RxLocalSeq):
         from rxspark.backends.sequential import SequentialBackend
 
-        return SequentialBackend()
+        return SequentialBackend(context.shareDir)
     if isinstance(context, RxLocalParallel):
         from rxspark.backends.local import LocalBackend
 
@@ -29,5 +29,5 @@ def backend_for(context: ComputeContext) -> Backend:
         application = application_for(context)
         from rxspark.backends.spark import SparkBackend  # PySpark can be imported only now, if findspark found it
 
-        return SparkBackend(application)
+        return SparkBackend(application, context)
     raise RxContextError(f"no backend runs {context!r}; use RxLocalSeq, RxLocalParallel, RxForeachDoPar or RxSpark")

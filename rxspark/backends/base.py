@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, working_directory
 
@@ -29,9 +30,9 @@ class Work:
 
     id: str
     description: str
-    call: bytes
-    """A packed `Call`."""
-    partitions: list[bytes]
+    call: Bundle
+    """The `Call` and its program."""
+    partitions: list[Bundle]
     numbers: list[range]
     """The tasks of each partition."""
     once_per_node: bool = False
@@ -41,6 +42,8 @@ class Work:
     """Set by the backend: why partitions were not delivered."""
     options: dict[str, Any] = field(default_factory=dict)
     """The call's `foreachOpts`."""
+    shared: list[Any] = field(default_factory=list)
+    """Handles of shared objects, which must live as long as the work."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -51,12 +54,15 @@ class Backend(Protocol):
     ----------
     surroundings : Surroundings or None
         What the workers should take over from this process; None where they are on other machines.
+    same_host : bool
+        Whether all workers are on this machine.
     partitions_per_slot : int
         How many partitions each slot gets when the call has no chunk size: more even out tasks of unequal length,
         fewer cost less.
     """
 
     surroundings: Surroundings | None
+    same_host: bool
     partitions_per_slot: int
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 import joblib
 
 from rxspark.backends.base import Work, here
-from rxspark.backends.local import local_parcel, remove_parcel
 from rxspark.errors import RxArgumentError, closest
+from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -23,6 +23,7 @@ __all__ = ["ForeachBackend"]
 class ForeachBackend:
     """Hands partitions to `joblib.Parallel`, which knows the backend and the number of workers."""
 
+    same_host = True
     partitions_per_slot = 8
 
     def __init__(self, share_dir: str | None) -> None:
@@ -43,19 +44,19 @@ class ForeachBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        call = local_parcel(work.call, self._share_dir)
-        tasks = (joblib.delayed(run_partition)(call, part, work.attempt) for part in work.partitions)
-        answers = iter(_parallel(work.options)(tasks))
-        try:
-            while not work.cancelled.is_set():
-                work.deliver(next(answers))
-        except StopIteration:
-            return
-        except BrokenProcessPool as error:
-            work.trouble = str(error)
-        finally:
-            _end(answers)
-            remove_parcel(call)
+        with OnThisHost(self._share_dir) as carrier:
+            call, parts = carrier.call(work.call), map(carrier.partition, work.partitions)
+            tasks = (joblib.delayed(run_partition)(call, part, work.attempt) for part in parts)
+            answers = iter(_parallel(work.options)(tasks))
+            try:
+                while not work.cancelled.is_set():
+                    work.deliver(next(answers))
+            except StopIteration:
+                return
+            except BrokenProcessPool as error:
+                work.trouble = str(error)
+            finally:
+                _end(answers)
 
     def cancel(self, work: Work) -> None:
         """Nothing more to do: `run` looks at `work.cancelled`, and closing joblib's generator ends its workers."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import tempfile
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -14,14 +12,11 @@ from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Work, here
 from rxspark.options import rxGetOption
-from rxspark.worker.payload import InFile, Inline, Parcel, Surroundings
+from rxspark.sharing.carriers import OnThisHost
+from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
-__all__ = ["LocalBackend", "local_parcel", "remove_parcel"]
-
-# Bytes of a call's payload that go through the pipe with each partition; a larger one is written to a file once. At
-# this size the copies (some 10 us each) cost about what making and opening a file does.
-_INLINE_LIMIT = 64 * 1024
+__all__ = ["LocalBackend"]
 
 # Seconds after which idle workers end.
 _IDLE = 300
@@ -33,6 +28,7 @@ _POLL = 0.1
 class LocalBackend:
     """One pool of processes for this process, made at the first call and kept."""
 
+    same_host = True
     partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
 
     def __init__(self, share_dir: str | None) -> None:
@@ -50,15 +46,14 @@ class LocalBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        call = local_parcel(work.call, self._share_dir)
-        try:
-            self._executor = _pool(self.slots(len(work.partitions), {}))
-            futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in work.partitions}
-            _collect(futures, work)
-        except BrokenProcessPool as error:  # while tasks were being submitted
-            work.trouble = str(error)
-        finally:
-            remove_parcel(call)
+        with OnThisHost(self._share_dir) as carrier:
+            call, parts = carrier.call(work.call), map(carrier.partition, work.partitions)
+            try:
+                self._executor = _pool(self.slots(len(work.partitions), {}))
+                futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in parts}
+                _collect(futures, work)
+            except BrokenProcessPool as error:  # while tasks were being submitted
+                work.trouble = str(error)
 
     def cancel(self, work: Work) -> None:
         if self._executor is not None:
@@ -90,19 +85,3 @@ def _pool(workers: int) -> Any:
     global _held
     _held = min(max(_held, workers), _allowed())
     return loky.get_reusable_executor(_held, timeout=_IDLE)
-
-
-def local_parcel(call: bytes, share_dir: str | None) -> Parcel:
-    """The call's payload as the workers of this machine get it."""
-    if len(call) <= _INLINE_LIMIT:
-        return Inline(call)
-    descriptor, path = tempfile.mkstemp(prefix="rxspark-call-", dir=share_dir)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(call)
-    return InFile(path)
-
-
-def remove_parcel(call: Parcel) -> None:
-    """Remove the file that `local_parcel` may have made."""
-    if isinstance(call, InFile):
-        os.unlink(call.path)

@@ -11,8 +11,9 @@ from types import FrameType
 from typing import Any
 
 from rxspark.backends.base import Work
+from rxspark.sharing.carriers import OnThisHost, inline
 from rxspark.worker.isolated import end_child
-from rxspark.worker.payload import Inline, Surroundings
+from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import CallerInterrupt, run_partition
 
 __all__ = ["SequentialBackend"]
@@ -22,7 +23,11 @@ class SequentialBackend:
     """Runs in the caller's own thread."""
 
     surroundings: Surroundings | None = None  # the tasks are in this very process
+    same_host = True
     partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
+
+    def __init__(self, share_dir: str | None) -> None:
+        self._share_dir = share_dir
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         return 1
@@ -34,13 +39,13 @@ class SequentialBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        call = Inline(work.call)
         try:
-            with _interrupts_told_apart():
+            with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart():
+                call = carrier.call(work.call)
                 for partition in work.partitions:
                     if work.cancelled.is_set():
                         return
-                    work.deliver(run_partition(call, partition, work.attempt))
+                    work.deliver(run_partition(call, inline(partition), work.attempt))
         finally:
             end_child()
 

@@ -17,24 +17,25 @@ import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError, Py4JJavaError
-from pyspark import BarrierTaskContext, InheritableThread, SparkContext, TaskContext
+from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
 from pyspark.accumulators import AccumulatorParam
 
 from rxspark.backends.base import Work, here
 from rxspark.backends.spark_session import Application, has_ended
+from rxspark.contexts import RxSpark
 from rxspark.errors import RxCanceledError, RxContextError, RxMissingError
+from rxspark.filesystem import share_folder
 from rxspark.rng.kinds import KINDS, require
-from rxspark.worker.payload import Inline, Parcel, Surroundings
+from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.parcels import InFile, Parcel
+from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
 __all__ = ["SparkBackend"]
-
-# Bytes of a call's payload from which it goes by a broadcast, once to each executor, and no longer inside the task
-# description; PySpark itself draws the line at 1 MiB.
-_BROADCAST_FROM = 1 << 20
 
 # Seconds between looks at whether the caller was interrupted, while Spark works.
 _POLL = 0.2
@@ -95,7 +96,7 @@ _mailboxes: weakref.WeakKeyDictionary[SparkContext, _Mailbox] = weakref.WeakKeyD
 class _RunPartition:
     """What Spark runs for each of its partitions."""
 
-    def __init__(self, work: Work, call: Parcel, letters: Any) -> None:
+    def __init__(self, work: Work, call: Parcel | Broadcast[Any], letters: Any) -> None:
         self._work_id = work.id
         self._attempt = work.attempt
         self._call = call
@@ -103,18 +104,19 @@ class _RunPartition:
 
     def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
         _acknowledge_quickly()
+        call = _arrived(self._call)
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         for partition in list(partitions):  # read to its end, or PySpark throws the worker away
-            self._letters.add([(self._work_id, run_partition(self._call, partition, attempt))])
+            self._letters.add([(self._work_id, run_partition(call, partition, attempt))])
         return iter(())
 
 
 class _RunOncePerNode(_RunPartition):
     """As a barrier stage: all slots at once, so that each host is among them; the first slot of a host runs."""
 
-    def __init__(self, work: Work, call: Parcel, letters: Any) -> None:
+    def __init__(self, work: Work, call: Parcel | Broadcast[Any], partitions: list[Parcel], letters: Any) -> None:
         super().__init__(work, call, letters)
-        self._partitions = work.partitions
+        self._partitions = partitions
 
     def __call__(self, index: int, slots: Iterable[Any]) -> Iterator[Any]:
         list(slots)
@@ -131,9 +133,10 @@ class SparkBackend:
 
     partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, context: RxSpark) -> None:
         self._context = application.context
-        self._local = application.local
+        self._local = self.same_host = application.local
+        self._share_dir, self._share_folder = context.shareDir, share_folder(context)
         self.surroundings: Surroundings | None = here() if application.local else None
         with _submitting:
             if self._context not in _mailboxes:
@@ -204,27 +207,76 @@ class SparkBackend:
 
     def _submit(self, work: Work) -> None:
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
-        with _submitting:
-            large = self._context.broadcast(work.call) if len(work.call) >= _BROADCAST_FROM else None
-            call = large or Inline(work.call)
-            rdd = self._rdd(work, call)
-            # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
-            # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
-            job = rdd._jrdd
-        try:
+        with self._carrier() as carrier:
+            with _submitting:
+                call, partitions = carrier.call(work.call), [carrier.partition(part) for part in work.partitions]
+                # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
+                # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
+                job = self._rdd(work, call, partitions)._jrdd
             if not work.cancelled.is_set():
                 job.count()
-        finally:
-            if large is not None:
-                large.destroy()
 
-    def _rdd(self, work: Work, call: Parcel) -> Any:
+    def _carrier(self) -> Carrier:
+        if self._local:
+            return OnThisHost(self._share_dir)
+        return ByFolder(self._share_folder) if self._share_folder else _ByBroadcast(self._context)
+
+    def _rdd(self, work: Work, call: Any, partitions: list[Parcel]) -> Any:
         if work.once_per_node:
             slots = self.slots(1, {})
-            task = _RunOncePerNode(work, call, self._mailbox.letters)
+            task = _RunOncePerNode(work, call, partitions, self._mailbox.letters)
             return self._context.parallelize(range(slots), slots).barrier().mapPartitionsWithIndex(task)
         run = _RunPartition(work, call, self._mailbox.letters)
-        return self._context.parallelize(work.partitions, len(work.partitions)).mapPartitionsWithIndex(run)
+        return self._context.parallelize(partitions, len(partitions)).mapPartitionsWithIndex(run)
+
+
+class _Broadcast(Broadcast[Any]):
+    """A broadcast whose file is a bundle, to be mapped, and no pickle."""
+
+    def dump(self, value: Bundle, f: BinaryIO) -> None:
+        value.write(f)
+        f.close()
+
+
+class _ByBroadcast(Carrier):
+    """Carries the call as Spark carries large things, once to each executor.
+
+    Elements, each for one task, stay in the description of their tasks: a broadcast goes to every executor.
+    """
+
+    least = WORTH_A_FILE
+
+    def __init__(self, context: SparkContext) -> None:
+        self._context = context
+        self._sent: list[Broadcast[Any]] = []
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing is left
+            for sent in self._sent:
+                sent.destroy()
+
+    def partition(self, bundle: Bundle) -> Parcel:
+        return inline(bundle)
+
+    def _carry(self, bundle: Bundle) -> Any:
+        encrypted = self._context.getConf().get("spark.io.encryption.enabled", "false") == "true"
+        # Encrypted ones come out of a pipe on the executor, so there is nothing to map: as any other broadcast.
+        sent = (
+            self._context.broadcast(inline(bundle))
+            if encrypted
+            else _Broadcast(self._context, bundle, self._context._pickled_broadcast_vars)
+        )
+        self._sent.append(sent)
+        return sent
+
+
+def _arrived(call: Parcel | Broadcast[Any]) -> Parcel:
+    """On an executor: the parcel that has come, by itself or by broadcast."""
+    if not isinstance(call, Broadcast):
+        return call
+    path = getattr(call, "_path", None)
+    parcel: Parcel = call.value if path is None else InFile(path)
+    return parcel
 
 
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the

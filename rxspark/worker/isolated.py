@@ -35,6 +35,7 @@ from typing import Any
 
 from rxspark.errors import RxLostTaskError, RxTimeLimitError
 from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call
 
 __all__ = ["Answer", "Start", "end_child", "orders", "run_in_children", "tied_to"]
@@ -53,7 +54,7 @@ _LAST_WORDS = 0.5
 class Start:
     """Where a child begins."""
 
-    partition: bytes
+    partition: Parcel
     index: int
     """The first task to run, counted in the partition."""
     stream: Any
@@ -70,12 +71,12 @@ class Answer:
     last: bool = False
 
 
-def run_in_children(call: Call, packed: bytes, partition: bytes, envelopes: Envelopes) -> None:
+def run_in_children(call: Call, parcel: Parcel, partition: Parcel, envelopes: Envelopes) -> None:
     """Run the tasks of a partition in child processes; a child's death is the error of one task."""
-    numbers = pickle.loads(partition).numbers
+    numbers = pickle.loads(partition.open().part(0)).numbers
     index, stream, done = 0, None, False
     while not done and index < len(numbers):
-        child = _child(call.id, packed)
+        child = _child(call.id, parcel)
         first = index if child.fresh else -1
         try:
             for answer in child.answers(Start(partition, index, stream), call.time_limit):
@@ -99,7 +100,7 @@ def run_in_children(call: Call, packed: bytes, partition: bytes, envelopes: Enve
 class _Child:
     """A process that runs tasks of one call and answers by a pipe."""
 
-    def __init__(self, call_id: str, packed: bytes) -> None:
+    def __init__(self, call_id: str, parcel: Parcel) -> None:
         self.call_id = call_id
         self.fresh = True
         self.overdue = False
@@ -124,7 +125,7 @@ class _Child:
         os.close(reading)
         os.close(answering)
         with suppress(BrokenPipeError):  # died before it had read: its exit code tells
-            self._orders.send_bytes(packed)
+            self._orders.send_bytes(pickle.dumps(parcel, 5))
 
     def answers(self, start: Start, limit: float | None) -> Iterator[Answer]:
         """The answers of the child up to its last one, its death, or a task that is past its limit."""
@@ -179,13 +180,13 @@ class _Child:
 _kept: _Child | None = None
 
 
-def _child(call_id: str, packed: bytes) -> _Child:
+def _child(call_id: str, parcel: Parcel) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept
     if _kept is not None and (_kept.call_id != call_id or not _kept.idle):
         end_child()
     if _kept is None:
-        _kept = _Child(call_id, packed)
+        _kept = _Child(call_id, parcel)
     return _kept
 
 

@@ -1,8 +1,11 @@
 """What travels to a worker: one `Call` a call, one `Partition` for each group of tasks that run together.
 
-A `Call` is the same for all tasks and travels once; a `Partition` holds the numbers of its tasks and the
-element arguments of these tasks alone. Both are plain pickles of plain data: whatever is the user's own lies
-inside as bytes, so that it is unpickled by the guarded runner, where a failure is reported and not lost.
+A `Call` is the same for all tasks and travels once, in one bundle with the program: part 0 is the pickle of the
+`Call`, part 1 that of (function, positional constants, keyword constants, objects for the function's globals), and
+the rest are the large buffers of the program. A `Partition` holds the numbers of its tasks and the element arguments
+of these tasks alone; it is the only part of its bundle. `Call` and `Partition` are plain pickles of plain data:
+whatever is the user's own lies inside as bytes, so that it is unpickled by the guarded runner, where a failure is
+reported and not lost.
 """
 
 from __future__ import annotations
@@ -11,8 +14,7 @@ import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from rxspark.rng.kinds import Root
 
@@ -20,10 +22,7 @@ __all__ = [
     "NAMESPACE",
     "Call",
     "Column",
-    "InFile",
-    "Inline",
     "ModuleSource",
-    "Parcel",
     "Partition",
     "Surroundings",
     "process_token",
@@ -63,8 +62,6 @@ class Call:
     """All that the tasks of one call have in common."""
 
     id: str
-    program: bytes
-    """Pickle of (function, positional constants, keyword constants, objects for the function's globals)."""
     fresh: bool
     """Unpickle the program for each task: something in it could keep a mark that a task leaves."""
     root: Root
@@ -112,30 +109,3 @@ class Partition:
     """Element arguments by position or keyword."""
     rows: Column | None = None
     """Entries of `elemArgs`: (positional, keyword) arguments of each task."""
-
-
-class Parcel(Protocol):
-    """A way for the bytes of a `Call` to reach a worker; a Spark broadcast is one too."""
-
-    @property
-    def value(self) -> bytes:
-        """The bytes."""
-
-
-@dataclass(frozen=True)
-class Inline:
-    """Bytes that travel with each partition: for what is small."""
-
-    value: bytes
-
-
-@dataclass(frozen=True)
-class InFile:
-    """Bytes in a file on this machine, read by each worker."""
-
-    path: str
-
-    @property
-    def value(self) -> bytes:
-        """The bytes of the file."""
-        return Path(self.path).read_bytes()

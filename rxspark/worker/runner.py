@@ -27,10 +27,12 @@ from typing import Any
 from rxspark.errors import RxError, RxMissingError, RxShippingError
 from rxspark.options import in_force
 from rxspark.worker import modules
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
-from rxspark.worker.payload import Call, Parcel, Partition
+from rxspark.worker.parcels import Parcel
+from rxspark.worker.payload import Call, Partition
 from rxspark.worker.state import ProcessState
 from rxspark.worker.task import globals_of, running
 
@@ -49,16 +51,14 @@ class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
 
-def run_partition(parcel: Parcel, partition: bytes, attempt: int = 0) -> bytes:
+def run_partition(call: Parcel, partition: Parcel, attempt: int = 0) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed."""
     with _turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
-        packed = parcel.value
-        call: Call = pickle.loads(packed)
-        if attempt or call.time_limit is not None:
-            run_in_children(call, packed, partition, envelopes)
-        else:
-            _run(call, pickle.loads(partition), envelopes)
+        try:
+            _run(call, partition, envelopes, attempt)
+        except RxError as problem:
+            envelopes.problem = problem
         return envelopes.pack()
 
 
@@ -67,39 +67,41 @@ def serve(reading: int, writing: int) -> None:
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
     asked, answers = Connection(reading, writable=False), Connection(writing, readable=False)
-    call: Call = pickle.loads(asked.recv_bytes())
+    parcel: Parcel = pickle.loads(asked.recv_bytes())
     envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
 
     def answer(stream: Any, last: bool = False) -> None:
         answers.send_bytes(pickle.dumps(Answer(envelopes.take(), stream, last), 5))
 
     for start in orders(asked):
-        with tied_to(asked):
-            _run(call, pickle.loads(start.partition), envelopes, start, answer)
+        try:
+            with tied_to(asked):
+                bundle = parcel.open()
+                call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
+                _run_tasks(call, bundle, tasks, envelopes, start, answer)
+        except RxError as problem:
+            envelopes.problem = problem
         answer(None, last=True)
 
 
-def _run(
+def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, attempt: int) -> None:
+    bundle = parcel.open()
+    call: Call = pickle.loads(bundle.part(0))
+    if attempt or call.time_limit is not None:
+        run_in_children(call, parcel, partition, envelopes)
+    else:
+        _run_tasks(call, bundle, pickle.loads(partition.open().part(0)), envelopes)
+
+
+def _run_tasks(
     call: Call,
+    bundle: Bundle,
     partition: Partition,
     envelopes: Envelopes,
     start: Start | None = None,
     answer: Callable[[Any], None] | None = None,
 ) -> None:
     """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each."""
-    try:
-        _run_tasks(call, partition, envelopes, start, answer)
-    except RxError as problem:
-        envelopes.problem = problem
-
-
-def _run_tasks(
-    call: Call,
-    partition: Partition,
-    envelopes: Envelopes,
-    start: Start | None,
-    answer: Callable[[Any], None] | None,
-) -> None:
     from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
 
     modules.install(call)
@@ -107,7 +109,7 @@ def _run_tasks(
         ProcessState(call.surroundings, call.warning_filters) as state,
         Console(call.console_limit, call.log_level) as console,
         Streams(call.root) as streams,
-        _Program(call) as program,
+        _Program(call, bundle) as program,
     ):
         options = dict(in_force)
         stream = -1
@@ -174,8 +176,9 @@ def _own_frames(error: BaseException) -> int:
 class _Program:
     """The user's function and constants, unpickled once a partition, or for each task where a task could mark them."""
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, bundle: Bundle) -> None:
         self._call = call
+        self._bundle = bundle
         self._loaded: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
         self._displaced: list[tuple[dict[str, Any], str, Any]] = []
 
@@ -196,7 +199,10 @@ class _Program:
 
     def _load(self) -> None:
         try:
-            function, args, kwargs, objects = pickle.loads(self._call.program)
+            packed = self._bundle.part(1)
+            function, args, kwargs, objects = pickle.loads(packed, buffers=self._bundle.private(2))
+        except RxError:
+            raise
         except Exception as error:
             raise RxShippingError(
                 f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "

@@ -1,0 +1,96 @@
+"""rxShare: write an object once, so that tasks map it instead of getting copies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from rxspark.contexts import RxSpark, rxGetComputeContext
+from rxspark.errors import RxArgumentError
+from rxspark.filesystem import resolve
+from rxspark.places import Place
+from rxspark.sharing.carriers import upload
+from rxspark.sharing.handle import Shared
+from rxspark.sharing.host import remove, write_here
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.parcels import Parcel
+
+__all__ = ["rxShare"]
+
+
+def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
+    """Write an object once, for the tasks of any number of calls.
+
+    The arrays inside it (of NumPy, pandas, pyarrow, scipy.sparse, of models; nested as they may be) are mapped by
+    the tasks from one copy a host, whatever their size. A task may write to what it gets, as to any argument: the
+    pages that it changes are its own, and nobody else sees the change. What is no array, such as Python strings,
+    each task unpickles for itself.
+
+    Arguments and captured variables that are larger than ``rxOptions("shareThreshold")`` are shared without being
+    asked, anew at each call; `rxShare` spares the writing where several calls use one object.
+
+    Parameters
+    ----------
+    obj : object
+        What to share; as it is now: later changes of it are not seen by tasks.
+    path : str, optional
+        The folder for the file: local, for tasks on this machine, or a URL such as ``"hdfs:///tmp"`` that the
+        executors reach too. Default: ``hdfsShareDir`` of the active `RxSpark` context; else ``shareDir`` of the
+        active context, or the system's temporary folder.
+
+    Returns
+    -------
+    Shared
+        A handle, to be passed to rxExec like any other argument; also inside lists or objects, as element of
+        `rxElemArg`, or captured by FUN. The file is removed when the handle is, at the latest at exit. On a cluster
+        whose executors do not reach the file, the object is sent with each call instead.
+
+    Raises
+    ------
+    RxShippingError
+        When the object cannot be pickled; names what in it.
+    RxFileError, RxContextError
+        When the folder cannot be written to, or has no room.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rxspark import RxLocalParallel, rxElemArg, rxExec, rxShare
+    >>> table = rxShare({"x": np.arange(1e6), "label": "all"})
+    >>> table
+    <shared dict, 8 MB, in ...>
+    >>> with RxLocalParallel():
+    ...     rxExec(lambda t, k: (t["label"], float(t["x"][k])), table, rxElemArg([0, -1]))
+    [('all', 0.0), ('all', 999999.0)]
+    """
+    from rxspark.shipping import Shipper  # with cloudpickle, which only calls need
+
+    if isinstance(obj, Shared):
+        raise RxArgumentError(f"rxShare(obj={obj!r}): it is shared already; pass it to rxExec")
+    shipper = Shipper()
+    bundle = Bundle(shipper.shared(obj))
+    parcel, where, remover = _written(bundle, path)
+    of = type(obj).__name__
+    return Shared(parcel, bundle.size, of, where, shipper.modules, partial(_in_process, os.getpid(), remover))
+
+
+def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[Parcel, str, Callable[[], None]]:
+    context = rxGetComputeContext()
+    folder = path if path is not None else context.hdfsShareDir if isinstance(context, RxSpark) else None
+    place = None if folder is None else resolve(folder, "path")
+    if place is None or place.start == "":
+        file = write_here(bundle, context.shareDir if place is None else place.path)
+        return file, os.path.dirname(file.path), partial(remove, file)
+    remote, parcel = upload(bundle, place)
+    return parcel, str(remote.parent), partial(_remove_remote, remote)
+
+
+def _remove_remote(place: Place) -> None:
+    place.fs.rm_file(place.path)
+
+
+def _in_process(owner: int, remover: Callable[[], None]) -> None:
+    if os.getpid() == owner:  # a child that was forked has the handle, but not the file
+        remover()

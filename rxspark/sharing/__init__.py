@@ -1,0 +1,1 @@
+"""Shared data: large things that travel once to each host and are mapped there by the tasks."""

@@ -1,0 +1,109 @@
+"""Carriers: they make parcels of the bundles of a call, each in its own way, and take away what they have written.
+
+Small bundles travel inside what they belong to. Large ones go once to each host: by a file, if all workers are on
+this host; by a folder that all hosts reach; or as the engine itself carries large things (`backends/spark.py`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from types import TracebackType
+from typing import Self
+
+from rxspark.options import rxGetOption
+from rxspark.places import Place, told
+from rxspark.sharing.host import remove, write_here
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.parcels import Fetched, InFile, Inline, Parcel
+from rxspark.worker.payload import process_token
+
+__all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline", "upload"]
+
+WORTH_A_FILE = 1 << 20
+"""Bytes below which a bundle for other hosts travels inside the task description, which goes to each executor once: a
+file would cost some 50 ms of writing and fetching. PySpark draws the same line."""
+
+_numbers = itertools.count(1)
+
+
+def inline(bundle: Bundle) -> Inline:
+    """A bundle as bytes."""
+    return Inline(tuple(bytes(bundle.part(index)) for index in range(len(bundle))))
+
+
+class Carrier:
+    """Makes parcels; as a context manager, removes at its end what it has written."""
+
+    least = 0
+    """Bytes below which nothing is worth a file, whatever the option says."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what was written."""
+
+    def call(self, bundle: Bundle) -> Parcel:
+        """The parcel of what all tasks have in common."""
+        small = bundle.size < max(rxGetOption("shareThreshold"), self.least)
+        return inline(bundle) if small else self._carry(bundle)
+
+    def partition(self, bundle: Bundle) -> Parcel:
+        """The parcel of what is for one partition alone."""
+        return self.call(bundle)
+
+    def _carry(self, bundle: Bundle) -> Parcel:
+        raise NotImplementedError
+
+
+class OnThisHost(Carrier):
+    """For workers on this host: large bundles become files that they map."""
+
+    def __init__(self, share_dir: str | None) -> None:
+        self._share_dir = share_dir
+        self._written: list[InFile] = []
+
+    def __exit__(self, *_: object) -> None:
+        for file in self._written:
+            remove(file)
+
+    def _carry(self, bundle: Bundle) -> Parcel:
+        file = write_here(bundle, self._share_dir)
+        self._written.append(file)
+        return file
+
+
+class ByFolder(Carrier):
+    """For workers on many hosts: large bundles go to a folder that all of them reach."""
+
+    least = WORTH_A_FILE
+
+    def __init__(self, folder: Place) -> None:
+        self._folder = folder
+        self._written: list[Place] = []
+
+    def __exit__(self, *_: object) -> None:
+        for place in self._written:
+            # Whatever kept the call from its end, it comes first; the file is one of a folder for temporary ones.
+            with contextlib.suppress(OSError):
+                place.fs.rm_file(place.path)
+
+    def _carry(self, bundle: Bundle) -> Parcel:
+        place, parcel = upload(bundle, self._folder)
+        self._written.append(place)
+        return parcel
+
+
+def upload(bundle: Bundle, folder: Place) -> tuple[Place, Fetched]:
+    """Write a bundle to a folder that all hosts reach."""
+    name = f"{process_token()}-{next(_numbers)}.bundle"
+    place = folder / "rxspark-shared" / name
+    with told(place):
+        place.fs.makedirs(place.parent.path, exist_ok=True)
+        with place.fs.open(place.path, "wb") as file:
+            bundle.write(file)
+        size = int(place.fs.info(place.path)["size"])
+    return place, Fetched(str(place), name, size)

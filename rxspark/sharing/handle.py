@@ -1,0 +1,74 @@
+"""The handle of a shared object."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from rxspark.errors import RxArgumentError
+from rxspark.usermodules import UserModules
+from rxspark.worker.parcels import InFile, Parcel, load
+
+__all__ = ["Shared"]
+
+
+class Shared:
+    """An object that `rxShare` has written for tasks to map; pass it like any other argument.
+
+    A task that gets it, alone or inside of lists, dicts or objects, gets the plain object.
+
+    Attributes
+    ----------
+    size : int
+        Bytes of the file.
+    value : object
+        The plain object, as a task gets it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rxspark import rxElemArg, rxExec, rxShare
+    >>> numbers = rxShare(np.arange(100_000))
+    >>> rxExec(lambda x, k: int(x[k]), numbers, rxElemArg([1, 70_000]))
+    [1, 70000]
+    >>> numbers.remove()
+    """
+
+    def __init__(
+        self, parcel: Parcel, size: int, of: str, where: str, modules: UserModules, remove: Callable[[], None]
+    ) -> None:
+        self._parcel = parcel
+        self._of = of
+        self._where = where
+        self.size = size
+        self.modules = modules
+        """The user's own modules that the object needs."""
+        self._remove = weakref.finalize(self, remove)
+
+    @property
+    def value(self) -> Any:
+        """The plain object; what is written to it changes nothing for others."""
+        return load(self.parcel)
+
+    @property
+    def parcel(self) -> Parcel:
+        """The way to the object; RxArgumentError once it was removed."""
+        if not self._remove.alive:
+            raise RxArgumentError(f"{self!r} has been removed; call rxShare again")
+        return self._parcel
+
+    @property
+    def on_this_host(self) -> bool:
+        """Whether only processes of this host can reach it."""
+        return isinstance(self._parcel, InFile)
+
+    def remove(self) -> None:
+        """Remove the file; without it, this happens when the handle is no longer used, at the latest at exit."""
+        self._remove()
+
+    def __reduce__(self) -> Any:
+        return load, (self.parcel,)
+
+    def __repr__(self) -> str:
+        return f"<shared {self._of}, {self.size / 1e6:.3g} MB, in {self._where}>"

@@ -1,0 +1,99 @@
+"""Files that this process shares with others on its host, and their end.
+
+They lie in a folder of this process, which it holds a lock on. The folder goes when the process ends; that of a
+process which was killed is swept by the next one, which finds its lock free.
+
+    <base>/rxspark-<user>/<process>/lock
+                                    <number>.bundle
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import fcntl
+import itertools
+import os
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from rxspark.errors import RxFileError
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.hostcache import private_folder
+from rxspark.worker.parcels import InFile
+from rxspark.worker.payload import process_token
+
+__all__ = ["remove", "write_here"]
+
+# Where files go without a `shareDir`: the system's temporary folder, or where that has no room, memory.
+_MEMORY = "/dev/shm"
+
+_numbers = itertools.count(1)
+
+
+def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
+    """Write a bundle to a file that the workers of this host can map.
+
+    Raises
+    ------
+    RxFileError
+        When the disk is full or the folder cannot be written to; nothing is left behind then.
+    """
+    base = share_dir or _roomy(bundle.size)
+    path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
+    try:
+        with open(path, "xb", buffering=0) as file:
+            bundle.write(file)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise RxFileError(
+            f"{path.parent}: {bundle.size} bytes of shared data cannot be written there: {error.strerror}; "
+            f"{_free(base)} bytes are free. Give the compute context a shareDir with more room"
+        ) from error
+    return InFile(str(path))
+
+
+def remove(file: InFile) -> None:
+    """Remove a file; who has mapped it goes on reading it."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(file.path)
+
+
+def _roomy(size: int) -> str:
+    temporary = tempfile.gettempdir()
+    if _free(temporary) < size and os.path.isdir(_MEMORY) and _free(_MEMORY) > 2 * size:
+        return _MEMORY
+    return temporary
+
+
+def _free(folder: str) -> int:
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize
+
+
+@cache
+def _own_folder(base: str, process: str) -> Path:
+    """The folder of this process in `base`; after a fork the child makes its own."""
+    ours = private_folder(base)
+    _sweep(ours)
+    folder = ours / process
+    folder.mkdir(mode=0o700)
+    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    atexit.register(_remove_folder, folder, os.getpid())
+    return folder
+
+
+def _remove_folder(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a child that was forked later
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(ours: Path) -> None:
+    """Remove the folders of processes that were killed: their locks are free."""
+    for folder in ours.iterdir():
+        with contextlib.suppress(OSError), open(folder / "lock", "rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder)

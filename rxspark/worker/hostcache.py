@@ -1,0 +1,95 @@
+"""Folders on this host for shared data: of this user alone, and the cache of what was fetched from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rxspark.errors import RxContextError, RxFileError
+from rxspark.places import open_place, told
+
+__all__ = ["fetched", "locked", "private_folder"]
+
+# Seconds that a fetched file is kept after its last use: the next call may want it again.
+_KEPT = 600
+
+
+def private_folder(base: str | os.PathLike[str]) -> Path:
+    """The folder in `base` that belongs to this user alone, made if need be.
+
+    What lies there is unpickled, so nobody else may be able to write to it.
+
+    Raises
+    ------
+    RxContextError
+        When the folder cannot be made, or others can reach it.
+    """
+    folder = Path(base) / f"rxspark-{os.geteuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+    except OSError as error:
+        raise RxContextError(f"{folder}: no folder for shared data can be made there: {error.strerror}") from error
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
+        raise RxContextError(
+            f"{folder} must be a folder that user {os.geteuid()} alone can reach, as rxspark unpickles what is in it; "
+            f"it belongs to user {state.st_uid} and has mode {stat.S_IMODE(state.st_mode):o}. Remove it, or run "
+            f"`chmod 700 {folder}` if it is yours"
+        )
+    return folder
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file, which is made if need be; the system lets go of it when this process dies."""
+    with open(path, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def fetched(url: str, name: str, size: int) -> str:
+    """The path of this host's copy of a file, fetched now if no process of this user here has done so."""
+    folder = private_folder(_base()) / "fetched"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        with locked(folder / "lock"):
+            if not path.exists():
+                _sweep(folder)
+                _fetch(url, path, size)
+    with contextlib.suppress(FileNotFoundError):  # swept this very moment: opening it says so
+        os.utime(path)
+    return str(path)
+
+
+def _base() -> str:
+    """Where the files of a Spark application on this host belong: YARN, and others, remove them with it."""
+    folders = os.environ.get("LOCAL_DIRS") or os.environ.get("SPARK_LOCAL_DIRS") or tempfile.gettempdir()
+    return folders.split(",")[0]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what nobody has used lately. Who has mapped it goes on reading it."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if entry.name != "lock" and time.time() - entry.stat().st_mtime > _KEPT:
+                os.unlink(entry.path)
+
+
+def _fetch(url: str, path: Path, size: int) -> None:
+    place, coming = open_place(url), path.with_suffix(".coming")
+    try:
+        with told(place):
+            place.fs.get_file(place.path, str(coming))
+        os.replace(coming, path)
+    except OSError as error:
+        coming.unlink(missing_ok=True)
+        free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
+        room = f" ({size} bytes; {path.parent} has {free} bytes left)" if free < size else ""
+        raise RxFileError(f"{url}: shared data could not be fetched to this host{room}: {error}") from error

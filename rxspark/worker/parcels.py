@@ -1,0 +1,62 @@
+"""Parcels: the ways in which a bundle reaches a worker. Which way a call takes, its backend decides (`sharing/`)."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from rxspark.worker.bundle import Bundle, MappedBundle
+from rxspark.worker.hostcache import fetched
+
+__all__ = ["Fetched", "InFile", "Inline", "Parcel", "load"]
+
+
+class Parcel(Protocol):
+    """A way for a bundle to reach a worker."""
+
+    def open(self) -> Bundle:
+        """The bundle, on the worker."""
+
+
+@dataclass(frozen=True)
+class Inline:
+    """Bytes that travel with whatever they belong to: for what is small."""
+
+    parts: tuple[bytes, ...]
+
+    def open(self) -> Bundle:
+        """The bundle."""
+        return Bundle(self.parts)
+
+
+@dataclass(frozen=True)
+class InFile:
+    """A file on this machine, mapped by each worker."""
+
+    path: str
+
+    def open(self) -> Bundle:
+        """The bundle; RxFileError when the file is gone or damaged."""
+        return MappedBundle(self.path)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file on a file system that all hosts reach; each host fetches it once and its workers map that copy."""
+
+    url: str
+    name: str
+    """Its name in the cache of a host: of this bundle alone, for ever."""
+    size: int
+    """Bytes of the file."""
+
+    def open(self) -> Bundle:
+        """The bundle; RxFileError when the file is gone or damaged, or this host has no room for it."""
+        return MappedBundle(fetched(self.url, self.name, self.size))
+
+
+def load(parcel: Parcel) -> Any:
+    """The object that a parcel holds, as the caller's own: what is written to it, nobody else sees."""
+    bundle = parcel.open()
+    return pickle.loads(bundle.part(0), buffers=bundle.private(1))
