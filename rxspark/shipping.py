@@ -172,7 +172,7 @@ class Shipper:
             f"the function and its constants take {size / 1e6:,.0f} MB, of which {told}. Each host gets them once. "
             f"Pass less, use rxShare for what several calls need, or raise rxOptions(sizeWarning={limit})",
             RxSizeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def _size(self, value: Any) -> int:

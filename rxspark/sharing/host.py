@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import fcntl
 import itertools
 import os
 import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from rxspark.errors import RxFileError
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.hostcache import private_folder
+from rxspark.worker.hostcache import lock, private_folder
 from rxspark.worker.parcels import InFile
 from rxspark.worker.payload import process_token
 
@@ -80,13 +80,13 @@ def _own_folder(base: str, process: str) -> Path:
     _sweep(ours)
     folder = ours / process
     folder.mkdir(mode=0o700)
-    lock = os.open(folder / "lock", os.O_CREAT | os.O_RDWR, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    atexit.register(_remove_folder, folder, os.getpid())
+    ours_alone = open(folder / "lock", "wb")  # noqa: SIM115 - held to the end of this process
+    lock(ours_alone)
+    atexit.register(_remove_folder, folder, os.getpid(), ours_alone)
     return folder
 
 
-def _remove_folder(folder: Path, owner: int) -> None:
+def _remove_folder(folder: Path, owner: int, held: IO[bytes]) -> None:
     if os.getpid() == owner:  # and not a child that was forked later
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -94,6 +94,6 @@ def _remove_folder(folder: Path, owner: int) -> None:
 def _sweep(ours: Path) -> None:
     """Remove the folders of processes that were killed: their locks are free."""
     for folder in ours.iterdir():
-        with contextlib.suppress(OSError), open(folder / "lock", "rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError), open(folder / "lock", "rb") as held:
+            lock(held, wait=False)
             shutil.rmtree(folder)

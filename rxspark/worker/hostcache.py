@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from rxspark.errors import RxContextError, RxFileError
 from rxspark.places import open_place, told
 
-__all__ = ["fetched", "locked", "private_folder"]
+__all__ = ["fetched", "lock", "private_folder"]
 
 # Seconds that a fetched file is kept after its last use: the next call may want it again.
 _KEPT = 600
@@ -45,12 +44,17 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
     return folder
 
 
-@contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, which is made if need be; the system lets go of it when this process dies."""
-    with open(path, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def lock(file: IO[bytes], wait: bool = True) -> None:
+    """Take the lock of an open file; the system lets go of it when the file is closed or this process dies.
+
+    Raises
+    ------
+    BlockingIOError
+        Without `wait`, when another process has it.
+    """
+    import fcntl  # not on Windows, which imports this module all the same
+
+    fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def fetched(url: str, name: str, size: int) -> str:
@@ -59,7 +63,8 @@ def fetched(url: str, name: str, size: int) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if not path.exists():
-        with locked(folder / "lock"):
+        with open(folder / "lock", "ab") as file:
+            lock(file)
             if not path.exists():
                 _sweep(folder)
                 _fetch(url, path, size)
