@@ -77,12 +77,14 @@ def _free(folder: str) -> int:
 def _own_folder(base: str, process: str) -> Path:
     """The folder of this process in `base`; after a fork the child makes its own."""
     ours = private_folder(base)
-    _sweep(ours)
     folder = ours / process
-    folder.mkdir(mode=0o700)
-    ours_alone = open(folder / "lock", "wb")  # noqa: SIM115 - held to the end of this process
-    lock(ours_alone)
-    atexit.register(_remove_folder, folder, os.getpid(), ours_alone)
+    with open(ours / "sweeping", "wb") as turn:
+        lock(turn)  # no other process shall find a folder here whose lock is not yet held
+        _sweep(ours)
+        folder.mkdir(mode=0o700)
+        alive = open(folder / "lock", "wb")  # noqa: SIM115 - held to the end of this process
+        lock(alive)
+    atexit.register(_remove_folder, folder, os.getpid(), alive)
     return folder
 
 

@@ -63,7 +63,7 @@ def fetched(url: str, name: str, size: int) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if not path.exists():
-        with open(folder / "lock", "ab") as file:
+        with open(folder / "fetching", "ab") as file:
             lock(file)
             if not path.exists():
                 _sweep(folder)
@@ -83,7 +83,7 @@ def _sweep(folder: Path) -> None:
     """Remove what nobody has used lately. Who has mapped it goes on reading it."""
     for entry in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):
-            if entry.name != "lock" and time.time() - entry.stat().st_mtime > _KEPT:
+            if entry.name != "fetching" and time.time() - entry.stat().st_mtime > _KEPT:
                 os.unlink(entry.path)
 
 
