@@ -21,6 +21,7 @@ from rxspark.errors import (
     RxContextError,
     RxError,
     RxFileError,
+    RxJobError,
     RxLostTaskError,
     RxMissingError,
     RxShippingError,
@@ -41,10 +42,21 @@ from rxspark.hadoop import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
+from rxspark.jobs.functions import (
+    rxCancelJob,
+    rxCleanupJobs,
+    rxGetJobInfo,
+    rxGetJobOutput,
+    rxGetJobResults,
+    rxGetJobs,
+    rxGetJobStatus,
+    rxWaitForJob,
+)
+from rxspark.jobs.handle import RxJob, RxJobs
 from rxspark.listing import RxFile, RxFiles
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
-from rxspark.results import RxResults
+from rxspark.results import RxNotFinished, RxResults
 from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
@@ -61,10 +73,14 @@ __all__ = [
     "RxFileError",
     "RxFiles",
     "RxForeachDoPar",
+    "RxJob",
+    "RxJobError",
+    "RxJobs",
     "RxLocalParallel",
     "RxLocalSeq",
     "RxLostTaskError",
     "RxMissingError",
+    "RxNotFinished",
     "RxResults",
     "RxShippingError",
     "RxSizeWarning",
@@ -73,9 +89,16 @@ __all__ = [
     "RxTaskError",
     "RxTaskWarning",
     "RxTimeLimitError",
+    "rxCancelJob",
+    "rxCleanupJobs",
     "rxElemArg",
     "rxExec",
     "rxGetComputeContext",
+    "rxGetJobInfo",
+    "rxGetJobOutput",
+    "rxGetJobResults",
+    "rxGetJobStatus",
+    "rxGetJobs",
     "rxGetNodeInfo",
     "rxGetOption",
     "rxHadoopCopy",
@@ -98,4 +121,5 @@ __all__ = [
     "rxShare",
     "rxSparkConnect",
     "rxSparkDisconnect",
+    "rxWaitForJob",
 ]

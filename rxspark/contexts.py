@@ -32,7 +32,8 @@ class ComputeContext:
     Parameters
     ----------
     wait : bool, default True
-        Whether rxExec returns the results, once they are there. Jobs that do not wait are not available yet.
+        True: rxExec returns the results, once they are there. False: it returns an `RxJob` at once, and the tasks run
+        in the background, see `rxGetJobResults`.
     consoleOutput : bool, default False
         Whether the console output of the tasks is shown here.
     autoCleanup : bool, default True
@@ -70,8 +71,6 @@ class ComputeContext:
         for flag in ("wait", "consoleOutput", "autoCleanup"):
             if not isinstance(getattr(self, flag), bool):
                 raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
-        if not self.wait:
-            raise RxArgumentError(f"{name}(wait=False): jobs that do not wait are not available yet; use wait=True")
         if self.taskTimeLimit is not None and not is_seconds(self.taskTimeLimit):
             raise RxArgumentError(
                 f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"

@@ -7,11 +7,12 @@
     ├── RxMissingError       a package is lacking, here or on a worker; says how to install it
     ├── RxFileError          a file command failed; names the path, the user and the reason (also an OSError)
     ├── RxCanceledError      the call was cancelled before it finished
+    ├── RxJobError           a job is not in a state for what was asked of it; names the state and what to do
     └── RxTaskError          the user's function failed in one task
         ├── RxLostTaskError    the worker died while it ran the task; there is no Python error to show
         └── RxTimeLimitError   the task ran longer than the call allows, and was stopped
 
-The first six say that the machinery was asked for something it cannot do. `RxTaskError` says that the
+All but the last say that the machinery was asked for something it cannot do. `RxTaskError` says that the
 machinery worked and the user's own code did not: it never wraps an error of ours.
 """
 
@@ -27,6 +28,7 @@ __all__ = [
     "RxContextError",
     "RxError",
     "RxFileError",
+    "RxJobError",
     "RxLostTaskError",
     "RxMissingError",
     "RxShippingError",
@@ -64,6 +66,10 @@ class RxFileError(RxError, OSError):
 
 class RxCanceledError(RxError):
     """The call was cancelled before all of its tasks had finished."""
+
+
+class RxJobError(RxError):
+    """A job is not in a state for what was asked of it: the message names the state and what to do."""
 
 
 class RxTaskError(RxError):

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import builtins
 import inspect
-import itertools
 import logging
-import os
 import pickle
+import socket
 import sys
-import warnings
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -27,13 +26,14 @@ from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
 from rxspark.elements import Tasks, cut, plan_tasks, whole_number
-from rxspark.errors import RxArgumentError, RxTaskWarning, closest
-from rxspark.jobs.job import Job
+from rxspark.errors import RxArgumentError, closest
+from rxspark.jobs.handle import submit
+from rxspark.jobs.job import Job, Record, new_id
 from rxspark.options import rxGetOption
-from rxspark.results import RxResults, load_values, node_name
+from rxspark.places import login
+from rxspark.results import Facts, RxResults, gather
 from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.envelope import Envelopes
 from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
 from rxspark.worker.task import current_task, globals_of
@@ -41,8 +41,6 @@ from rxspark.worker.task import current_task, globals_of
 __all__ = ["rxExec", "rxRemoteGetId"]
 
 logger = logging.getLogger("rxspark")
-
-_numbers = itertools.count(1)
 
 
 def rxExec(
@@ -62,7 +60,7 @@ def rxExec(
     RNGscope: str = "chunk",
     foreachOpts: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> RxResults:
+) -> RxResults | Any:  # the other one is RxJob: which of the two is for the user to know, not for a type checker
     """Run a function many times in parallel, where the compute context says.
 
     Parameters
@@ -105,6 +103,8 @@ def rxExec(
     -------
     RxResults
         A list with the value of each task, in the order of the tasks.
+    RxJob
+        In a context with ``wait=False``, at once; `rxGetJobResults` gives the results once they are there.
 
     Raises
     ------
@@ -135,21 +135,39 @@ def rxExec(
     options = _options(foreachOpts)
     relay = _flag("consoleOutput", consoleOutput, context.consoleOutput)
     stop_on_error = not _flag("continueOnFailure", continueOnFailure, True)
-    _flag("autoCleanup", autoCleanup, context.autoCleanup)
+    cleanup = _flag("autoCleanup", autoCleanup, context.autoCleanup)
 
     root = resolve(RNGseed, RNGkind)
     check_capacity(root, -(-plan.tasks.count // plan.tasks_per_stream))
-    if plan.tasks.count == 0:
-        return _gather(plan, root, [])
+    if plan.tasks.count == 0 and context.wait:
+        return gather(_facts(plan, root), [], stacklevel=2)
 
-    backend = backend_for(context)
+    backend = backend_for(context, background=not context.wait)
     backend.prepare(root.kind)
     if oncePerElem:
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
     work = _ship(plan, root, objects, options, stop_on_error, backend)
-    job = Job(backend, work, plan.tasks.count, stop_on_error, relay)
+    facts = _facts(plan, root)
+    job = Job(
+        backend,
+        work,
+        Record(
+            work.id,
+            work.description,
+            repr(context),
+            login(),
+            socket.gethostname(),
+            time.time(),
+            facts,
+            stop_on_error,
+            cleanup,
+            relay,
+        ),
+    )
+    if not context.wait:
+        return submit(job, backend)
     job.run()
-    return _gather(plan, root, job.envelopes)
+    return gather(facts, job.envelopes(), stacklevel=2)
 
 
 def rxRemoteGetId() -> int:
@@ -318,7 +336,7 @@ def _ship(
     from rxspark.shipping import Shipper, can_keep_a_mark  # with cloudpickle, which only calls need
     from rxspark.usermodules import UserModules
 
-    tasks, call_id = plan.tasks, f"rxspark-{os.getpid()}-{next(_numbers)}"
+    tasks, call_id = plan.tasks, new_id()
     parts = (
         [range(number, number + 1) for number in range(tasks.count)]
         if plan.once_per_node
@@ -353,28 +371,5 @@ def _ship(
     )
 
 
-def _gather(plan: _Plan, root: Root, envelopes: list[Envelopes]) -> RxResults:
-    """The results in the order of the tasks; one warning when tasks failed."""
-    values, errors = load_values(plan.tasks.count, envelopes)
-    names = plan.tasks.names
-    if plan.once_per_node:
-        hosts = {number: part.host for part in envelopes for number in part.numbers}
-        names = [node_name(hosts[number]) for number in range(plan.tasks.count)]
-    if errors:
-        number, error = next(iter(errors.items()))
-        warnings.warn(
-            f"{len(errors)} of {plan.tasks.count} tasks failed; task {number}: {error.type}: {error.message} "
-            f"(all are in .errors of the result)",
-            RxTaskWarning,
-            stacklevel=3,
-        )
-    output = {number: text for part in envelopes for number, text in part.output.items()}
-    return RxResults(
-        values,
-        names=names,
-        errors=errors,
-        output=dict(sorted(output.items())),
-        rng=root,
-        envelopes=envelopes,
-        chunk_size=plan.chunk_size or 1,
-    )
+def _facts(plan: _Plan, root: Root) -> Facts:
+    return Facts(plan.tasks.count, plan.tasks.names, plan.chunk_size or 1, root, plan.once_per_node)

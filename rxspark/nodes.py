@@ -6,9 +6,13 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from rxspark.contexts import rxGetComputeContext
 from rxspark.execute import rxExec
+from rxspark.results import RxResults
 
 __all__ = ["RxNodes", "rxGetNodeInfo", "rxPingNodes"]
 
@@ -46,7 +50,7 @@ def rxGetNodeInfo() -> RxNodes:
     True
     """
     asked = time.time()
-    answers = rxExec(_facts, oncePerElem=True)
+    answers = _ask(_facts)
     answered = (answers.info["start"].astype("int64") / 1e9 + answers.info["seconds"] - asked).round(3)
     return RxNodes(
         (name, {**facts, "seconds": max(0.0, float(seconds))})
@@ -68,12 +72,18 @@ def rxPingNodes() -> RxNodes:
     >>> {node["status"] for node in rxPingNodes().values()}
     {'success'}
     """
-    answers = rxExec(socket.gethostname, oncePerElem=True)
+    answers = _ask(socket.gethostname)
     hosts = answers.info["host"]
     return RxNodes(
         (name, {"nodeName": host, "status": "failedJob" if task in answers.errors else "success"})
         for task, (name, host) in enumerate(zip(answers.names, hosts, strict=True))
     )
+
+
+def _ask(question: Callable[[], Any]) -> RxResults:
+    """The answer of each node; waited for, in a context that does not wait too."""
+    with replace(rxGetComputeContext(), wait=True):
+        return rxExec(question, oncePerElem=True)
 
 
 def _facts() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
 
-__all__ = ["URL", "Place", "default_file_system", "expand", "hadoop_user", "open_place", "told"]
+__all__ = ["URL", "Place", "default_file_system", "expand", "hadoop_user", "login", "open_place", "told"]
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 """What a URL begins with: its scheme."""
@@ -82,7 +82,7 @@ class Place:
     @property
     def user(self) -> str:
         """The user as whom the file system sees us."""
-        return hadoop_user() if self.hadoop else _login()
+        return hadoop_user() if self.hadoop else login()
 
     def problem(self, reason: str) -> RxFileError:
         """The error that says why something cannot be done here."""
@@ -171,10 +171,11 @@ def _reason(error: Exception) -> str:
 
 def hadoop_user() -> str:
     """The user as whom Hadoop sees this process."""
-    return os.environ.get("HADOOP_USER_NAME") or _login()
+    return os.environ.get("HADOOP_USER_NAME") or login()
 
 
-def _login() -> str:
+def login() -> str:
+    """The user as whom this process runs."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # in a container without an entry for its user

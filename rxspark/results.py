@@ -4,17 +4,47 @@ from __future__ import annotations
 
 import itertools
 import pickle
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rxspark.errors import RxTaskError
+from rxspark.errors import RxTaskError, RxTaskWarning
 from rxspark.rng.kinds import Root
 from rxspark.worker.envelope import Envelopes, failure_of
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["RxResults", "load_values", "node_name"]
+__all__ = ["Facts", "RxNotFinished", "RxResults", "gather", "load_values", "node_name", "opened"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What of a call's plan is needed to make its results of its envelopes, in whichever process that happens."""
+
+    count: int
+    """Number of tasks."""
+    names: list[str] | None
+    """The names of the results, where the elements have any."""
+    chunk_size: int
+    root: Root
+    once_per_node: bool
+    """The results are named by the nodes that gave them."""
+
+
+class _NotFinished:
+    """Stands, in partial results of a job, for the value of a task that has not finished."""
+
+    def __repr__(self) -> str:
+        return "<not finished>"
+
+    def __reduce__(self) -> str:  # there is one only, in each process
+        return "RxNotFinished"
+
+
+RxNotFinished = _NotFinished()
+"""Stands, in partial results of a job, for the value of a task that has not finished."""
 
 
 class RxResults(list[Any]):
@@ -158,20 +188,55 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def load_values(count: int, envelopes: list[Envelopes]) -> tuple[list[Any], dict[int, RxTaskError]]:
     """The value or the error of each task, in the order of the tasks."""
-    values: list[Any] = [None] * count
+    values: list[Any] = [RxNotFinished] * count
     errors: dict[int, RxTaskError] = {}
     for part in envelopes:
-        for number, packed in zip(part.numbers, part.values, strict=True):
-            if packed is None:
-                errors[number] = part.failures[number].to_error(number, part.host)
-                continue
-            try:
-                values[number] = pickle.loads(packed)
-            except Exception as error:  # the value's own code, run here
-                errors[number] = failure_of(error, skip_frames=1).to_error(number, part.host)
-    for number, failed in errors.items():
-        values[number] = failed
+        for number, value, error in opened(part):
+            values[number] = value
+            if error is not None:
+                values[number] = errors[number] = error
     return values, dict(sorted(errors.items()))
+
+
+def opened(part: Envelopes) -> Iterator[tuple[int, Any, RxTaskError | None]]:
+    """Number, value and error of each task of a partition."""
+    for number, packed in zip(part.numbers, part.values, strict=True):
+        if packed is None:
+            yield number, None, part.failures[number].to_error(number, part.host)
+            continue
+        try:
+            value = pickle.loads(packed)
+        except Exception as error:  # the value's own code, run here
+            yield number, None, failure_of(error, skip_frames=1).to_error(number, part.host)
+        else:
+            yield number, value, None
+
+
+def gather(facts: Facts, envelopes: list[Envelopes], stacklevel: int) -> RxResults:
+    """The results in the order of the tasks; one warning, `stacklevel` frames up, when tasks failed."""
+    values, errors = load_values(facts.count, envelopes)
+    names = facts.names
+    if facts.once_per_node:
+        hosts = {number: part.host for part in envelopes for number in part.numbers}
+        names = [node_name(hosts[n]) if n in hosts else f"rxElem{n + 1}" for n in range(facts.count)]
+    if errors:
+        number, error = next(iter(errors.items()))
+        warnings.warn(
+            f"{len(errors)} of {facts.count} tasks failed; task {number}: {error.type}: {error.message} "
+            f"(all are in .errors of the result)",
+            RxTaskWarning,
+            stacklevel=stacklevel + 1,
+        )
+    output = {number: text for part in envelopes for number, text in part.output.items()}
+    return RxResults(
+        values,
+        names=names,
+        errors=errors,
+        output=dict(sorted(output.items())),
+        rng=facts.root,
+        envelopes=envelopes,
+        chunk_size=facts.chunk_size,
+    )
 
 
 def node_name(host: str) -> str:

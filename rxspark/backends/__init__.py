@@ -9,8 +9,13 @@ from rxspark.errors import RxContextError
 __all__ = ["backend_for"]
 
 
-def backend_for(context: ComputeContext) -> Backend:
-    """The backend that runs calls under a compute context."""
+def backend_for(context: ComputeContext, background: bool = False) -> Backend:
+    """The backend that runs calls under a compute context: those that wait, or those in the background."""
+    if background and isinstance(context, (RxLocalSeq, RxLocalParallel)):
+        from rxspark.backends.local import BackgroundBackend
+
+        # Console, random generators and environment belong to the whole process: one task after another, but not here.
+        return BackgroundBackend(context.shareDir, workers=1 if isinstance(context, RxLocalSeq) else None)
     if isinstance(context, RxLocalSeq):
         from rxspark.backends.sequential import SequentialBackend
 
@@ -20,9 +25,9 @@ def backend_for(context: ComputeContext) -> Backend:
 
         return LocalBackend(context.shareDir)
     if isinstance(context, RxForeachDoPar):
-        from rxspark.backends.foreach import ForeachBackend
+        from rxspark.backends.foreach import ForeachBackend, ForeachInBackground
 
-        return ForeachBackend(context.shareDir)
+        return (ForeachInBackground if background else ForeachBackend)(context.shareDir)
     if isinstance(context, RxSpark):
         from rxspark.backends.spark_session import application_for
 

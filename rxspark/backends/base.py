@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,7 +15,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, working_directory
 
-__all__ = ["Backend", "Work", "here"]
+__all__ = ["Backend", "Work", "here", "plain_interrupts"]
 
 
 def _nobody(packed: bytes) -> None:
@@ -83,6 +85,27 @@ class Backend(Protocol):
 
     def cancel(self, work: Work) -> None:
         """End what still runs of `work`, whose `cancelled` has been set; harmless when nothing does."""
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        """The thread for a job in the background, to be started by the caller; None: such jobs wait in one line."""
+
+
+@contextlib.contextmanager
+def plain_interrupts() -> Iterator[None]:
+    """Let Ctrl-C do no more than raise KeyboardInterrupt here: PySpark's handler cancels all Spark jobs as well."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not _of_pyspark(handler):
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _of_pyspark(handler: Any) -> bool:
+    return str(getattr(handler, "__module__", "")).startswith("pyspark.")
 
 
 def here() -> Surroundings:

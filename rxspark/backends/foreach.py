@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import inspect
 import socket
+import threading
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 import joblib
 
 from rxspark.backends.base import Work, here
+from rxspark.backends.local import BackgroundBackend
 from rxspark.errors import RxArgumentError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
-__all__ = ["ForeachBackend"]
+__all__ = ["ForeachBackend", "ForeachInBackground"]
 
 
 class ForeachBackend:
@@ -60,6 +62,37 @@ class ForeachBackend:
 
     def cancel(self, work: Work) -> None:
         """Nothing more to do: `run` looks at `work.cancelled`, and closing joblib's generator ends its workers."""
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return None
+
+
+class ForeachInBackground(ForeachBackend):
+    """For jobs in the background: on the joblib backend that was active, or asked for, when the job was submitted.
+
+    Joblib's own backends are pools of this process, or threads in it, which blocking calls share: in their place
+    comes the background pool, with as many workers as joblib has.
+    """
+
+    def __init__(self, share_dir: str | None) -> None:
+        super().__init__(share_dir)
+        with joblib.parallel_config() as settings:  # what is active in this thread, as a dict of its arguments
+            self._settings = dict(settings)
+
+    def run(self, work: Work) -> None:
+        with joblib.parallel_config(**self._settings):
+            if _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
+                workers = self.slots(len(work.partitions), work.options)
+                BackgroundBackend(self._share_dir, workers).run(work)
+            else:
+                super().run(work)
+
+
+def _is_joblibs_own(backend: Any) -> bool:
+    if isinstance(backend, str):
+        return backend in ("loky", "multiprocessing", "threading", "sequential")
+    # None, or joblib's mark for what was not set, stand for its default, loky.
+    return backend is None or type(backend).__module__ in ("joblib.parallel", "joblib._parallel_backends")
 
 
 def _end(answers: Iterator[bytes]) -> None:

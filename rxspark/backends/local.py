@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -16,7 +19,7 @@ from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
-__all__ = ["LocalBackend"]
+__all__ = ["BackgroundBackend", "LocalBackend"]
 
 # Seconds after which idle workers end.
 _IDLE = 300
@@ -49,7 +52,7 @@ class LocalBackend:
         with OnThisHost(self._share_dir) as carrier:
             call, parts = carrier.call(work.call), map(carrier.partition, work.partitions)
             try:
-                self._executor = _pool(self.slots(len(work.partitions), {}))
+                self._executor = self._pool(self.slots(len(work.partitions), {}))
                 futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in parts}
                 _collect(futures, work)
             except BrokenProcessPool as error:  # while tasks were being submitted
@@ -58,6 +61,44 @@ class LocalBackend:
     def cancel(self, work: Work) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=True, kill_workers=True)
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return None
+
+    def _pool(self, workers: int) -> Any:
+        return _reusable_pool(workers)
+
+
+class BackgroundBackend(LocalBackend):
+    """For jobs in the background, one at a time: a pool of their own, so that ending one ends no call's workers.
+
+    Parameters
+    ----------
+    share_dir : str or None
+        Where files of the call go.
+    workers : int or None
+        Worker processes; None: as many as option and machine allow.
+    """
+
+    def __init__(self, share_dir: str | None, workers: int | None) -> None:
+        super().__init__(share_dir)
+        self._workers = workers
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return max(1, min(tasks, self._workers or _allowed()))
+
+    def run(self, work: Work) -> None:
+        try:
+            super().run(work)
+        finally:
+            if work.cancelled.is_set() or work.trouble:
+                _end_background_pool()
+
+    def cancel(self, work: Work) -> None:
+        """Nothing to do from outside: `run` looks at `work.cancelled` and ends the workers."""
+
+    def _pool(self, workers: int) -> Any:
+        return _background_pool(workers)
 
 
 def _collect(futures: set[Future[bytes]], work: Work) -> None:
@@ -80,8 +121,33 @@ def _allowed() -> int:
 _held = 0
 
 
-def _pool(workers: int) -> Any:
+def _reusable_pool(workers: int) -> Any:
     """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
     global _held
     _held = min(max(_held, workers), _allowed())
     return loky.get_reusable_executor(_held, timeout=_IDLE)
+
+
+_background: tuple[int, Any] = (0, None)
+
+
+def _background_pool(workers: int) -> Any:
+    """The pool of the background jobs, of exactly so many processes; what happens at the terminal is not for them."""
+    global _background
+    if _background[0] != workers:
+        _end_background_pool()
+        executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_ignore_interrupts)
+        _background = workers, executor
+    return _background[1]
+
+
+def _end_background_pool() -> None:
+    global _background
+    executor, _background = _background[1], (0, None)
+    if executor is not None:
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C at the terminal goes to all processes behind it; a job in the background goes on."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

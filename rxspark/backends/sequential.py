@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -51,6 +51,9 @@ class SequentialBackend:
 
     def cancel(self, work: Work) -> None:
         """Nothing runs in the background: `run` looks at `work.cancelled` between partitions."""
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return None
 
 
 @contextmanager

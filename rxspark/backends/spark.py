@@ -8,6 +8,7 @@ lost nothing that was finished, and the action itself, a bare count, returns no 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import socket
@@ -23,7 +24,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
 from pyspark.accumulators import AccumulatorParam
 
-from rxspark.backends.base import Work, here
+from rxspark.backends.base import Work, here, plain_interrupts
 from rxspark.backends.spark_session import Application, has_ended
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxCanceledError, RxContextError, RxMissingError
@@ -75,11 +76,26 @@ class _Mailbox:
         self.libraries: set[str] = set()
         """Libraries of random numbers that the executors are known to have."""
         self.letters = context.accumulator([], _Letters(self._deliver))
+        self.fair = context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
+        self._pools: set[str] = set()
+        self.running: set[str] = set()
+        """The calls that Spark runs now, by id."""
 
     def _deliver(self, work_id: str, packed: bytes) -> None:
         owner = self._owners.get(work_id)
         if owner is not None:  # the call may have been given up meanwhile
             owner(packed)
+
+    @contextlib.contextmanager
+    def pool(self) -> Iterator[str]:
+        """The name of a FAIR pool that no other job uses now; used again, as Spark keeps pools for ever."""
+        with _submitting:
+            name = next(name for name in map("rxspark-{}".format, itertools.count(1)) if name not in self._pools)
+            self._pools.add(name)
+        try:
+            yield name
+        finally:
+            self._pools.discard(name)
 
     @contextlib.contextmanager
     def open(self, work: Work) -> Iterator[None]:
@@ -177,16 +193,36 @@ class SparkBackend:
         # A thread of its own: job group and description are properties of the JVM thread that belongs to it, and
         # the caller's own thread stays free to be interrupted.
         thread = InheritableThread(target=submit, name=f"rxspark-{work.id}", daemon=True)
-        with self._mailbox.open(work):
+        with self._mailbox.open(work), plain_interrupts():
             thread.start()
             while thread.is_alive():
                 thread.join(_POLL)
+                if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
+                    self.cancel(work)
         if outcome and not work.cancelled.is_set():
             self._judge(work, outcome[0])
 
     def cancel(self, work: Work) -> None:
+        if work.id not in self._mailbox.running:  # Spark would log a warning
+            return
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return InheritableThread(target=self._in_a_pool(run), name=name, daemon=True)
+
+    def _in_a_pool(self, run: Callable[[], None]) -> Callable[[], None]:
+        """Run in a FAIR pool of its own, unless the user has named one: jobs in one pool go one after another."""
+
+        def run_so() -> None:
+            if not self._mailbox.fair or self._context.getLocalProperty("spark.scheduler.pool") is not None:
+                run()
+                return
+            with self._mailbox.pool() as name:
+                self._context.setLocalProperty("spark.scheduler.pool", name)
+                run()
+
+        return run_so
 
     def _judge(self, work: Work, error: BaseException) -> None:
         """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
@@ -213,8 +249,12 @@ class SparkBackend:
                 # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
                 # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
                 job = self._rdd(work, call, partitions)._jrdd
-            if not work.cancelled.is_set():
-                job.count()
+            self._mailbox.running.add(work.id)
+            try:
+                if not work.cancelled.is_set():
+                    job.count()
+            finally:
+                self._mailbox.running.discard(work.id)
 
     def _carrier(self) -> Carrier:
         if self._local:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from rxspark.backends.base import Backend, Work
-from rxspark.errors import RxError, RxLostTaskError, RxTaskError
+from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
 from rxspark.progress import Progress
+from rxspark.results import Facts
 from rxspark.worker.envelope import Envelopes, Failure
 
-__all__ = ["Job"]
+__all__ = ["Job", "Record", "first_error", "new_id", "output_lines", "relay"]
+
+logger = logging.getLogger("rxspark")
 
 # Attempts in a row that bring nothing, after which what is missing is given up. In the first attempt a worker's death
 # costs what its partition had not delivered; from the second on each task is guarded on its own, so that it costs the
@@ -20,32 +27,76 @@ __all__ = ["Job"]
 _ATTEMPTS = 3
 
 
-@dataclass
+def new_id() -> str:
+    """A name for a job: in the order of time, and no other job's, on whatever host and in whatever process."""
+    moment = time.time()
+    clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
+    return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a job from its start on."""
+
+    id: str
+    description: str
+    context: str
+    """The compute context, as it is written."""
+    user: str
+    host: str
+    created: float
+    """Seconds since 1970-01-01 UTC."""
+    facts: Facts
+    stop_on_error: bool
+    auto_cleanup: bool
+    console_output: bool
+
+
 class Job:
     """Runs the partitions of one call on a backend until each task has its envelope.
 
     Attributes
     ----------
-    envelopes : list of Envelopes
-        What has come back.
+    record : Record
+        What is known of it from its start on.
+    state : str
+        One of `STATES`.
+    error : BaseException or None
+        Why it failed or was cancelled.
+    done : int
+        Tasks that have answered.
+    ended : float
+        When it ended, in seconds since 1970-01-01 UTC; 0 before.
+    fetched : bool
+        Whether somebody has got its results.
     """
 
-    backend: Backend
-    work: Work
-    tasks: int
-    stop_on_error: bool
-    relay_output: bool
-
-    def __post_init__(self) -> None:
-        self.envelopes: list[Envelopes] = []
-        self._lock = threading.Lock()
+    def __init__(self, backend: Backend, work: Work, record: Record) -> None:
+        self.record = record
+        self.state = QUEUED
+        self.error: BaseException | None = None
+        self.done = 0
+        self.ended = 0.0
+        self.fetched = False
+        self._backend = backend
+        self._work = work
+        self._envelopes: list[Envelopes] = []
+        self._changed = threading.Condition()
         self._answered: set[int] = set()
         self._problem: RxError | None = None
         self._stopped = False
-        self.work.deliver = self._take
+        self._unwanted: RxCanceledError | None = None
+        self._relays = False
+        self._callbacks: list[Callable[[], None]] = []
+        self._progress: Progress | None = None
+        work.deliver = self._take
+
+    def envelopes(self, after: int = 0) -> list[Envelopes]:
+        """What has come back so far, but for the first `after` of them."""
+        return self._envelopes[after:]
 
     def run(self) -> None:
-        """Run all tasks to their end.
+        """Run all tasks to their end, in the caller's thread.
 
         Raises
         ------
@@ -54,80 +105,178 @@ class Job:
         KeyboardInterrupt
             After what was running has been ended.
         """
+        self._move(RUNNING)
+        self._relays = self.record.console_output
+        with Progress(self.record.facts.count, self.record.description) as self._progress:
+            self._run_to_the_end()
+
+    def detach(self) -> None:
+        """Take a copy of what is to be sent: the caller may change arguments as soon as it goes on."""
+        self._work.call = self._work.call.detached()
+        self._work.partitions = [part.detached() for part in self._work.partitions]
+
+    def run_in_background(self) -> None:
+        """Run as `run` does, unless cancelled before; nobody is there to raise to: `error` keeps what went wrong."""
+        with self._changed:
+            if self.state != QUEUED:
+                return
+            self._move(RUNNING)
         try:
-            with Progress(self.tasks, self.work.description) as self._progress:
-                self._run_rounds()
-        except BaseException:
+            self._run_to_the_end()
+        except RxError:
+            return
+        except Exception:
+            logger.exception("%s failed by a mistake in rxspark", self.record.id)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until the job has ended, at most `timeout` seconds; whether it has."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self.state in ENDED, timeout)
+
+    def wait_for_more(self, than: int, timeout: float) -> None:
+        """Wait until more than so many partitions have answered, the job has ended, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._envelopes) > than or self.state in ENDED, timeout)
+
+    def cancel(self, reason: str) -> bool:
+        """End the job, with all that it runs; False if it had ended before."""
+        with self._changed:
+            if self.state in ENDED:
+                return False
+            self._unwanted = RxCanceledError(reason)
+            callbacks = self._change(CANCELED, self._unwanted) if self.state == QUEUED else None
+        if callbacks is None:
             self._cancel()
+        else:
+            self._call(callbacks)
+        return True
+
+    def forget(self, why: str) -> None:
+        """Let go of everything that the job holds."""
+        self._move(MISSING, RxJobError(why))
+        self._envelopes = []
+        self._work.partitions = []
+
+    def when_ended(self, callback: Callable[[], None]) -> None:
+        """Call when the job has ended: in the thread that ran it, or at once if it has ended already."""
+        with self._changed:
+            if self.state not in ENDED:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+    def _move(self, state: str, error: BaseException | None = None) -> None:
+        self._call(self._change(state, error))
+
+    def _change(self, state: str, error: BaseException | None) -> list[Callable[[], None]]:
+        """Change the state, the one place where that happens; gives who is to be told, outside of the lock."""
+        with self._changed:
+            self.state = follow(self.state, state)
+            self.error = error
+            callbacks: list[Callable[[], None]] = []
+            if state in ENDED:
+                self.ended = self.ended or time.time()
+                callbacks, self._callbacks = self._callbacks, []
+            self._changed.notify_all()
+        return callbacks
+
+    def _call(self, callbacks: list[Callable[[], None]]) -> None:
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception:
+                logger.exception("a callback of %s raised", self.record.id)
+
+    def _run_to_the_end(self) -> None:
+        try:
+            self._run_rounds()
+            self._raise_what_ended_it()
+        except BaseException as error:
+            self._cancel()
+            canceled = isinstance(error, (KeyboardInterrupt, RxCanceledError))
+            self._move(CANCELED if canceled else FAILED, error)
             raise
+        self._move(FINISHED)
+
+    def _run_rounds(self) -> None:
+        work, attempts = self._work, 0
+        while work.partitions and attempts < _ATTEMPTS and not work.cancelled.is_set():
+            work.attempt = attempts
+            self._backend.run(work)
+            before = len(work.partitions)
+            self._keep_missing()
+            attempts = attempts + 1 if len(work.partitions) == before else 1
+        if not work.cancelled.is_set():
+            for numbers in work.numbers:
+                self._give_up(numbers)
+
+    def _raise_what_ended_it(self) -> None:
         if self._problem is not None:
             raise self._problem
         if self._stopped:
-            raise self._first_error()
-
-    def _run_rounds(self) -> None:
-        attempts = 0
-        while self.work.partitions and attempts < _ATTEMPTS:
-            self.work.attempt = attempts
-            self.backend.run(self.work)
-            if self.work.cancelled.is_set():
-                return
-            before = len(self.work.partitions)
-            self._keep_missing()
-            attempts = attempts + 1 if len(self.work.partitions) == before else 1
-        for numbers in self.work.numbers:
-            self._give_up(numbers)
+            raise first_error(self._envelopes)
+        if self._unwanted is not None and self._work.partitions:
+            raise self._unwanted
 
     def _keep_missing(self) -> None:
         """Leave in `work` the partitions that have not been delivered."""
-        both = zip(self.work.numbers, self.work.partitions, strict=True)
+        both = zip(self._work.numbers, self._work.partitions, strict=True)
         missing = [(numbers, packed) for numbers, packed in both if numbers.start not in self._answered]
-        self.work.numbers = [numbers for numbers, _ in missing]
-        self.work.partitions = [packed for _, packed in missing]
+        self._work.numbers = [numbers for numbers, _ in missing]
+        self._work.partitions = [packed for _, packed in missing]
 
     def _take(self, packed: bytes) -> None:
         """Take in the envelopes of one partition; on any thread, also that on which Spark delivers."""
         part = Envelopes.unpack(packed)
-        with self._lock:
+        with self._changed:
             if part.numbers and part.numbers[0] in self._answered:  # a second copy of an attempt that was given up
                 return
             self._answered.update(part.numbers[:1])
-            self.envelopes.append(part)
+            self._envelopes.append(part)
+            self.done += len(part.numbers)
             self._problem = self._problem or part.problem
-            self._stopped = self._stopped or (self.stop_on_error and bool(part.failures))
+            self._stopped = self._stopped or (self.record.stop_on_error and bool(part.failures))
             stop = self._problem is not None or self._stopped
-        if self.relay_output:
-            _relay(part)
-        self._progress.add(len(part.numbers))
-        if stop and not self.work.cancelled.is_set():
+            self._changed.notify_all()
+        if self._relays:
+            relay(part)
+        if self._progress is not None:
+            self._progress.add(len(part.numbers))
+        if stop and not self._work.cancelled.is_set():
             self._cancel()
 
     def _cancel(self) -> None:
-        self.work.cancelled.set()
-        self.backend.cancel(self.work)
+        self._work.cancelled.set()
+        self._backend.cancel(self._work)
 
     def _give_up(self, numbers: range) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
         part = Envelopes("", 0, _ATTEMPTS)
-        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self.work.trouble}"
+        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._work.trouble}"
         for number in numbers:
             part.add(number, None, 0.0, 0.0)
             part.failures[number] = Failure("WorkerDied", told, "", error=RxLostTaskError)
         self._take(part.pack())
 
-    def _first_error(self) -> RxTaskError:
-        number, failure, host = min(
-            ((number, failure, part.host) for part in self.envelopes for number, failure in part.failures.items()),
-            key=lambda found: found[0],
-        )
-        return failure.to_error(number, host)
+
+def first_error(envelopes: Iterable[Envelopes]) -> RxTaskError:
+    """The error of the failed task with the lowest number."""
+    number, failure, host = min(
+        ((number, failure, part.host) for part in envelopes for number, failure in part.failures.items()),
+        key=lambda found: found[0],
+    )
+    return failure.to_error(number, host)
 
 
-def _relay(part: Envelopes) -> None:
-    """Show the console output of a partition's tasks, each line behind the number of its task."""
-    write: Callable[[str], int] = sys.stdout.write
-    for number, text in part.output.items():
-        for line in text.splitlines():
-            write(f"[task {number}] {line}\n")
+def relay(part: Envelopes) -> None:
+    """Show the console output of a partition's tasks."""
+    for line in output_lines(part.output):
+        sys.stdout.write(f"{line}\n")
     if part.output:
         sys.stdout.flush()
+
+
+def output_lines(output: Mapping[int, str]) -> Iterator[str]:
+    """The lines of console output, each behind the number of its task."""
+    for number, text in output.items():
+        yield from (f"[task {number}] {line}" for line in text.splitlines())

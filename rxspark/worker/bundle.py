@@ -71,6 +71,10 @@ class Bundle:
         """The parts from `start` on, as the caller's own: nobody else sees what is written to them."""
         return [bytearray(part) for part in self._parts[start:]]
 
+    def detached(self) -> Bundle:
+        """The same parts, which stay as they are whatever becomes of the objects that they belong to."""
+        return Bundle([bytes(part) for part in self._parts])
+
     def write(self, file: Writable) -> None:
         """Write the parts in the form that `MappedBundle` reads."""
         starts, end = [], _aligned(_HEAD.size + len(self) * _ENTRY.size)

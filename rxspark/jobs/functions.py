@@ -1,0 +1,372 @@
+"""RevoScaleR's functions for jobs: they take a job, its id, or a list of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from rxspark.contexts import ComputeContext, rxGetComputeContext
+from rxspark.errors import RxArgumentError, RxJobError, closest
+from rxspark.jobs.handle import RxJob, RxJobs, known_jobs
+from rxspark.jobs.states import MISSING, STATES
+from rxspark.results import RxResults
+
+__all__ = [
+    "rxCancelJob",
+    "rxCleanupJobs",
+    "rxGetJobInfo",
+    "rxGetJobOutput",
+    "rxGetJobResults",
+    "rxGetJobStatus",
+    "rxGetJobs",
+    "rxWaitForJob",
+]
+
+T = TypeVar("T")
+
+
+def rxGetJobStatus(job: Any) -> str | list[str]:
+    """The state of a job.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+
+    Returns
+    -------
+    str, or list of str for a list
+        ``"queued"``: waits for its turn. ``"running"``. ``"finished"``: all tasks have answered, some perhaps with
+        an error. ``"failed"``: could not run, or, with ``continueOnFailure=False``, a task failed. ``"canceled"``.
+        ``"missing"``: removed, or never there. ``"undetermined"``: cannot be told from here.
+
+    Raises
+    ------
+    RxArgumentError
+        When `job` is none.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxExec, rxGetJobStatus, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(abs, -1)
+    >>> rxWaitForJob(job)
+    'finished'
+    >>> rxGetJobStatus([job, "rxJob_0"])
+    ['finished', 'missing']
+    """
+    return _of_each(job, lambda one: MISSING if one is None else one.status())
+
+
+def rxGetJobResults(
+    job: Any, consoleOutput: bool | None = None, autoCleanup: bool | None = None, partial: bool = False
+) -> RxResults | Any:
+    """The results of a job that has finished.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+    consoleOutput : bool, optional
+        Whether to show what the tasks wrote; default as the call or its context said.
+    autoCleanup : bool, optional
+        Whether the job is removed now that its results are fetched, so that they can be fetched once; default as
+        the call or its context said, which is True unless told otherwise.
+    partial : bool, default False
+        Give what there is of an unfinished, failed or canceled job, and keep the job. The entries of tasks that have
+        not finished are `RxNotFinished`.
+
+    Returns
+    -------
+    RxResults, or list of them for a list
+
+    Raises
+    ------
+    RxJobError
+        When the job has not finished, or is gone; names the state and what to do.
+    RxCanceledError
+        When it was canceled.
+    RxError
+        When it failed: what made it fail, with ``continueOnFailure=False`` the first task's RxTaskError.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxElemArg, rxExec, rxGetJobResults, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(pow, rxElemArg(range(4)), 2)
+    >>> rxWaitForJob(job)
+    'finished'
+    >>> rxGetJobResults(job)
+    [0, 1, 4, 9]
+    """
+    for name, value in (("consoleOutput", consoleOutput), ("autoCleanup", autoCleanup), ("partial", partial)):
+        if not (isinstance(value, bool) or (value is None and name != "partial")):
+            raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
+    if not _is_list(job):
+        return _there(job)._results(partial, consoleOutput, autoCleanup, stacklevel=2)
+    return [one._results(partial, consoleOutput, autoCleanup, stacklevel=3) for one in map(_there, job)]
+
+
+def rxGetJobOutput(job: Any) -> str | list[str]:
+    """What the finished tasks of a job wrote to their console, each line behind the number of its task.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+
+    Returns
+    -------
+    str, or list of str for a list
+
+    Raises
+    ------
+    RxJobError
+        When the job is gone.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxExec, rxGetJobOutput, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(print, "hello", timesToRun=2)
+    >>> rxWaitForJob(job)
+    'finished'
+    >>> print(rxGetJobOutput(job))
+    [task 0] hello
+    [task 1] hello
+    """
+    return _of_each(job, lambda one: one.output(), needed=True)
+
+
+def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
+    """What is known about a job.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+
+    Returns
+    -------
+    dict, or list of dict for a list
+        Among others ``id``, ``state``, ``description``, ``context``, ``tasks`` and how many of them are ``done``,
+        ``submitted`` (local time), ``seconds`` (until its end, or until now), ``RNGkind``, ``RNGseed``, ``error``.
+
+    Raises
+    ------
+    RxJobError
+        When there is no such job.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxExec, rxGetJobInfo, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(abs, -1, timesToRun=3)
+    >>> rxWaitForJob(job)
+    'finished'
+    >>> info = rxGetJobInfo(job)
+    >>> info["description"], info["done"], info["context"]
+    ('rxExec abs: 3 tasks', 3, 'RxLocalSeq(wait=False)')
+    """
+    return _of_each(job, lambda one: one.info(), needed=True)
+
+
+def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
+    """Wait until a job has ended, whatever its end. Ctrl-C ends the waiting, not the job.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id; of a list, all are waited for, one after another.
+    timeout : float, optional
+        Seconds after which waiting for a job ends; default: none.
+
+    Returns
+    -------
+    str, or list of str for a list
+        The state then, see `rxGetJobStatus`; ``"running"`` or ``"queued"`` after a timeout.
+
+    Raises
+    ------
+    RxJobError
+        When there is no such job.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxExec, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     jobs = [rxExec(abs, -1), rxExec(abs, -2)]
+    >>> rxWaitForJob(jobs, timeout=60)
+    ['finished', 'finished']
+    """
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0):
+        raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
+    return _of_each(job, lambda one: one.wait(timeout), needed=True)
+
+
+def rxCancelJob(job: Any) -> bool | list[bool]:
+    """End a job and what it runs. What its tasks have given stays, for ``rxGetJobResults(job, partial=True)``.
+
+    Parameters
+    ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+
+    Returns
+    -------
+    bool, or list of bool for a list
+        True when the job was ended by this; False when it had ended before.
+
+    Raises
+    ------
+    RxJobError
+        When there is no such job.
+
+    Examples
+    --------
+    >>> import time
+    >>> from rxspark import RxLocalSeq, rxCancelJob, rxExec, rxGetJobStatus
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(time.sleep, 60)
+    >>> rxCancelJob(job), rxCancelJob(job), rxGetJobStatus(job)
+    (True, False, 'canceled')
+    """
+    return _of_each(job, lambda one: one.cancel(), needed=True)
+
+
+def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
+    """Remove what jobs have left: their results, and their files.
+
+    Parameters
+    ----------
+    jobs : RxJob, str, or list of them
+        Jobs, or their ids.
+    force : bool, default False
+        Also remove finished jobs whose results nobody has fetched, and end and remove those that still run.
+
+    Raises
+    ------
+    RxJobError
+        Without `force`: when a job is such a one; it is left alone.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxCleanupJobs, rxExec, rxGetJobStatus
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(abs, -1)
+    >>> rxCleanupJobs(job, force=True)
+    >>> rxGetJobStatus(job)
+    'missing'
+    """
+    if not isinstance(force, bool):
+        raise RxArgumentError(f"force={force!r}: force is True or False")
+    refused: list[RxJobError] = []
+    for one in map(_find, jobs) if _is_list(jobs) else [_find(jobs)]:
+        try:
+            if one is not None:
+                one.cleanup(force)
+        except RxJobError as problem:  # the others are removed all the same
+            refused.append(problem)
+    if refused:
+        raise refused[0]
+
+
+def rxGetJobs(
+    computeContext: ComputeContext | None = None,
+    exactMatch: bool = False,
+    startTime: datetime | None = None,
+    endTime: datetime | None = None,
+    states: str | Iterable[str] | None = None,
+) -> RxJobs:
+    """The jobs of this process.
+
+    Parameters
+    ----------
+    computeContext : ComputeContext, optional
+        Default the active one.
+    exactMatch : bool, default False
+        Only jobs that were submitted under exactly this context.
+    startTime, endTime : datetime, optional
+        Only jobs that were submitted in between; a time without a zone is local.
+    states : str or iterable of str, optional
+        Only jobs in one of these states, see `rxGetJobStatus`.
+
+    Returns
+    -------
+    RxJobs
+        A list, in the order in which they were submitted, that prints as a table.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxCleanupJobs, rxExec, rxGetJobs, rxWaitForJob
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(abs, -1)
+    >>> rxWaitForJob(job)
+    'finished'
+    >>> job in rxGetJobs(states="finished"), job in rxGetJobs(states=["queued", "running"])
+    (True, False)
+    >>> rxCleanupJobs(rxGetJobs(), force=True)
+    >>> rxGetJobs()
+    no jobs
+    """
+    context = rxGetComputeContext() if computeContext is None else computeContext
+    if not isinstance(context, ComputeContext):
+        raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
+    wanted = _known_states(states)
+    first, last = _moment("startTime", startTime), _moment("endTime", endTime)
+    found = RxJobs()
+    for _, job in sorted(known_jobs().items()):
+        info = job.info()
+        if (
+            (not exactMatch or info["context"] == repr(context))
+            and (first is None or first <= info["submitted"])
+            and (last is None or info["submitted"] <= last)
+            and (wanted is None or info["state"] in wanted)
+        ):
+            found.append(job)
+    return found
+
+
+def _known_states(states: Any) -> set[str] | None:
+    if states is None:
+        return None
+    wanted = [states] if isinstance(states, str) else list(states)
+    for state in wanted:
+        if state not in STATES:
+            guess = closest(state, STATES) if isinstance(state, str) else None
+            hint = f"did you mean {guess!r}?" if guess else f"the states are {', '.join(STATES)}"
+            raise RxArgumentError(f"states: {state!r} is no state of a job; {hint}")
+    return set(wanted)
+
+
+def _moment(name: str, value: Any) -> datetime | None:
+    if value is not None and not isinstance(value, datetime):
+        raise RxArgumentError(f"{name}={value!r}: {name} is a datetime, such as datetime(2026, 1, 31, 12)")
+    return None if value is None else value.astimezone()
+
+
+def _of_each(job: Any, ask: Callable[[Any], T], needed: bool = False) -> T | list[T] | Any:
+    """The answer of a job, or a list with that of each."""
+    find = _there if needed else _find
+    return [ask(find(one)) for one in job] if _is_list(job) else ask(find(job))
+
+
+def _is_list(job: Any) -> bool:
+    return isinstance(job, Iterable) and not isinstance(job, (str, RxJob))
+
+
+def _find(job: Any) -> RxJob | None:
+    """The job that is meant, None if there is none of that id."""
+    if isinstance(job, RxJob):
+        return job
+    if isinstance(job, str):
+        return known_jobs().get(job)
+    raise RxArgumentError(f"job={job!r}: job is what rxExec returned in a context with wait=False, or its id")
+
+
+def _there(job: Any) -> RxJob:
+    found = _find(job)
+    if found is None:
+        raise RxJobError(f"there is no job {job!r}: it was removed, or never there. rxGetJobs() lists those that are")
+    return found

@@ -1,0 +1,265 @@
+"""RxJob: what rxExec returns in a context that does not wait, and what rxGetJobs lists."""
+
+from __future__ import annotations
+
+import copy
+import html
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from rxspark.backends.base import Backend, plain_interrupts
+from rxspark.errors import RxCanceledError, RxError, RxJobError
+from rxspark.jobs.background import start
+from rxspark.jobs.job import Job, output_lines, relay
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED
+from rxspark.progress import Progress
+from rxspark.results import RxResults, gather, opened
+
+__all__ = ["RxJob", "RxJobs", "known_jobs", "submit"]
+
+# Seconds between looks at the progress of a job that is waited for.
+_LOOK = 0.5
+
+# Seconds for which `cancel` waits until the job has let go of its workers: Spark gives a busy one two to end by itself.
+_PATIENCE = 30.0
+
+_jobs: dict[str, RxJob] = {}
+"""The jobs of this process that have something to give, by id."""
+
+
+class RxJob:
+    """A job: a call of rxExec that runs, or ran, in the background.
+
+    Attributes
+    ----------
+    id : str
+        Its name, by which every function for jobs knows it too.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxElemArg, rxExec
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(pow, rxElemArg([2, 3]), 2)
+    >>> job.wait()
+    'finished'
+    >>> dict(job)
+    {0: 4, 1: 9}
+    >>> job.results()
+    [4, 9]
+    """
+
+    def __init__(self, source: Job) -> None:
+        self._source = source
+        self.id = source.record.id
+
+    def status(self) -> str:
+        """The state of the job, see `rxGetJobStatus`."""
+        return self._source.state
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until the job has ended, at most `timeout` seconds; gives its state, see `rxWaitForJob`."""
+        source, shown = self._source, 0
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with plain_interrupts(), Progress(source.record.facts.count, source.record.description) as progress:
+            while True:
+                left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+                ended = source.wait(max(0.0, left))
+                done = source.done
+                progress.add(done - shown)
+                shown = done
+                if ended or left < _LOOK:
+                    return source.state
+
+    def results(
+        self, partial: bool = False, consoleOutput: bool | None = None, autoCleanup: bool | None = None
+    ) -> RxResults:
+        """The results of the job once it has finished, see `rxGetJobResults`."""
+        return self._results(partial, consoleOutput, autoCleanup, stacklevel=2)
+
+    def _results(
+        self, partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
+    ) -> RxResults:
+        source, record = self._source, self._source.record
+        state = source.state
+        if state == MISSING or (state != FINISHED and not partial):
+            raise self._nothing_to_give(state)
+        envelopes = source.envelopes()
+        results = gather(record.facts, envelopes, stacklevel + 1)
+        if record.console_output if console_output is None else console_output:
+            for part in envelopes:
+                relay(part)
+        if state == FINISHED and not partial:
+            source.fetched = True
+            if record.auto_cleanup if auto_cleanup is None else auto_cleanup:
+                self._forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")
+        return results
+
+    def output(self) -> str:
+        """What the tasks that have finished wrote to their console, see `rxGetJobOutput`."""
+        if self._source.state == MISSING:
+            raise self._nothing_to_give(MISSING)
+        texts = {number: text for part in self._source.envelopes() for number, text in part.output.items()}
+        return "\n".join(output_lines(dict(sorted(texts.items()))))
+
+    def cancel(self) -> bool:
+        """End the job, and wait until its workers are free; whether it was to be ended, see `rxCancelJob`."""
+        done = self._source.cancel("rxCancelJob was called")
+        with plain_interrupts():
+            self._source.wait(_PATIENCE)
+        return done and self._source.state == CANCELED
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what the job has left, see `rxCleanupJobs`."""
+        state = self._source.state
+        if state == MISSING:
+            return
+        if state not in ENDED:
+            if not force:
+                raise RxJobError(
+                    f"{self.id} is {state}: end it first with rxCancelJob(job), or with rxCleanupJobs(job, force=True)"
+                )
+            self.cancel()
+        if state == FINISHED and not self._source.fetched and not force:
+            raise RxJobError(
+                f"{self.id} is finished and nobody has read its results: fetch them with rxGetJobResults(job), or "
+                f"remove them unread with rxCleanupJobs(job, force=True)"
+            )
+        self._forget("it was removed by rxCleanupJobs")
+
+    def info(self) -> dict[str, Any]:
+        """What is known about the job, see `rxGetJobInfo`."""
+        source, record = self._source, self._source.record
+        return {
+            "id": self.id,
+            "state": source.state,
+            "description": record.description,
+            "context": record.context,
+            "tasks": record.facts.count,
+            "done": source.done,
+            "user": record.user,
+            "host": record.host,
+            "submitted": datetime.fromtimestamp(record.created).astimezone(),
+            "seconds": round((source.ended or time.time()) - record.created, 3),
+            "RNGkind": record.facts.root.kind,
+            "RNGseed": record.facts.root.seed,
+            "autoCleanup": record.auto_cleanup,
+            "fetched": source.fetched,
+            "error": None if source.error is None else str(source.error),
+        }
+
+    def add_done_callback(self, callback: Callable[[RxJob], Any]) -> None:
+        """Call ``callback(job)`` once the job has ended, however it ended; at once if it has ended already.
+
+        The call comes from the thread that ran the job; what it raises is logged.
+
+        Examples
+        --------
+        >>> from rxspark import RxLocalSeq, rxExec
+        >>> with RxLocalSeq(wait=False):
+        ...     job = rxExec(abs, -1)
+        >>> job.wait()
+        'finished'
+        >>> job.add_done_callback(lambda job: print(job.status()))
+        finished
+        """
+        self._source.when_ended(lambda: callback(self))
+
+    def __iter__(self) -> Iterator[tuple[int, Any]]:
+        """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.
+
+        The value of a failed task is its `RxTaskError`. The results can still be fetched afterwards.
+        """
+        source, seen = self._source, 0
+        while True:
+            ended = source.state in ENDED  # asked first: what came before the end is then all there
+            for part in source.envelopes(seen):
+                seen += 1
+                yield from ((number, value if error is None else error) for number, value, error in opened(part))
+            if ended:
+                break
+            with plain_interrupts():
+                source.wait_for_more(seen, _LOOK)
+        if source.state != FINISHED:
+            raise self._nothing_to_give(source.state)
+
+    def __repr__(self) -> str:
+        return repr(RxJobs([self]))
+
+    def _repr_html_(self) -> str:
+        return RxJobs([self])._repr_html_()
+
+    def _forget(self, why: str) -> None:
+        self._source.forget(why)
+        _jobs.pop(self.id, None)
+
+    def _nothing_to_give(self, state: str) -> RxError:
+        """The error that says why there are no results, and what can be done."""
+        source = self._source
+        there = f"{source.done} of {source.record.facts.count} tasks have finished"
+        partial = "rxGetJobResults(job, partial=True) gives what is there"
+        if state == MISSING:
+            return RxJobError(f"{self.id} is missing: {source.error}")
+        if state == CANCELED:
+            return RxCanceledError(f"{self.id} was canceled: {source.error}; {there}. {partial}")
+        if state == FAILED and isinstance(source.error, RxError):
+            error = copy.copy(source.error)
+            error.add_note(f"{self.id} failed by this; {there}. {partial}")
+            return error
+        if state == FAILED:
+            return RxJobError(f"{self.id} failed: {type(source.error).__name__}: {source.error}; {there}. {partial}")
+        soon = " behind other jobs" if state == QUEUED else ""
+        return RxJobError(f"{self.id} is {state}{soon}; {there}. Wait for it with rxWaitForJob(job); {partial}")
+
+
+class RxJobs(list[RxJob]):
+    """Jobs, in the order in which they were submitted; prints as a table."""
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [job.info() for job in self]
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no jobs"
+        cells = [_TITLES, *(_cells(row) for row in self._rows())]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(_TITLES))]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{title}</th>" for title in _TITLES)
+        body = ""
+        for row in self._rows():
+            cells = [html.escape(cell) for cell in _cells(row)]
+            bar = f'<progress max="{max(row["tasks"], 1)}" value="{row["done"]}"></progress>'
+            cells[2] = f"{bar} {cells[2]}"
+            body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+        return f"<table><tr>{head}</tr>{body}</table>" if self else "<p>no jobs</p>"
+
+
+_TITLES = ["job", "state", "tasks", "submitted", "seconds", "description", "context"]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["id"],
+        row["state"],
+        f"{row['done']}/{row['tasks']}",
+        f"{row['submitted']:%Y-%m-%d %H:%M:%S}",
+        f"{row['seconds']:.1f}",
+        row["description"],
+        row["context"],
+    ]
+
+
+def submit(job: Job, backend: Backend) -> RxJob:
+    """Start a job in the background, and give its handle."""
+    job.detach()
+    handle = _jobs[job.record.id] = RxJob(job)
+    start(job, backend)
+    return handle
+
+
+def known_jobs() -> dict[str, RxJob]:
+    """The jobs of this process, by id."""
+    return dict(_jobs)
