@@ -60,6 +60,7 @@ from rxspark.results import RxNotFinished, RxResults
 from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
+from rxspark.worker.threads import setMKLthreads
 
 __version__ = "0.1.0"
 
@@ -122,4 +123,5 @@ __all__ = [
     "rxSparkConnect",
     "rxSparkDisconnect",
     "rxWaitForJob",
+    "setMKLthreads",
 ]

@@ -44,6 +44,9 @@ class ComputeContext:
         Seconds after which a task is stopped, native code included; its entry then holds an `RxTimeLimitError`.
         Default: the option of this name. With a limit the tasks run in child processes of the workers, which takes
         a third of a second to start, and they draw the same random numbers.
+    threadsPerTask : int, default 1
+        Threads that MKL, other BLAS libraries, OpenMP and numba use within one task. With more than one, fewer tasks
+        run at once in RxLocalParallel, and in Spark sessions that rxspark makes (it sets spark.task.cpus there).
     shareDir : str, optional
         A folder that this machine's workers can read, for the files of a call; default the system's temporary one.
 
@@ -65,17 +68,24 @@ class ComputeContext:
     packagesToLoad: tuple[str, ...] = ()
     shareDir: str | None = None
     taskTimeLimit: float | None = None
+    threadsPerTask: int = 1
 
     def __post_init__(self) -> None:
         name = type(self).__name__
         for flag in ("wait", "consoleOutput", "autoCleanup"):
             if not isinstance(getattr(self, flag), bool):
                 raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
+        self._check_count("threadsPerTask")
         if self.taskTimeLimit is not None and not is_seconds(self.taskTimeLimit):
             raise RxArgumentError(
                 f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"
             )
         object.__setattr__(self, "packagesToLoad", module_names(self.packagesToLoad, f"{name}(packagesToLoad=...)"))
+
+    def _check_count(self, name: str) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is a whole number of at least 1")
 
     def __repr__(self) -> str:
         """The call that makes this context, with what differs from the defaults."""
@@ -121,7 +131,7 @@ class RxLocalSeq(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
         As for every context, see `ComputeContext`.
 
     Examples
@@ -142,7 +152,7 @@ class RxLocalParallel(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
         As for every context, see `ComputeContext`.
 
     Examples
@@ -166,7 +176,7 @@ class RxForeachDoPar(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
         As for every context, see `ComputeContext`.
 
     Examples
@@ -202,7 +212,7 @@ class RxSpark(ComputeContext):
         Memory of each executor and of the driver, such as ``"4g"`` (spark.executor.memory, spark.driver.memory).
     extraSparkConfig : dict of str, optional
         Any other Spark settings. All settings count only where rxspark makes the session.
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
         As for every context, see `ComputeContext`.
 
     Examples
@@ -225,9 +235,8 @@ class RxSpark(ComputeContext):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("numExecutors", "executorCores"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise RxArgumentError(f"RxSpark({name}={value!r}): {name} is a whole number of at least 1")
+            if getattr(self, name) is not None:
+                self._check_count(name)
         config = self.extraSparkConfig
         if config is not None:
             if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
@@ -252,6 +261,7 @@ class RxSpark(ComputeContext):
             "spark.executor.cores": self.executorCores,
             "spark.executor.memory": self.executorMem,
             "spark.driver.memory": self.driverMem,
+            "spark.task.cpus": self.threadsPerTask if self.threadsPerTask > 1 else None,
         }
         return {name: str(value) for name, value in named.items() if value is not None} | dict(
             self.extraSparkConfig or {}

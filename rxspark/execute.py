@@ -196,6 +196,7 @@ class _Plan:
     packages: tuple[str, ...]
     once_per_node: bool
     time_limit: float | None
+    threads: int
 
 
 def _plan(
@@ -229,6 +230,7 @@ def _plan(
         (*context.packagesToLoad, *module_names(packages, "packagesToLoad")),
         once_per_node,
         rxGetOption("taskTimeLimit") if context.taskTimeLimit is None else context.taskTimeLimit,
+        context.threadsPerTask,
     )
 
 
@@ -362,6 +364,7 @@ def _ship(
         rxGetOption("consoleLimit"),
         stop_on_error,
         plan.time_limit,
+        plan.threads,
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
     description = f"rxExec {name}: {tasks.count} tasks"

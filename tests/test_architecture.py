@@ -143,7 +143,9 @@ def test_the_worker_loads_no_analysis_library() -> None:
 
 def test_public_names_are_complete_documented_and_typed() -> None:
     """`__all__` is sorted and complete; every public function has a docstring with an example, and type hints."""
-    public = {name for name in vars(rxspark) if name.lower().startswith("rx") or name == "ComputeContext"}
+    public = {
+        name for name in vars(rxspark) if name.lower().startswith("rx") or name in ("ComputeContext", "setMKLthreads")
+    }
     assert set(rxspark.__all__) == public - {"rxspark"}
     assert rxspark.__all__ == sorted(rxspark.__all__)
     for name in rxspark.__all__:
@@ -174,6 +176,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "options",
                 "results",
                 "share",
+                "worker.threads",
             )
         ),
     ],

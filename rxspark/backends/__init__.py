@@ -15,7 +15,8 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
         from rxspark.backends.local import BackgroundBackend
 
         # Console, random generators and environment belong to the whole process: one task after another, but not here.
-        return BackgroundBackend(context.shareDir, workers=1 if isinstance(context, RxLocalSeq) else None)
+        workers = 1 if isinstance(context, RxLocalSeq) else None
+        return BackgroundBackend(context.shareDir, context.threadsPerTask, workers)
     if isinstance(context, RxLocalSeq):
         from rxspark.backends.sequential import SequentialBackend
 
@@ -23,7 +24,7 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
     if isinstance(context, RxLocalParallel):
         from rxspark.backends.local import LocalBackend
 
-        return LocalBackend(context.shareDir)
+        return LocalBackend(context.shareDir, context.threadsPerTask)
     if isinstance(context, RxForeachDoPar):
         from rxspark.backends.foreach import ForeachBackend, ForeachInBackground
 

@@ -83,7 +83,7 @@ class ForeachInBackground(ForeachBackend):
         with joblib.parallel_config(**self._settings):
             if _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
                 workers = self.slots(len(work.partitions), work.options)
-                BackgroundBackend(self._share_dir, workers).run(work)
+                BackgroundBackend(self._share_dir, 1, workers).run(work)
             else:
                 super().run(work)
 

@@ -27,6 +27,8 @@ _IDLE = 300
 # Seconds between looks at `work.cancelled` while workers are busy.
 _POLL = 0.1
 
+_held = 0  # worker processes of the pool
+
 
 class LocalBackend:
     """One pool of processes for this process, made at the first call and kept."""
@@ -34,13 +36,14 @@ class LocalBackend:
     same_host = True
     partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
 
-    def __init__(self, share_dir: str | None) -> None:
+    def __init__(self, share_dir: str | None, threads: int) -> None:
         self._share_dir = share_dir
+        self._threads = threads
         self._executor: Any = None
         self.surroundings: Surroundings | None = here()
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        return max(1, min(tasks, _allowed()))
+        return max(1, min(tasks, _allowed() // self._threads))
 
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
@@ -66,6 +69,9 @@ class LocalBackend:
         return None
 
     def _pool(self, workers: int) -> Any:
+        global _held
+        if self._threads > 1:  # no more at once than there are cores for
+            _held = workers
         return _reusable_pool(workers)
 
 
@@ -76,16 +82,18 @@ class BackgroundBackend(LocalBackend):
     ----------
     share_dir : str or None
         Where files of the call go.
+    threads : int
+        Threads of each task.
     workers : int or None
         Worker processes; None: as many as option and machine allow.
     """
 
-    def __init__(self, share_dir: str | None, workers: int | None) -> None:
-        super().__init__(share_dir)
+    def __init__(self, share_dir: str | None, threads: int, workers: int | None) -> None:
+        super().__init__(share_dir, threads)
         self._workers = workers
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        return max(1, min(tasks, self._workers or _allowed()))
+        return min(super().slots(tasks, options), self._workers or tasks)
 
     def run(self, work: Work) -> None:
         try:
@@ -116,9 +124,6 @@ def _allowed() -> int:
     asked: int = rxGetOption("numCoresToUse")
     cores: int = loky.cpu_count()
     return cores if asked == -1 else min(asked, cores)
-
-
-_held = 0
 
 
 def _reusable_pool(workers: int) -> Any:

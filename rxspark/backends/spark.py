@@ -160,7 +160,8 @@ class SparkBackend:
         self._mailbox = _mailboxes[self._context]
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        return max(1, self._context.defaultParallelism)
+        cores = int(self._context.getConf().get("spark.task.cpus", "1"))  # of each slot
+        return max(1, self._context.defaultParallelism // cores)
 
     def nodes(self) -> list[str]:
         executors = list(self._context._jsc.sc().statusTracker().getExecutorInfos())

@@ -76,6 +76,8 @@ class Call:
     stop_on_error: bool = False
     time_limit: float | None = None
     """Seconds that one task may take."""
+    threads: int = 1
+    """Threads that the libraries of one task may use."""
     origin: str = field(default_factory=process_token)
     """The process that made the call; its own modules are left as they are."""
 

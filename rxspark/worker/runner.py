@@ -32,9 +32,10 @@ from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.parcels import Parcel
-from rxspark.worker.payload import Call, Partition
+from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.state import ProcessState
 from rxspark.worker.task import globals_of, running
+from rxspark.worker.threads import Threads
 
 __all__ = ["CallerInterrupt", "run_partition", "serve"]
 
@@ -106,7 +107,8 @@ def _run_tasks(
 
     modules.install(call)
     with (
-        ProcessState(call.surroundings, call.warning_filters) as state,
+        Threads(call.threads, worker=call.origin != process_token()) as threads,
+        ProcessState(call.surroundings, call.warning_filters, threads.variables) as state,
         Console(call.console_limit, call.log_level) as console,
         Streams(call.root) as streams,
         _Program(call, bundle) as program,
@@ -124,6 +126,7 @@ def _run_tasks(
                     streams.set_state(start.stream)
             _run_task(program, partition, index, number, envelopes)
             streams.settle()
+            threads.settle(envelopes.seconds[-1])
             state.settle(console.warned)
             if in_force != options:
                 in_force.update(options)

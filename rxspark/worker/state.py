@@ -44,14 +44,19 @@ def _rebuild_filters(portable: tuple[tuple[Any, ...], ...]) -> list[Any]:
 class ProcessState:
     """While entered, this process looks to its tasks as `surroundings` say; on exit, as it was before.
 
+    `variables` of the environment are this worker's own, whatever the caller's are.
+
     `settle` undoes what a task changed. It runs once a task, so it must be quick when there is nothing to undo:
     asking for the working directory and comparing the environment took 2 us, as long as all else around an empty
     task. Python's own audit events tell whether a task has touched them, by whatever name it called the functions;
     what compiled code changes behind Python's back is put back at the end of the partition.
     """
 
-    def __init__(self, surroundings: Surroundings | None, filters: tuple[tuple[Any, ...], ...]) -> None:
+    def __init__(
+        self, surroundings: Surroundings | None, filters: tuple[tuple[Any, ...], ...], variables: dict[str, str]
+    ) -> None:
         self._surroundings = surroundings
+        self._variables = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
         self._portable_filters = filters
 
     def __enter__(self) -> ProcessState:
@@ -62,7 +67,7 @@ class ProcessState:
         self._before = self._snapshot()
         _make_paths_absolute()
         if self._surroundings and self._surroundings.host == socket.gethostname():
-            _set_environment({**environment(), **self._surroundings.environ})
+            _set_environment({**environment(), **self._surroundings.environ, **self._variables})
             sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
             if self._surroundings.cwd not in (None, working_directory()):
                 os.chdir(self._surroundings.cwd)

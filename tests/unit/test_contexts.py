@@ -18,6 +18,7 @@ from rxspark import (
     rxOptions,
     rxSetComputeContext,
 )
+from rxspark.backends.local import LocalBackend
 
 CONTEXTS = [
     RxLocalSeq(),
@@ -136,3 +137,13 @@ def test_a_limit_is_a_length_of_time(limit):
         RxLocalSeq(taskTimeLimit=limit)
     with pytest.raises(RxArgumentError, match="taskTimeLimit"):
         rxOptions(taskTimeLimit=limit)
+
+
+def test_threads_and_slots_go_together():
+    """With two threads a task half as many tasks run at once: in worker processes, and in sessions of our own."""
+    assert RxSpark(threadsPerTask=2).settings() == {"spark.task.cpus": "2"}
+    assert RxSpark().settings() == {}
+    cores = LocalBackend(None, threads=1).slots(1000, {})
+    assert LocalBackend(None, threads=2).slots(1000, {}) == max(1, cores // 2)
+    with pytest.raises(RxArgumentError, match=r"threadsPerTask=0.*at least 1"):
+        RxLocalParallel(threadsPerTask=0)
