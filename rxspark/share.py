@@ -9,11 +9,10 @@ from typing import Any
 
 from rxspark.contexts import RxSpark, rxGetComputeContext
 from rxspark.errors import RxArgumentError
-from rxspark.filesystem import resolve
-from rxspark.places import Place
-from rxspark.sharing.carriers import upload
+from rxspark.filesystem import resolve, share_folder
+from rxspark.sharing.folder import remove_there, write_there
 from rxspark.sharing.handle import Shared
-from rxspark.sharing.host import remove, write_here
+from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Parcel
 
@@ -78,17 +77,16 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
 
 def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[Parcel, str, Callable[[], None]]:
     context = rxGetComputeContext()
-    folder = path if path is not None else context.hdfsShareDir if isinstance(context, RxSpark) else None
-    place = None if folder is None else resolve(folder, "path")
-    if place is None or place.start == "":
-        file = write_here(bundle, context.shareDir if place is None else place.path)
-        return file, os.path.dirname(file.path), partial(remove, file)
-    remote, parcel = upload(bundle, place)
-    return parcel, str(remote.parent), partial(_remove_remote, remote)
-
-
-def _remove_remote(place: Place) -> None:
-    place.fs.rm_file(place.path)
+    place = resolve(path, "path") if path is not None else None
+    if place is None and isinstance(context, RxSpark):
+        share = share_folder(context)
+    else:
+        share = place if place and place.start else None  # a URL
+    if share is not None:
+        remote, parcel = write_there(bundle, share)
+        return parcel, str(remote.parent), partial(remove_there, remote)
+    file = write_here(bundle, place.path if place else context.shareDir)
+    return file, os.path.dirname(file.path), partial(remove_here, file)
 
 
 def _in_process(owner: int, remover: Callable[[], None]) -> None:

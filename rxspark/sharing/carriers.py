@@ -6,25 +6,21 @@ this host; by a folder that all hosts reach; or as the engine itself carries lar
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 from types import TracebackType
 from typing import Self
 
 from rxspark.options import rxGetOption
-from rxspark.places import Place, told
-from rxspark.sharing.host import remove, write_here
+from rxspark.places import Place
+from rxspark.sharing.folder import remove_there, write_there
+from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.parcels import Fetched, InFile, Inline, Parcel
-from rxspark.worker.payload import process_token
+from rxspark.worker.parcels import InFile, Inline, Parcel
 
-__all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline", "upload"]
+__all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline"]
 
 WORTH_A_FILE = 1 << 20
 """Bytes below which a bundle for other hosts travels inside the task description, which goes to each executor once: a
 file would cost some 50 ms of writing and fetching. PySpark draws the same line."""
-
-_numbers = itertools.count(1)
 
 
 def inline(bundle: Bundle) -> Inline:
@@ -68,7 +64,7 @@ class OnThisHost(Carrier):
 
     def __exit__(self, *_: object) -> None:
         for file in self._written:
-            remove(file)
+            remove_here(file)
 
     def _carry(self, bundle: Bundle) -> Parcel:
         file = write_here(bundle, self._share_dir)
@@ -87,23 +83,9 @@ class ByFolder(Carrier):
 
     def __exit__(self, *_: object) -> None:
         for place in self._written:
-            # Whatever kept the call from its end, it comes first; the file is one of a folder for temporary ones.
-            with contextlib.suppress(OSError):
-                place.fs.rm_file(place.path)
+            remove_there(place)
 
     def _carry(self, bundle: Bundle) -> Parcel:
-        place, parcel = upload(bundle, self._folder)
+        place, parcel = write_there(bundle, self._folder)
         self._written.append(place)
         return parcel
-
-
-def upload(bundle: Bundle, folder: Place) -> tuple[Place, Fetched]:
-    """Write a bundle to a folder that all hosts reach."""
-    name = f"{process_token()}-{next(_numbers)}.bundle"
-    place = folder / "rxspark-shared" / name
-    with told(place):
-        place.fs.makedirs(place.parent.path, exist_ok=True)
-        with place.fs.open(place.path, "wb") as file:
-            bundle.write(file)
-        size = int(place.fs.info(place.path)["size"])
-    return place, Fetched(str(place), name, size)

@@ -25,7 +25,7 @@ from rxspark.worker.hostcache import lock, private_folder
 from rxspark.worker.parcels import InFile
 from rxspark.worker.payload import process_token
 
-__all__ = ["remove", "write_here"]
+__all__ = ["remove_here", "write_here"]
 
 # Where files go without a `shareDir`: the system's temporary folder, or where that has no room, memory.
 _MEMORY = "/dev/shm"
@@ -55,7 +55,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
     return InFile(str(path))
 
 
-def remove(file: InFile) -> None:
+def remove_here(file: InFile) -> None:
     """Remove a file; who has mapped it goes on reading it."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(file.path)

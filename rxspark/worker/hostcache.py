@@ -74,9 +74,11 @@ def fetched(url: str, name: str, size: int) -> str:
 
 
 def _base() -> str:
-    """Where the files of a Spark application on this host belong: YARN, and others, remove them with it."""
-    folders = os.environ.get("LOCAL_DIRS") or os.environ.get("SPARK_LOCAL_DIRS") or tempfile.gettempdir()
-    return folders.split(",")[0]
+    """Where all executors of an application on this host find the same files: on YARN they are removed with it.
+
+    Not SPARK_LOCAL_DIRS, which is a folder of each executor.
+    """
+    return os.environ.get("LOCAL_DIRS", "").split(",")[0] or tempfile.gettempdir()
 
 
 def _sweep(folder: Path) -> None:
