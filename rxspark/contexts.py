@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rxspark.options import is_seconds
 from rxspark.worker.task import current_task
 
 __all__ = [
+    "ENVIRONMENT",
     "ComputeContext",
     "RxForeachDoPar",
     "RxLocalParallel",
@@ -23,6 +25,10 @@ __all__ = [
     "rxGetComputeContext",
     "rxSetComputeContext",
 ]
+
+
+ENVIRONMENT = "environment"
+"""The folder, where an executor works, in which it unpacks the Python environment that travels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,6 +216,13 @@ class RxSpark(ComputeContext):
         Cores of each executor (spark.executor.cores).
     executorMem, driverMem : str, optional
         Memory of each executor and of the driver, such as ``"4g"`` (spark.executor.memory, spark.driver.memory).
+    executorOverheadMem : str, optional
+        What each executor has beside that for Python, NumPy and pandas (spark.executor.memoryOverhead).
+    queue : str, optional
+        The YARN queue that the application runs in (spark.yarn.queue).
+    pythonEnv : str, optional
+        The Python environment of the executors: the URL of an archive that ``python -m rxspark pack`` has made.
+        Default: the interpreter that PYSPARK_PYTHON names, else the path of this one, which must exist on all nodes.
     extraSparkConfig : dict of str, optional
         Any other Spark settings. All settings count only where rxspark makes the session.
     wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
@@ -230,6 +243,9 @@ class RxSpark(ComputeContext):
     executorCores: int | None = None
     executorMem: str | None = None
     driverMem: str | None = None
+    executorOverheadMem: str | None = None
+    queue: str | None = None
+    pythonEnv: str | None = None
     extraSparkConfig: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -237,6 +253,19 @@ class RxSpark(ComputeContext):
         for name in ("numExecutors", "executorCores"):
             if getattr(self, name) is not None:
                 self._check_count(name)
+        for name in ("executorMem", "driverMem", "executorOverheadMem"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and re.fullmatch(r"(?i)[1-9]\d*[kmgt]b?", value)):
+                raise RxArgumentError(
+                    f"RxSpark({name}={value!r}): {name} is an amount of memory such as '4g' or '700m'"
+                )
+        if self.queue is not None and not (isinstance(self.queue, str) and self.queue.strip()):
+            raise RxArgumentError(f"RxSpark(queue={self.queue!r}): queue is the name of a YARN queue")
+        archive = self.pythonEnv
+        if archive is not None and not (isinstance(archive, str) and archive.endswith((".tar.gz", ".tgz", ".zip"))):
+            raise RxArgumentError(
+                f"RxSpark(pythonEnv={archive!r}): pythonEnv is the URL of a .tar.gz that `python -m rxspark pack` made"
+            )
         config = self.extraSparkConfig
         if config is not None:
             if not isinstance(config, Mapping) or not all(isinstance(key, str) for key in config):
@@ -262,6 +291,9 @@ class RxSpark(ComputeContext):
             "spark.executor.memory": self.executorMem,
             "spark.driver.memory": self.driverMem,
             "spark.task.cpus": self.threadsPerTask if self.threadsPerTask > 1 else None,
+            "spark.executor.memoryOverhead": self.executorOverheadMem,
+            "spark.yarn.queue": self.queue,
+            "spark.archives": self.pythonEnv and f"{self.pythonEnv}#{ENVIRONMENT}",
         }
         return {name: str(value) for name, value in named.items() if value is not None} | dict(
             self.extraSparkConfig or {}

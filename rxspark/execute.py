@@ -143,10 +143,10 @@ def rxExec(
         return gather(_facts(plan, root), [], stacklevel=2)
 
     backend = backend_for(context, background=not context.wait)
-    backend.prepare(root.kind)
     if oncePerElem:
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
     work = _ship(plan, root, objects, options, stop_on_error, backend)
+    backend.prepare(root.kind, work.modules)
     facts = _facts(plan, root)
     job = Job(
         backend,
@@ -370,7 +370,15 @@ def _ship(
     description = f"rxExec {name}: {tasks.count} tasks"
     bundle = Bundle([pickle.dumps(call, 5), *program])
     return Work(
-        call_id, description, bundle, partitions, parts, plan.once_per_node, options=options, shared=shipper.handles
+        call_id,
+        description,
+        bundle,
+        partitions,
+        parts,
+        shipper.modules.needed(plan.function, sources) | set(plan.packages) - set(sources),
+        plan.once_per_node,
+        options=options,
+        shared=shipper.handles,
     )
 
 

@@ -66,7 +66,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
             return self._shipper.handed_over(obj)
         if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
             return reduce_array(obj)
-        self._shipper.modules.note(obj)
+        self._shipper.modules.note(obj, _found_by_name)
         return super().reducer_override(obj)
 
     def _reduce_code(self, code: CodeType) -> Any:

@@ -8,6 +8,7 @@ from or import, and what these import in turn.
 from __future__ import annotations
 
 import ast
+import contextlib
 import dis
 import hashlib
 import importlib.machinery
@@ -15,7 +16,7 @@ import importlib.util
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -30,18 +31,22 @@ class UserModules:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
+        self._by_name: set[str] = set()
         self._codes: set[CodeType] = set()
 
     def note_name(self, name: str) -> None:
         """Take note of a module that the workers will import."""
         self._names.add(name)
 
-    def note(self, obj: Any) -> None:
-        """Take note of an object that is being pickled."""
+    def note(self, obj: Any, by_name: Callable[[Any], bool]) -> None:
+        """Take note of an object that is being pickled: by its name only, or with all that it is."""
         if isinstance(obj, ModuleType):
             self._names.add(obj.__name__)
+            self._by_name.add(obj.__name__)
         elif isinstance(obj, (FunctionType, type)):
             self._names.add(obj.__module__ or "")
+            if by_name(obj):
+                self._by_name.add(obj.__module__)
             if isinstance(obj, FunctionType):
                 self._codes.add(obj.__code__)
 
@@ -68,6 +73,23 @@ class UserModules:
                 found.setdefault(part, NAMESPACE)
         return found
 
+    def needed(self, function: Any, sources: dict[str, ModuleSource]) -> frozenset[str]:
+        """The installed packages without which the function surely fails on a worker: the names of their modules.
+
+        Those that unpickling imports, those that the function imports before it does anything else, and those that
+        the user's modules which come with them import. What is imported later, or under conditions, may not be needed.
+        """
+        needed: set[str] = set()
+        waiting = {name for name in self._by_name if name in sources or _installed(name.partition(".")[0])}
+        waiting |= set(_imported_at_once(getattr(function, "__code__", None)))
+        while waiting:
+            for part in set(_with_packages(waiting.pop())) - needed:
+                needed.add(part)
+                if part in sources:
+                    waiting |= _imported_at_head(sources[part], part)
+        tops = {name.partition(".")[0] for name in needed}
+        return frozenset(top for top in tops - set(sources) if not _comes_with_us(top))
+
     @staticmethod
     def digest(sources: dict[str, ModuleSource]) -> str:
         """A name for this state of all the sources together."""
@@ -89,10 +111,15 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(folder + os.sep for folder in folders)
 
 
+def _comes_with_us(top: str) -> bool:
+    """Whether a top-level name is Python's own, the program's or rxspark."""
+    return top in ("", "__main__", "rxspark") or top in sys.stdlib_module_names or top in sys.builtin_module_names
+
+
 @lru_cache(maxsize=4096)
 def _installed(top: str) -> bool:
     """Whether a top-level name is no business of ours: Python's, rxspark's, or in a site-packages folder."""
-    if top in ("", "__main__", "rxspark") or top in sys.stdlib_module_names or top in sys.builtin_module_names:
+    if _comes_with_us(top):
         return True
     file = _file_of(top)
     if file is None:
@@ -137,16 +164,33 @@ def _imported_by_source(source: bytes, name: str, package: bool) -> Iterator[str
     except SyntaxError:  # the worker's import will say so
         return
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = name.split(".") if package else name.split(".")[:-1]
-                above = parents[: len(parents) - node.level + 1]
-                base = ".".join([*above, base] if base else above)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+        yield from _imported_by(node, name, package)
+
+
+def _imported_by(node: ast.AST, name: str, package: bool) -> Iterator[str]:
+    """The names that a statement of a module imports, if it is an import."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        base = node.module or ""
+        if node.level:
+            parents = name.split(".") if package else name.split(".")[:-1]
+            above = parents[: len(parents) - node.level + 1]
+            base = ".".join([*above, base] if base else above)
+        yield base
+        yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@lru_cache(maxsize=1024)
+def _imported_at_head(module: ModuleSource, name: str) -> frozenset[str]:
+    """What a module imports under no condition, before it calls anything by a statement of its own."""
+    found: set[str] = set()
+    with contextlib.suppress(SyntaxError):
+        for node in ast.parse(module.source).body:
+            if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
+                break
+            found |= set(_imported_by(node, name, module.package))
+    return frozenset(found)
 
 
 def _imported_by_code(code: CodeType) -> Iterator[str]:
@@ -156,3 +200,24 @@ def _imported_by_code(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _imported_by_code(constant)
+
+
+# What import statements at the head of a function compile to; a `try` begins with a NOP.
+_HEAD = {
+    *("RESUME", "CACHE", "COPY_FREE_VARS", "MAKE_CELL", "LOAD_CONST", "LOAD_SMALL_INT", "IMPORT_NAME"),
+    *("IMPORT_FROM", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "POP_TOP", "SWAP"),
+}
+
+
+def _imported_at_once(code: CodeType | None) -> Iterator[str]:
+    """The top-level names of absolute imports at the head of a function, before a call, a branch or a try."""
+    if code is None:
+        return
+    level = None
+    before = None
+    for step in dis.get_instructions(code):
+        if step.opname not in _HEAD:
+            return
+        if step.opname == "IMPORT_NAME" and level == 0:
+            yield str(step.argval).partition(".")[0]
+        level, before = before, step.argval

@@ -28,14 +28,15 @@ LAYERS = [
     ["backends"],
     ["jobs"],
     ["execute"],
-    ["nodes", "sparkapp", "hadoop", "share"],
+    ["nodes", "sparkapp", "hadoop", "share", "packing"],
+    ["__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 # Libraries that only these files may name: each has one door.
 DOORS = {
-    "pyspark": {"backends/spark.py", "backends/spark_session.py"},
-    "py4j": {"backends/spark.py", "backends/spark_session.py"},
+    "pyspark": {"backends/spark.py", "backends/spark_session.py", "backends/preflight.py", "backends/yarn.py"},
+    "py4j": {"backends/spark.py", "backends/spark_session.py", "backends/preflight.py", "backends/yarn.py"},
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},
     "loky": {"backends/local.py"},

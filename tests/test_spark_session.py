@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import platform
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.spark
 
@@ -295,3 +301,50 @@ except RxContextError as error:
         PATH=str(tmp_path),
     )
     assert lines == ["True True"]
+
+
+REFUSED = """
+def called(x):
+    raise SystemExit("launched")
+config = {"spark.ui.enabled": False, "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+try:
+    with RxSpark(master="local-cluster[1,1,1024]", extraSparkConfig=config):
+        rxExec(called, 1)
+except RxError as error:
+    print(type(error).__name__)
+    print(error)
+rxSparkDisconnect()
+"""
+
+
+def refused(python: Path) -> list[str]:
+    """What a call is told whose executors have another Python."""
+    return said(f'os.environ["PYSPARK_PYTHON"] = {str(python)!r}' + REFUSED, PYTHONPATH=str(ROOT))
+
+
+def test_executors_without_numpy_are_refused_before_launch(tmp_path: Path) -> None:
+    """A table shows what the executors have beside what the driver has."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    kind, told, names, driver, executor, fix = refused(tmp_path / "bare" / "bin" / "python")
+    assert (kind, told) == ("RxMissingError", "executors lack cloudpickle and numpy:")
+    assert names.split() == ["python", "numpy", "cloudpickle", "pandas", "pyarrow", "mkl_random"]
+    assert driver.split()[:3] == ["driver", platform.python_version(), numpy.__version__]
+    assert executor.split()[1:] == [platform.python_version(), *["missing"] * 5]
+    assert "pythonEnv" in fix
+
+
+def test_executors_with_another_minor_version_are_refused_before_launch() -> None:
+    """Both versions are told, in the same table."""
+    found = [shutil.which(f"python3.{n}") for n in range(9, 20)]
+    found += glob.glob(os.path.join(sys.base_prefix, "..", "3.*", "bin", "python3"))
+    for python in filter(None, found):
+        told = subprocess.run([python, "--version"], capture_output=True, text=True)
+        version = told.stdout.removeprefix("Python ").rpartition(".")[0]
+        if told.returncode == 0 and version in {f"3.{n}" for n in range(9, 20) if n != sys.version_info.minor}:
+            break
+    else:
+        pytest.skip("this machine has no Python of another minor version")
+    kind, told, _, driver, executor, _ = refused(Path(python))
+    assert (kind, told) == ("RxContextError", "executors have another Python than the driver:")
+    assert driver.split()[1] == platform.python_version()
+    assert executor.split()[1] == version

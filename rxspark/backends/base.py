@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +37,8 @@ class Work:
     partitions: list[Bundle]
     numbers: list[range]
     """The tasks of each partition."""
+    modules: frozenset[str] = frozenset()
+    """Modules that the workers must have."""
     once_per_node: bool = False
     attempt: int = 0
     deliver: Callable[[bytes], None] = field(default=_nobody)
@@ -73,8 +75,12 @@ class Backend(Protocol):
     def nodes(self) -> list[str]:
         """The names of the machines that run tasks, sorted."""
 
-    def prepare(self, kind: str) -> None:
-        """Make sure that the workers can draw random numbers of a kind; RxMissingError names the host that cannot."""
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
+        """Make sure that the workers can draw random numbers of a kind, and have modules.
+
+        RxMissingError names what is missing and the host that lacks it. Workers in this process's own environment have
+        what it has, and are not asked.
+        """
 
     def run(self, work: Work) -> None:
         """Run the partitions and deliver the envelopes of each; return when no more will come.

@@ -6,7 +6,7 @@ import inspect
 import socket
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
@@ -42,7 +42,7 @@ class ForeachBackend:
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
 
-    def prepare(self, kind: str) -> None:
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -48,7 +48,7 @@ class LocalBackend:
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
 
-    def prepare(self, kind: str) -> None:
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:

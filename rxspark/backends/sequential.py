@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -35,7 +35,7 @@ class SequentialBackend:
     def nodes(self) -> list[str]:
         return [socket.gethostname()]
 
-    def prepare(self, kind: str) -> None:
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:

@@ -10,26 +10,25 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import re
 import socket
 import stat
 import threading
-import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
 from pyspark.accumulators import AccumulatorParam
+from pyspark.errors import PySparkException
 
 from rxspark.backends.base import Work, here, plain_interrupts
+from rxspark.backends.preflight import Preflight, java_text, start_problem
 from rxspark.backends.spark_session import Application, has_ended
 from rxspark.contexts import RxSpark
-from rxspark.errors import RxCanceledError, RxContextError, RxMissingError
+from rxspark.errors import RxCanceledError, RxContextError
 from rxspark.filesystem import share_folder
-from rxspark.rng.kinds import KINDS, require
+from rxspark.places import open_place
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import InFile, Parcel
@@ -71,12 +70,11 @@ class _Letters(AccumulatorParam[Update]):
 class _Mailbox:
     """What we keep for an application: above all its one accumulator, which PySpark's registry keeps for ever."""
 
-    def __init__(self, context: SparkContext) -> None:
+    def __init__(self, application: Application) -> None:
         self._owners: dict[str, Callable[[bytes], None]] = {}
-        self.libraries: set[str] = set()
-        """Libraries of random numbers that the executors are known to have."""
-        self.letters = context.accumulator([], _Letters(self._deliver))
-        self.fair = context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
+        self.preflight = Preflight(application.context, application.local)
+        self.letters = application.context.accumulator([], _Letters(self._deliver))
+        self.fair = application.context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
         self._pools: set[str] = set()
         self.running: set[str] = set()
         """The calls that Spark runs now, by id."""
@@ -156,8 +154,11 @@ class SparkBackend:
         self.surroundings: Surroundings | None = here() if application.local else None
         with _submitting:
             if self._context not in _mailboxes:
-                _mailboxes[self._context] = _Mailbox(self._context)
+                _mailboxes[self._context] = _Mailbox(application)
         self._mailbox = _mailboxes[self._context]
+        self._mailbox.preflight.executors()
+        here_only = open_place(context.shareDir) if context.shareDir and application.local else None
+        self._mailbox.preflight.folder(self._share_folder or here_only)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         cores = int(self._context.getConf().get("spark.task.cpus", "1"))  # of each slot
@@ -170,15 +171,9 @@ class SparkBackend:
             hosts.remove(str(self._context.getConf().get("spark.driver.host")))
         return sorted(set(hosts))
 
-    def prepare(self, kind: str) -> None:
-        library = KINDS[kind].library
-        if self._local or library == "NumPy" or library in self._mailbox.libraries:
-            return
-        slots = self.slots(1, {})
-        found = self._context.parallelize(range(slots), slots).mapPartitionsWithIndex(partial(_lacking, kind)).collect()
-        for problem in found:
-            raise problem
-        self._mailbox.libraries.add(library)
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
+        self._mailbox.preflight.kind(kind)
+        self._mailbox.preflight.modules(modules)
 
     def run(self, work: Work) -> None:
         outcome: list[BaseException] = []
@@ -229,13 +224,13 @@ class SparkBackend:
         """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
         if has_ended(self._context):
             raise RxContextError(_STOPPED) from error
-        if not isinstance(error, Py4JJavaError):
+        if not isinstance(error, (Py4JJavaError, PySparkException)):
             raise error
-        told = str(error.java_exception)
+        told = java_text(error)
         reason = next((line for line in told.splitlines() if line.strip()), told)
         # Our runner raises no error of the user's, so it is the worker's set-up.
-        if "PythonException" in told or "Error from python worker" in told:
-            raise RxContextError(f"the executors could not start rxspark's tasks: {_python_part(told)}") from error
+        if any(sign in told for sign in _NO_START):
+            raise start_problem(told) from error
         if "cancelled" in told:
             raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
         if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
@@ -320,35 +315,14 @@ def _arrived(call: Parcel | Broadcast[Any]) -> Parcel:
     return parcel
 
 
+# What Spark says when the Python on an executor did not come to run our code.
+_NO_START = ("PythonException", "exception was thrown from the Python worker", "Error from python worker")
+
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the
 # driver has for them; those that it had delivered by then are here.
 _WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", "spark.driver.maxResultSize")
 
-# Seconds for which each slot is kept while executors are looked at, so that Spark fills all of them.
-_HOLD = 0.1
-
-
-def _lacking(kind: str, index: int, slots: Iterable[int]) -> Iterator[RxMissingError]:
-    """On an executor: what it lacks for random numbers of a kind."""
-    list(slots)
-    time.sleep(_HOLD)
-    try:
-        require(kind)
-    except RxMissingError as problem:
-        return iter([problem])
-    return iter(())
-
-
 _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
-
-
-def _python_part(told: str) -> str:
-    """The last line of the Python traceback inside a JVM message."""
-    start = told.find("Traceback (most recent call last)")
-    lines = [
-        line.strip() for line in told[max(start, 0) :].splitlines() if line.strip() and not line.startswith("\tat ")
-    ]
-    return next((line for line in lines if re.match(r"[\w.]*(Error|Exception)(:|$)", line)), lines[0])
 
 
 def _acknowledge_quickly() -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import logging
 import os
 import re
+import shlex
 import sys
 import tempfile
 import threading
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rxspark.backends.java import java_problem
-from rxspark.contexts import RxSpark
-from rxspark.errors import RxContextError
+from rxspark.backends.yarn import jars_archive
+from rxspark.contexts import ENVIRONMENT, RxSpark
+from rxspark.errors import RxContextError, RxMissingError
+from rxspark.filesystem import share_folder
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -147,20 +152,51 @@ def _new_context(context: RxSpark) -> SparkContext:
     problem = java_problem(pyspark.__version__)
     if problem is not None:
         raise RxContextError(problem)
-    # Unset, Spark starts whatever "python3" the path has, although this process runs in an environment of its own.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     master = context.master or _master_from_elsewhere()
     if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit's JVM is there, and knows it
         master = _LOCAL_MASTER
         logger.warning("no Spark session is active: starting one on the cores of this machine")
     builder = SparkSession.builder.appName("rxspark")
     builder = builder.master(master) if master else builder
-    for name, value in {**_defaults(master or ""), **context.settings()}.items():
+    for name, value in {**_defaults(master or ""), **_on_yarn(context, master or ""), **context.settings()}.items():
         builder = builder.config(name, value)
     try:
-        return builder.getOrCreate().sparkContext
+        with _executors_python(context.pythonEnv):
+            return builder.getOrCreate().sparkContext
     except Exception as error:
         raise RxContextError(f"no Spark session with master {master!r} could be started: {error}") from error
+
+
+@contextlib.contextmanager
+def _executors_python(archive: str | None) -> Iterator[None]:
+    """Tell the session that starts which Python its executors run: that in the archive, else one like this.
+
+    Without a word Spark starts whatever "python3" the path has, although this process has an environment of its own.
+    """
+    if archive is None:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        yield
+        return
+    before = os.environ.get("PYSPARK_PYTHON")
+    os.environ["PYSPARK_PYTHON"] = f"./{ENVIRONMENT}/bin/python"
+    try:
+        yield
+    finally:
+        os.environ.pop("PYSPARK_PYTHON")
+        if before is not None:
+            os.environ["PYSPARK_PYTHON"] = before
+
+
+def _on_yarn(context: RxSpark, master: str) -> dict[str, str]:
+    """Where executors on YARN find Spark's jars, unless somebody has said; without it each start uploads 400 MB."""
+    names = ("spark.yarn.jars", "spark.yarn.archive")
+    if not master.startswith("yarn") or any(name in context.settings() or _elsewhere(name) for name in names):
+        return {}
+    try:
+        return {"spark.yarn.archive": jars_archive(share_folder(context))}
+    except RxMissingError as error:
+        logger.warning("Spark uploads its jars at this start and each next one: %s", error)
+        return {}
 
 
 def _defaults(master: str) -> dict[str, str]:
@@ -186,6 +222,14 @@ def _master_from_elsewhere() -> str | None:
     submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
     if "--master" in submitted[:-1]:
         return submitted[submitted.index("--master") + 1]
+    return _elsewhere("spark.master")
+
+
+def _elsewhere(wanted: str) -> str | None:
+    """What spark-submit's arguments or a spark-defaults.conf give a setting."""
+    for word in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
+        if word.startswith(f"{wanted}="):
+            return word.partition("=")[2]
     home = os.environ.get("SPARK_HOME")
     folder = os.environ.get("SPARK_CONF_DIR") or (os.path.join(home, "conf") if home else None)
     defaults = Path(folder, "spark-defaults.conf") if folder else None
@@ -193,7 +237,7 @@ def _master_from_elsewhere() -> str | None:
         return None
     for line in defaults.read_text().splitlines():
         name, _, value = line.strip().replace("=", " ", 1).partition(" ")
-        if name == "spark.master":
+        if name == wanted:
             return value.strip()
     return None
 

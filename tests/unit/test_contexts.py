@@ -53,12 +53,24 @@ def test_what_a_context_was_made_from_does_not_matter_any_more():
 
 def test_settings_of_spark():
     """Named arguments are Spark settings, which extraSparkConfig may overrule; True is "true"."""
-    context = RxSpark(numExecutors=2, executorCores=3, executorMem="1g", driverMem="2g", extraSparkConfig={"a": True})
+    context = RxSpark(
+        numExecutors=2,
+        executorCores=3,
+        executorMem="1g",
+        driverMem="2g",
+        executorOverheadMem="512m",
+        queue="research",
+        pythonEnv="hdfs:///share/env.tar.gz",
+        extraSparkConfig={"a": True},
+    )
     assert context.settings() == {
         "spark.executor.instances": "2",
         "spark.executor.cores": "3",
         "spark.executor.memory": "1g",
         "spark.driver.memory": "2g",
+        "spark.executor.memoryOverhead": "512m",
+        "spark.yarn.queue": "research",
+        "spark.archives": "hdfs:///share/env.tar.gz#environment",
         "a": "true",
     }
 
@@ -70,6 +82,11 @@ def test_settings_of_spark():
         (lambda: RxLocalSeq(packagesToLoad=["a b"]), "'a b'"),
         (lambda: RxSpark(numExecutors=0), "numExecutors=0"),
         (lambda: RxSpark(executorCores=True), "executorCores=True"),
+        (lambda: RxSpark(executorMem="4 g"), "executorMem='4 g'"),
+        (lambda: RxSpark(driverMem=4), "driverMem=4"),
+        (lambda: RxSpark(executorOverheadMem="1024"), "executorOverheadMem='1024'"),
+        (lambda: RxSpark(queue=""), "queue=''"),
+        (lambda: RxSpark(pythonEnv="/opt/venv"), "pythonEnv='/opt/venv'"),
         (lambda: RxSpark(extraSparkConfig=[1]), "extraSparkConfig="),
         (lambda: rxSetComputeContext("sparc"), "did you mean 'spark'"),
         (lambda: rxSetComputeContext("hadoop"), "one of local"),

@@ -1,0 +1,48 @@
+"""``python -m rxspark COMMAND``: what is done from a shell; each command is a function of this table."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from rxspark.errors import RxError
+from rxspark.packing import pack
+
+__all__ = ["main"]
+
+
+def _pack(arguments: list[str]) -> int:
+    """Pack this Python environment for executors, and print where the archive is."""
+    parser = argparse.ArgumentParser(prog="python -m rxspark pack", description=_pack.__doc__)
+    parser.add_argument("packages", nargs="*", help="packages, with all that they require; default all but PySpark")
+    parser.add_argument("--to", default=".", help="folder or URL, such as hdfs:///share/rxspark; default this folder")
+    parser.add_argument("--exclude", action="append", default=[], help="pattern of files in the archive to leave out")
+    given = parser.parse_args(arguments)
+    print(pack(given.to, given.packages, given.exclude))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"pack": _pack}
+
+
+def main(arguments: list[str]) -> int:
+    """Run one command; the exit code."""
+    listed = "".join(f"\n  {name:8} {command.__doc__}" for name, command in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m rxspark",
+        description="Commands:" + listed,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS)
+    command = parser.parse_args(arguments[:1]).command
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    try:
+        return COMMANDS[command](arguments[1:])
+    except RxError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

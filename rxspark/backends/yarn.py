@@ -1,0 +1,57 @@
+"""Spark's own jars on the cluster's file system, so that applications on YARN need not upload them at each start."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import tempfile
+import zipfile
+from pathlib import Path
+
+from rxspark.errors import RxContextError
+from rxspark.places import Place, default_file_system, hadoop_user, open_place
+from rxspark.transfers import copy, make_folder
+
+__all__ = ["jars_archive"]
+
+logger = logging.getLogger("rxspark")
+
+
+def jars_archive(folder: Place | None) -> str:
+    """The URL of an archive of Spark's jars, put into a folder unless it is there; by default in the user's home.
+
+    It is named after the jars, so that each version of Spark finds its own.
+
+    Raises
+    ------
+    RxContextError
+        When there is no file system of the cluster to put it on.
+    """
+    if folder is None or folder.start == "":
+        default = default_file_system()
+        if default is None:
+            raise RxContextError(
+                'RxSpark(master="yarn") needs HADOOP_CONF_DIR: the folder of core-site.xml and yarn-site.xml, whose '
+                "fs.defaultFS is the file system of the cluster"
+            )
+        folder = open_place(f"{default}/user/{hadoop_user()}/.rxspark")
+    jars = sorted(_jars().glob("*.jar"))
+    state = hashlib.blake2b("\n".join(f"{jar.name} {jar.stat().st_size}" for jar in jars).encode(), digest_size=8)
+    target = folder / f"spark-jars-{state.hexdigest()}.zip"
+    if target.info() is None:
+        logger.warning("putting Spark's jars on the cluster, once: %s", target)
+        make_folder(target.parent)
+        with tempfile.TemporaryDirectory(prefix="rxspark-jars-") as work:
+            archive = Path(work, "jars.zip")
+            with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+                for jar in jars:
+                    packed.write(jar, jar.name)
+            copy(open_place(str(archive)), target, overwrite=True)
+    return str(target)
+
+
+def _jars() -> Path:
+    """The folder of the jars of the Spark that will start."""
+    from pyspark.find_spark_home import _find_spark_home  # SPARK_HOME, else the installed package
+
+    return Path(_find_spark_home(), "jars")

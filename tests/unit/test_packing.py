@@ -1,0 +1,104 @@
+"""The packed environment: what goes in, and that it stands by itself where it is unpacked."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rxspark import RxArgumentError, RxContextError, packing
+
+HEAVY = [f"lib/python3.*/site-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
+SMALL = [*HEAVY, "lib/libmkl*", "share/*", "opt/*"]
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A small archive, and where it was unpacked."""
+    folder = tmp_path_factory.mktemp("packed")
+    archive = packing.pack(str(folder), ["cloudpickle"], SMALL)
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder / "there", filter="tar")
+    return archive, folder / "there"
+
+
+def test_it_has_an_interpreter_of_its_own(packed: tuple[str, Path]) -> None:
+    """bin/python is a program and no link out, runs in an empty environment, and finds everything below itself."""
+    _, there = packed
+    python = there / "bin" / "python"
+    assert python.is_file()
+    assert not python.is_symlink()
+    assert os.access(python, os.X_OK)
+    program = "import sys, json, cloudpickle, rxspark; print(*sys.path, json.__file__, cloudpickle.__file__, sep='\\n')"
+    done = subprocess.run([python, "-c", program], capture_output=True, text=True, env={}, cwd=there.parent)
+    assert done.returncode == 0, done.stderr
+    places = [line for line in done.stdout.splitlines() if line]
+    assert places
+    assert all(place.startswith(f"{there}/") for place in places)
+
+
+def test_nothing_in_it_leads_out_of_it(packed: tuple[str, Path]) -> None:
+    """Links stay inside, no file belongs to a user of this machine, PySpark and pip are left out."""
+    archive, _ = packed
+    with tarfile.open(archive) as tar:
+        members = tar.getmembers()
+    assert {m.linkname for m in members if m.issym() or m.islnk()} == {"python"}
+    assert any(m.name.endswith(".pyc") for m in members)
+    assert {(m.uid, m.gid, m.uname) for m in members} == {(0, 0, "")}
+    assert not [m.name for m in members if "/pyspark/" in m.name or "/pip/" in m.name or m.name.startswith("/")]
+
+
+def test_the_same_environment_is_packed_once(
+    packed: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A second time the archive that is there is taken; other contents have another name."""
+    archive, _ = packed
+    monkeypatch.setattr(packing, "_make", lambda files, target: None)
+    before = os.stat(archive).st_mtime_ns
+    assert packing.pack(os.path.dirname(archive), ["cloudpickle"], SMALL) == archive
+    assert os.stat(archive).st_mtime_ns == before
+    other = packing.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "*/joblib/*"])
+    assert os.path.basename(other) != os.path.basename(archive)
+
+
+def test_an_environment_that_does_not_run_is_not_delivered(tmp_path: Path) -> None:
+    """What lacks a part is unpacked, run, refused with the reason, and nothing is left in the folder."""
+    with pytest.raises(RxContextError, match=r"does not run where it is unpacked: .*encodings"):
+        packing.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "lib/python3.*/encodings/*"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_requirements_are_followed() -> None:
+    """A package brings what it requires, extras only where they are asked for."""
+    names = {packing._name(dist) for dist in packing._selected(["scikit-learn"])}
+    assert {"scikit-learn", "scipy", "joblib", "threadpoolctl", "numpy", "cloudpickle"} <= names
+    assert not {"pytest", "matplotlib", "pyspark"} & names
+    assert "distributed" in packing._closure(["dask[distributed]"])
+    assert "distributed" not in packing._closure(["dask"])
+
+
+def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is not there gets a suggestion; a conda environment is sent to conda-pack."""
+    with pytest.raises(RxArgumentError, match="did you mean pandas"):
+        packing.pack(str(tmp_path), ["pandsa"])
+    (tmp_path / "conda-meta").mkdir()
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(RxContextError, match="conda-pack"):
+        packing.pack(str(tmp_path))
+
+
+def test_the_command_prints_where_the_archive_is(packed: tuple[str, Path], tmp_path: Path) -> None:
+    """`python -m rxspark pack` prints the one line that scripts need; mistakes are one line too, with exit code 1."""
+    archive, _ = packed
+    command = [sys.executable, "-m", "rxspark", "pack", "cloudpickle", "--to", os.path.dirname(archive)]
+    for pattern in SMALL:
+        command += ["--exclude", pattern]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{archive}\n")
+    done = subprocess.run([*command[:4], "no_such_package"], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith("RxArgumentError: pack: no package 'no-such-package' is installed here")

@@ -1,0 +1,52 @@
+"""What is told of executors that cannot run tasks, and the test of the share folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rxspark import RxContextError, RxFileError
+from rxspark.backends import preflight
+from rxspark.places import open_place
+
+
+def test_another_minor_version_is_told_by_both_versions_and_the_host() -> None:
+    """Spark's refusal, in the words of its versions, becomes a table of driver and executor."""
+    older = (
+        "(TID 3) (node7 executor 1): ... [PYTHON_VERSION_MISMATCH] Python in worker has different version (3, 9) than"
+    )
+    newer = "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.9 than that in driver: 3.11"
+    for told, host in ((older, "node7"), (newer, "executor")):
+        problem = preflight.start_problem(told)
+        assert isinstance(problem, RxContextError)
+        rows = [line.split() for line in str(problem).splitlines()[1:4]]
+        assert rows[0] == ["python", "numpy", "cloudpickle", "pandas", "pyarrow", "mkl_random"]
+        assert rows[1][0] == "driver"
+        assert rows[2][:3] == [host, "3.9", "?"]
+
+
+def test_the_share_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    """It is made, written to and read; the file is gone afterwards, also where reading fails."""
+    read = []
+    preflight.check_folder(
+        open_place(f"file://{tmp_path}/share"), lambda place, text: read.append(Path(place.path).read_text() == text)
+    )
+    assert read == [True]
+
+    def fails(place: object, text: str) -> None:
+        raise RxFileError("not here")
+
+    with pytest.raises(RxFileError, match="not here"):
+        preflight.check_folder(open_place(f"file://{tmp_path}/share"), fails)
+    assert os.listdir(tmp_path / "share") == []
+
+
+def test_a_share_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """The error has path, user and reason."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RxFileError, match=rf"{tmp_path}/file \(user '\w+'\): exists already, as a file"):
+        preflight.check_folder(open_place(str(tmp_path / "file")), lambda place, text: None)
+    with pytest.raises(RxFileError, match=r"file/below \(user '\w+'\)"):
+        preflight.check_folder(open_place(str(tmp_path / "file" / "below")), lambda place, text: None)
