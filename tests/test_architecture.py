@@ -35,7 +35,13 @@ RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 # Libraries that only these files may name: each has one door.
 DOORS = {
-    "pyspark": {"backends/spark.py", "backends/spark_session.py", "backends/preflight.py", "backends/yarn.py"},
+    "pyspark": {
+        "backends/spark.py",
+        "backends/spark_mail.py",
+        "backends/spark_session.py",
+        "backends/preflight.py",
+        "backends/yarn.py",
+    },
     "py4j": {"backends/spark.py", "backends/spark_session.py", "backends/preflight.py", "backends/yarn.py"},
     "findspark": {"backends/spark_session.py"},
     "joblib": {"backends/foreach.py"},

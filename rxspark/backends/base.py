@@ -44,6 +44,8 @@ class Work:
     deliver: Callable[[bytes], None] = field(default=_nobody)
     trouble: str = ""
     """Set by the backend: why partitions were not delivered."""
+    crowded: bool = False
+    """Set by the backend: because others filled what it may bring at once; no worker has died."""
     options: dict[str, Any] = field(default_factory=dict)
     """The call's `foreachOpts`."""
     shared: list[Any] = field(default_factory=list)

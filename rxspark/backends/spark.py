@@ -8,7 +8,6 @@ lost nothing that was finished, and the action itself, a bare count, returns no 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import socket
 import stat
@@ -19,18 +18,20 @@ from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
-from pyspark.accumulators import AccumulatorParam
 from pyspark.errors import PySparkException
 
 from rxspark.backends.base import Work, here, plain_interrupts
-from rxspark.backends.preflight import Preflight, java_text, start_problem
+from rxspark.backends.preflight import java_text, start_problem
+from rxspark.backends.spark_mail import MAX_RESULT_SIZE, Mailbox, outbox, submitting
 from rxspark.backends.spark_session import Application, has_ended
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxCanceledError, RxContextError
 from rxspark.filesystem import share_folder
 from rxspark.places import open_place
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
+from rxspark.sharing.host import folder_here
 from rxspark.worker.bundle import Bundle
+from rxspark.worker.outbox import Outbox
 from rxspark.worker.parcels import InFile, Parcel
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
@@ -40,96 +41,33 @@ __all__ = ["SparkBackend"]
 # Seconds between looks at whether the caller was interrupted, while Spark works.
 _POLL = 0.2
 
-# Pickling of commands and registering of broadcasts share state inside the SparkContext.
-_submitting = threading.Lock()
-
-Update = list[tuple[str, bytes]]
-
-
-class _Letters(AccumulatorParam[Update]):
-    """Envelopes on their way: gathered in the worker, handed to their owner in the driver."""
-
-    def __init__(self, deliver: Callable[[str, bytes], None] | None = None) -> None:
-        self._deliver = deliver
-
-    def zero(self, value: Update) -> Update:
-        return []
-
-    def addInPlace(self, value: Update, update: Update) -> Update:
-        if self._deliver is None:
-            value.extend(update)
-        else:
-            for work_id, packed in update:
-                self._deliver(work_id, packed)
-        return value
-
-    def __reduce__(self) -> Any:
-        return _Letters, ()
-
-
-class _Mailbox:
-    """What we keep for an application: above all its one accumulator, which PySpark's registry keeps for ever."""
-
-    def __init__(self, application: Application) -> None:
-        self._owners: dict[str, Callable[[bytes], None]] = {}
-        self.preflight = Preflight(application.context, application.local)
-        self.letters = application.context.accumulator([], _Letters(self._deliver))
-        self.fair = application.context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
-        self._pools: set[str] = set()
-        self.running: set[str] = set()
-        """The calls that Spark runs now, by id."""
-
-    def _deliver(self, work_id: str, packed: bytes) -> None:
-        owner = self._owners.get(work_id)
-        if owner is not None:  # the call may have been given up meanwhile
-            owner(packed)
-
-    @contextlib.contextmanager
-    def pool(self) -> Iterator[str]:
-        """The name of a FAIR pool that no other job uses now; used again, as Spark keeps pools for ever."""
-        with _submitting:
-            name = next(name for name in map("rxspark-{}".format, itertools.count(1)) if name not in self._pools)
-            self._pools.add(name)
-        try:
-            yield name
-        finally:
-            self._pools.discard(name)
-
-    @contextlib.contextmanager
-    def open(self, work: Work) -> Iterator[None]:
-        self._owners[work.id] = work.deliver
-        try:
-            yield
-        finally:
-            del self._owners[work.id]
-
-
-_mailboxes: weakref.WeakKeyDictionary[SparkContext, _Mailbox] = weakref.WeakKeyDictionary()
+_mailboxes: weakref.WeakKeyDictionary[SparkContext, Mailbox] = weakref.WeakKeyDictionary()
 
 
 class _RunPartition:
     """What Spark runs for each of its partitions."""
 
-    def __init__(self, work: Work, call: Parcel | Broadcast[Any], letters: Any) -> None:
+    def __init__(self, work: Work, call: Parcel | Broadcast[Any], letters: Any, outbox: Outbox) -> None:
         self._work_id = work.id
         self._attempt = work.attempt
         self._call = call
         self._letters = letters
+        self._outbox = outbox
 
     def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
         _acknowledge_quickly()
         call = _arrived(self._call)
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         for partition in list(partitions):  # read to its end, or PySpark throws the worker away
-            self._letters.add([(self._work_id, run_partition(call, partition, attempt))])
+            self._letters.add([(self._work_id, self._outbox.post(run_partition(call, partition, attempt)))])
         return iter(())
 
 
 class _RunOncePerNode(_RunPartition):
     """As a barrier stage: all slots at once, so that each host is among them; the first slot of a host runs."""
 
-    def __init__(self, work: Work, call: Parcel | Broadcast[Any], partitions: list[Parcel], letters: Any) -> None:
-        super().__init__(work, call, letters)
+    def __init__(self, partitions: list[Parcel], *others: Any) -> None:
+        super().__init__(*others)
         self._partitions = partitions
 
     def __call__(self, index: int, slots: Iterable[Any]) -> Iterator[Any]:
@@ -151,10 +89,11 @@ class SparkBackend:
         self._context = application.context
         self._local = self.same_host = application.local
         self._share_dir, self._share_folder = context.shareDir, share_folder(context)
+        self._here = folder_here(context.shareDir) if application.local else None
         self.surroundings: Surroundings | None = here() if application.local else None
-        with _submitting:
+        with submitting:
             if self._context not in _mailboxes:
-                _mailboxes[self._context] = _Mailbox(application)
+                _mailboxes[self._context] = Mailbox(application)
         self._mailbox = _mailboxes[self._context]
         self._mailbox.preflight.executors()
         here_only = open_place(context.shareDir) if context.shareDir and application.local else None
@@ -235,16 +174,16 @@ class SparkBackend:
             raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
         if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
             raise RxContextError(f"Spark could not run the call: {reason}") from error
-        work.trouble = reason
+        work.trouble, work.crowded = reason, MAX_RESULT_SIZE in told
 
     def _submit(self, work: Work) -> None:
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
-        with self._carrier() as carrier:
-            with _submitting:
+        with self._carrier() as carrier, outbox(self._mailbox, work, self._share_folder, self._here) as box:
+            with submitting:
                 call, partitions = carrier.call(work.call), [carrier.partition(part) for part in work.partitions]
                 # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
                 # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
-                job = self._rdd(work, call, partitions)._jrdd
+                job = self._rdd(partitions, work, call, self._mailbox.letters, box)._jrdd
             self._mailbox.running.add(work.id)
             try:
                 if not work.cancelled.is_set():
@@ -257,12 +196,12 @@ class SparkBackend:
             return OnThisHost(self._share_dir)
         return ByFolder(self._share_folder) if self._share_folder else _ByBroadcast(self._context)
 
-    def _rdd(self, work: Work, call: Any, partitions: list[Parcel]) -> Any:
+    def _rdd(self, partitions: list[Parcel], work: Work, *others: Any) -> Any:
         if work.once_per_node:
             slots = self.slots(1, {})
-            task = _RunOncePerNode(work, call, partitions, self._mailbox.letters)
+            task = _RunOncePerNode(partitions, work, *others)
             return self._context.parallelize(range(slots), slots).barrier().mapPartitionsWithIndex(task)
-        run = _RunPartition(work, call, self._mailbox.letters)
+        run = _RunPartition(work, *others)
         return self._context.parallelize(partitions, len(partitions)).mapPartitionsWithIndex(run)
 
 
@@ -320,7 +259,7 @@ _NO_START = ("PythonException", "exception was thrown from the Python worker", "
 
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the
 # driver has for them; those that it had delivered by then are here.
-_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", "spark.driver.maxResultSize")
+_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE)
 
 _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
 

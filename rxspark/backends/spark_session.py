@@ -204,6 +204,8 @@ def _defaults(master: str) -> dict[str, str]:
     settings = {
         # Between the JVM and its Python workers: 5 ms a partition in place of 25 by TCP (PySpark 4.1 and newer).
         "spark.python.unix.domain.socket.enabled": "true",
+        # What a call gives is wanted here, whatever its size: Spark's limit would only abort the job.
+        "spark.driver.maxResultSize": "0",
         "spark.ui.showConsoleProgress": "false",  # it would write over our own progress bar
     }
     if master.startswith("local"):

@@ -201,11 +201,14 @@ class Job:
     def _run_rounds(self) -> None:
         work, attempts = self._work, 0
         while work.partitions and attempts < _ATTEMPTS and not work.cancelled.is_set():
-            work.attempt = attempts
+            work.attempt, work.crowded = attempts, False
             self._backend.run(work)
             before = len(work.partitions)
             self._keep_missing()
-            attempts = attempts + 1 if len(work.partitions) == before else 1
+            if len(work.partitions) == before:
+                attempts += 1
+            elif not work.crowded:
+                attempts = 1
         if not work.cancelled.is_set():
             for numbers in work.numbers:
                 self._give_up(numbers)

@@ -25,7 +25,7 @@ from rxspark.worker.hostcache import lock, private_folder
 from rxspark.worker.parcels import InFile
 from rxspark.worker.payload import process_token
 
-__all__ = ["remove_here", "write_here"]
+__all__ = ["folder_here", "remove_here", "write_here"]
 
 # Where files go without a `shareDir`: the system's temporary folder, or where that has no room, memory.
 _MEMORY = "/dev/shm"
@@ -53,6 +53,11 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
             f"{_free(base)} bytes are free. Give the compute context a shareDir with more room"
         ) from error
     return InFile(str(path))
+
+
+def folder_here(share_dir: str | None) -> Path:
+    """The folder of this process, to which its workers on this host may write, too."""
+    return _own_folder(share_dir or tempfile.gettempdir(), process_token())
 
 
 def remove_here(file: InFile) -> None:

@@ -1,0 +1,119 @@
+"""How the envelopes of a partition leave a worker of an engine that does not carry everything.
+
+What an engine carries itself (Spark: by its accumulators) is fast for what is small, and limited: all that one job
+brings home by `spark.driver.maxResultSize`, one message by 2 GB. So large envelopes are left in a folder that the
+caller reaches, a file for each partition, and the message says where. Where there is no such folder, the values that
+are too large are the errors of their tasks, and all others come.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rxspark.places import open_place, told
+from rxspark.worker.envelope import Envelopes, Failure
+
+__all__ = ["Elsewhere", "Outbox"]
+
+_WORTH_A_FILE = 1 << 20
+"""Bytes of a partition's envelopes from which they go by a file."""
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where the envelopes of a partition are."""
+
+    place: str
+    on_this_host: bool
+
+    def take(self) -> bytes:
+        """The envelopes, packed; they are there no longer. An OSError when they cannot be had."""
+        if self.on_this_host:
+            packed = Path(self.place).read_bytes()
+            os.unlink(self.place)
+            return packed
+        place = open_place(self.place)
+        with told(place):
+            packed = bytes(place.fs.cat_file(place.path))
+            place.fs.rm_file(place.path)
+        return packed
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """Where the envelopes of one call go."""
+
+    folder: str | None
+    """Path or URL of a folder that worker and caller reach."""
+    on_this_host: bool
+    largest: int
+    """Bytes that one message of the engine can bring."""
+    limit: str
+    """The engine's setting that says so, with its value."""
+
+    def post(self, packed: bytes) -> bytes | Elsewhere:
+        """What to send in place of the envelopes: themselves, or where they are."""
+        if self.folder is not None and len(packed) >= _WORTH_A_FILE:
+            return self._leave(packed, self.folder)
+        if len(packed) > self.largest:
+            return self._without_the_largest(packed)
+        return packed
+
+    def _leave(self, packed: bytes, folder: str) -> bytes | Elsewhere:
+        name = f"{uuid.uuid4().hex}.envelopes"
+        try:
+            if self.on_this_host:
+                path = os.path.join(folder, name)
+                _write_here(path, packed)
+                return Elsewhere(path, on_this_host=True)
+            place = open_place(folder) / name
+            with told(place):
+                place.fs.makedirs(place.parent.path, exist_ok=True)
+                place.fs.pipe_file(place.path, packed)
+            return Elsewhere(str(place), on_this_host=False)
+        except OSError as error:
+            why = f"could not be written to {folder} on {socket.gethostname()}: {error}"
+            return _without(packed, 0, lambda size: f"the results of its partition ({len(packed)} bytes) {why}")
+
+    def _without_the_largest(self, packed: bytes) -> bytes:
+        return _without(
+            packed,
+            self.largest,
+            lambda size: (
+                f"its result takes {size} bytes, and those that ran with it {len(packed)}: more than the "
+                f'{self.largest} bytes that come with {self.limit}. Raise that ("0" is no limit but Spark\'s own of '
+                f"2 GB a message), or give RxSpark an hdfsShareDir, by which results of any size come"
+            ),
+        )
+
+
+def _write_here(path: str, packed: bytes) -> None:
+    try:
+        with open(path, "xb", buffering=0) as file:
+            rest = memoryview(packed)
+            while rest:  # one call writes 2 GB at most
+                rest = rest[file.write(rest) :]
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+
+
+def _without(packed: bytes, room: int, why: Callable[[int], str]) -> bytes:
+    """The envelopes with so many of the largest values turned into errors that the rest has room."""
+    envelopes = Envelopes.unpack(packed)
+    sizes = {index: len(value) for index, value in enumerate(envelopes.values) if value is not None}
+    left = len(packed)
+    for index in sorted(sizes, key=lambda index: -sizes[index]):
+        if left <= room:
+            break
+        envelopes.values[index] = None
+        envelopes.failures[envelopes.numbers[index]] = Failure("ResultTooLarge", why(sizes[index]), "")
+        left -= sizes[index]
+    return envelopes.pack()
