@@ -94,9 +94,9 @@ class ComputeContext:
             raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is a whole number of at least 1")
 
     def __repr__(self) -> str:
-        """The call that makes this context, with what differs from the defaults."""
+        """The call that makes this context, with what differs from the defaults; secrets are not shown."""
         told = [
-            f"{field.name}={_plain(getattr(self, field.name))!r}"
+            f"{field.name}={_without_secrets(_plain(getattr(self, field.name)))!r}"
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         ]
@@ -110,6 +110,16 @@ class ComputeContext:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _entered.set(_entered.get()[:-1])
+
+
+_SECRET = re.compile("(?i)secret|password|passphrase|token|credential|access[.]?key|account[.]key|fs[.].*key")
+"""Settings whose values Spark, too, keeps out of its logs, and the keys of cloud storage."""
+
+
+def _without_secrets(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {name: "(not shown)" if _SECRET.search(name) else setting for name, setting in value.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -277,7 +287,7 @@ class RxSpark(ComputeContext):
             object.__setattr__(self, "extraSparkConfig", texts)
 
     def __hash__(self) -> int:
-        return hash(repr(self))
+        return hash(repr(self))  # equal contexts have equal ones
 
     def __reduce__(self) -> Any:
         given = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}

@@ -164,3 +164,16 @@ def test_threads_and_slots_go_together():
     assert LocalBackend(None, threads=2).slots(1000, {}) == max(1, cores // 2)
     with pytest.raises(RxArgumentError, match=r"threadsPerTask=0.*at least 1"):
         RxLocalParallel(threadsPerTask=0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["spark.ssl.keyPassword", "spark.authenticate.secret", "spark.hadoop.fs.s3a.access.key", "spark.my.token"],
+)
+def test_secrets_are_not_shown(name):
+    """The repr of a context, which gets into logs and errors, holds no secret; Spark and pickles get it."""
+    context = RxSpark(extraSparkConfig={name: "hunter2", "spark.ui.enabled": "false"})
+    assert "hunter2" not in repr(context)
+    assert "spark.ui.enabled" in repr(context)
+    assert context.settings()[name] == "hunter2"
+    assert pickle.loads(pickle.dumps(context)) == context != RxSpark(extraSparkConfig={name: "other"})
