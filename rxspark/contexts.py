@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Self
 
 from rxspark.errors import RxArgumentError, closest
 from rxspark.options import is_seconds
+from rxspark.redaction import without_secrets
 from rxspark.worker.task import current_task
 
 __all__ = [
@@ -96,7 +96,7 @@ class ComputeContext:
     def __repr__(self) -> str:
         """The call that makes this context, with what differs from the defaults; secrets are not shown."""
         told = [
-            f"{field.name}={_without_secrets(_plain(getattr(self, field.name)))!r}"
+            f"{field.name}={without_secrets(_plain(getattr(self, field.name)))!r}"
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         ]
@@ -110,16 +110,6 @@ class ComputeContext:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         _entered.set(_entered.get()[:-1])
-
-
-_SECRET = re.compile("(?i)secret|password|passphrase|token|credential|access[.]?key|account[.]key|fs[.].*key")
-"""Settings whose values Spark, too, keeps out of its logs, and the keys of cloud storage."""
-
-
-def _without_secrets(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    return {name: "(not shown)" if _SECRET.search(name) else setting for name, setting in value.items()}
 
 
 def _plain(value: Any) -> Any:

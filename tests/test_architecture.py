@@ -16,7 +16,7 @@ PACKAGE = Path(rxspark.__file__).parent
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "options"],
+    ["errors", "options", "redaction"],
     ["places"],
     ["elements", "rng"],
     ["worker"],
