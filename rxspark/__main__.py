@@ -7,8 +7,10 @@ import logging
 import sys
 from collections.abc import Callable
 
+from rxspark.backends.yarn import jars_archive
 from rxspark.errors import RxError
 from rxspark.packing import pack
+from rxspark.places import open_place
 
 __all__ = ["main"]
 
@@ -24,7 +26,16 @@ def _pack(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"pack": _pack}
+def _jars(arguments: list[str]) -> int:
+    """Put Spark's jars on the cluster, for spark.yarn.archive, and print where they are."""
+    parser = argparse.ArgumentParser(prog="python -m rxspark jars", description=_jars.__doc__)
+    parser.add_argument("--to", help="folder, such as hdfs:///share/rxspark; default .rxspark in your home on HDFS")
+    given = parser.parse_args(arguments)
+    print(jars_archive(open_place(given.to) if given.to else None))
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"jars": _jars, "pack": _pack}
 
 
 def main(arguments: list[str]) -> int:

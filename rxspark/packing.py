@@ -322,5 +322,5 @@ def _check(archive: Path, home: Path, files: dict[str, Path]) -> None:
     )
     if done.returncode:
         told = (done.stderr + done.stdout).strip().splitlines()  # MKL says on standard output why it gives up
-        reason = next((line for line in reversed(told) if "rror" in line), f"exit code {done.returncode}")
+        reason = next((line for line in reversed(told) if "error" in line.lower()), f"exit code {done.returncode}")
         raise RxContextError(f"the packed environment does not run where it is unpacked: {reason}")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
+
+HADOOP = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,3 +28,19 @@ def _context_restored() -> Iterator[None]:
     before = rxGetComputeContext()
     yield
     rxSetComputeContext(before)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A running Hadoop, one for all tests: its HADOOP_CONF_DIR."""
+    folder = tmp_path_factory.mktemp("hadoop")
+    subprocess.run([sys.executable, HADOOP, "start", "--dir", folder], check=True, timeout=280)
+    yield folder / "conf"
+    subprocess.run([sys.executable, HADOOP, "stop", "--dir", folder, "--purge"], check=True, timeout=120)
+
+
+@pytest.fixture(scope="session")
+def hdfs_root(cluster: Path) -> str:
+    """fs.defaultFS of the running Hadoop."""
+    texts = [e.text or "" for e in ElementTree.parse(cluster / "core-site.xml").getroot().iter("value")]
+    return next(text for text in texts if text.startswith("hdfs://"))

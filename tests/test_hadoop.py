@@ -11,9 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
@@ -34,29 +32,14 @@ from rxspark.hadoop import (
 SCRIPT = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running Hadoop: its HADOOP_CONF_DIR."""
-    folder = tmp_path_factory.mktemp("hadoop")
-    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=280)
-    yield folder / "conf"
-    subprocess.run([sys.executable, SCRIPT, "stop", "--dir", folder, "--purge"], check=True, timeout=120)
-
-
 @pytest.fixture
-def hdfs(cluster: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+def hdfs(cluster: Path, hdfs_root: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """A fresh folder on the running HDFS, which is the default file system meanwhile: its URL."""
     monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
     monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
-    url = f"{default_url(cluster)}/tests/{request.node.name.translate(str.maketrans('[]', '--'))}"
+    url = f"{hdfs_root}/tests/{request.node.name.translate(str.maketrans('[]', '--'))}"
     rxHadoopMakeDir(url)
     return url
-
-
-def default_url(conf: Path) -> str:
-    """fs.defaultFS of a HADOOP_CONF_DIR."""
-    texts = [e.text or "" for e in ElementTree.parse(conf / "core-site.xml").getroot().iter("value")]
-    return next(text for text in texts if text.startswith("hdfs://"))
 
 
 @pytest.fixture(params=["file", "memory", pytest.param("hdfs", marks=pytest.mark.hadoop)])
@@ -335,54 +318,3 @@ def test_start_again_restarts_what_has_died_and_nothing_else(cluster: Path) -> N
     told = script("status", folder)
     assert told.returncode == 0
     assert "HDFS takes writes; live DataNodes: 3; NodeManagers: 3" in told.stdout
-
-
-PROGRAM = """
-import os, pyspark
-from rxspark import RxSpark, rxElemArg, rxExec, rxSetComputeContext, rxSparkDisconnect
-jars = os.path.join(os.path.dirname(pyspark.__file__), "jars", "*")
-rxSetComputeContext(RxSpark(master="yarn", numExecutors=2, executorCores=1, executorMem="700m", driverMem="512m",
-    extraSparkConfig={"spark.yarn.jars": "local:" + jars, "spark.ui.enabled": "false"}))
-results = rxExec(pow, rxElemArg(range(20)), 2)
-print(list(results))
-print(sorted(set(results.info["host"])))
-print(sorted(set(rxExec(lambda: os.environ["CONTAINER_ID"][:9], timesToRun=8))))
-
-def kills_its_executor(number, flag):
-    import glob, signal, time
-    time.sleep(0.2)
-    if number == 5 and not os.path.exists(flag):
-        open(flag, "w").close()
-        for folder in glob.glob("/proc/[0-9]*"):
-            try:
-                same = os.readlink(folder + "/cwd") == os.getcwd() and "java" in os.readlink(folder + "/exe")
-            except OSError:
-                continue
-            if same:
-                os.kill(int(folder.split("/")[2]), signal.SIGKILL)
-        time.sleep(60)
-    return number * number
-
-results = rxExec(kills_its_executor, rxElemArg(range(12)), os.environ["FLAG"])
-print(list(results), os.path.exists(os.environ["FLAG"]))
-print(max(results.info["attempt"]) > 0)
-rxSparkDisconnect()
-"""
-
-
-@pytest.mark.hadoop
-@pytest.mark.spark
-def test_rxexec_on_yarn_survives_a_killed_executor(cluster: Path, tmp_path: Path) -> None:
-    """A call on YARN in client mode gives its values; one whose executor is killed -9 meanwhile gives all of them."""
-    environment = {**os.environ, "HADOOP_CONF_DIR": str(cluster), "SPARK_LOCAL_IP": "127.0.0.1"}
-    environment |= {"FLAG": str(tmp_path / "killed"), "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=280
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    squares, hosts, in_containers, killed, again = done.stdout.splitlines()
-    assert squares == str([number**2 for number in range(20)])
-    assert len(hosts) > len("['']")
-    assert in_containers == "['container']"
-    assert killed == f"{[number**2 for number in range(12)]} True"
-    assert again == "True"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = [*(ROOT / "scripts" / name for name in ("demo", "test", "check", "bench")), ROOT / ".ci" / "run"]
+SCRIPTS = [*(ROOT / "scripts" / name for name in ("demo", "test", "check", "bench", "submit")), ROOT / ".ci" / "run"]
 
 # Stands in for Python: writes down each call, makes a virtual environment that holds itself, and no more.
 STUB = """#!/bin/sh
@@ -86,7 +86,7 @@ def test_the_tests_run_in_an_environment_made_first(checkout: Checkout) -> None:
     assert checkout.said == [
         "-m venv --clear .venv",
         "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check]",
-        "-m pytest -m not slow and not hadoop -k two words",
+        "-m pytest -m not slow -k two words",
     ]
 
 
@@ -96,11 +96,48 @@ def test_markers_given_by_hand_are_the_only_ones(checkout: Checkout) -> None:
     assert checkout.said[-1] == "-m pytest -m slow"
 
 
+def test_the_tests_on_hadoop_are_left_out_when_asked(checkout: Checkout) -> None:
+    """`scripts/test --without-hadoop` says so and passes the rest on."""
+    told = checkout.run("scripts/test", "--without-hadoop", "-x")
+    assert told.stderr.endswith("left out: the tests on a real HDFS and YARN\n")
+    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop -x"
+
+
+def test_submit_packs_and_tells_spark_what_to_run(checkout: Checkout) -> None:
+    """scripts/submit packs, asks where Spark's jars are unless that is said, and adds its settings to the user's."""
+    spark = checkout.folder / "spark" / "bin"
+    spark.mkdir(parents=True)
+    (spark / "spark-submit").write_text('#!/bin/sh\necho "$@"\n')
+    (spark / "spark-submit").chmod(0o755)
+    venv = checkout.folder / "venv" / "bin"
+    venv.mkdir(parents=True)
+    (venv / "python").write_text('#!/bin/sh\necho "hdfs:///s/$3"\necho "$*" >>"$CALLS"\n')
+    (venv / "python").chmod(0o755)
+    variables = {"SPARK_HOME": str(spark.parent), "VIRTUAL_ENV": str(venv.parent), "HADOOP_CONF_DIR": "/etc/hadoop"}
+    variables |= {"RXSPARK_SHARE": "hdfs:///s", "RXSPARK_PACK": "pandas scipy"}
+    client = checkout.run("scripts/submit", "--queue", "mine", "my program.py", "1", **variables)
+    assert checkout.said == ["-m rxspark pack --to hdfs:///s pandas scipy", "-m rxspark jars --to hdfs:///s"]
+    python = "--conf spark.pyspark.python=./environment/bin/python"
+    conf = "HADOOP_CONF_DIR=./__spark_conf__/__hadoop_conf__"
+    places = f"--conf spark.executorEnv.{conf} --conf spark.yarn.appMasterEnv.{conf}"
+    archive = f"--archives hdfs:///s/pack#environment {python} {places} --master yarn"
+    driver = f"--conf spark.pyspark.driver.python={venv}/python"
+    assert (
+        client.stdout == f"{archive} {driver} --conf spark.yarn.archive=hdfs:///s/jars --queue mine my program.py 1\n"
+    )
+    cluster = checkout.run(
+        "scripts/submit", "--deploy-mode", "cluster", "--conf", "spark.yarn.jars=x", "p.py", **variables
+    )
+    assert cluster.stdout == f"{archive} --deploy-mode cluster --conf spark.yarn.jars=x p.py\n"
+    assert checkout.run("scripts/submit").returncode == 2
+    assert "HADOOP_CONF_DIR: is not set" in checkout.run("scripts/submit", "p.py").stderr
+
+
 def test_nothing_is_installed_twice(checkout: Checkout) -> None:
     """A second run, and a script that needs less, install nothing; a changed pyproject.toml is installed."""
     checkout.run("scripts/test")
     checkout.run("scripts/test")
-    assert checkout.said == ["-m pytest -m not slow and not hadoop"]
+    assert checkout.said == ["-m pytest -m not slow"]
     checkout.run("scripts/demo", "--context", "localpar")
     assert checkout.said == ["examples/dice.py --context localpar"]
     with (checkout.folder / "pyproject.toml").open("a") as file:
@@ -158,7 +195,7 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
     assert told.stdout.splitlines() == [*checks, "== scripts/test"]
-    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop"
+    assert checkout.said[-1] == "-m pytest -m not slow"
 
 
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:

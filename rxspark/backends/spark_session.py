@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rxspark.backends.java import java_problem
-from rxspark.backends.yarn import jars_archive
+from rxspark.backends.yarn import HADOOP_CONF_DIR, jars_archive
 from rxspark.contexts import ENVIRONMENT, RxSpark
 from rxspark.errors import RxContextError, RxMissingError
 from rxspark.filesystem import share_folder
@@ -169,12 +169,12 @@ def _new_context(context: RxSpark) -> SparkContext:
 
 @contextlib.contextmanager
 def _executors_python(archive: str | None) -> Iterator[None]:
-    """Tell the session that starts which Python its executors run: that in the archive, else one like this.
+    """Tell the session that starts which Python its executors run: that in the archive, or set, else one like this.
 
     Without a word Spark starts whatever "python3" the path has, although this process has an environment of its own.
     """
     if archive is None:
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("PYSPARK_PYTHON", _elsewhere("spark.pyspark.python") or sys.executable)
         yield
         return
     before = os.environ.get("PYSPARK_PYTHON")
@@ -188,15 +188,20 @@ def _executors_python(archive: str | None) -> Iterator[None]:
 
 
 def _on_yarn(context: RxSpark, master: str) -> dict[str, str]:
-    """Where executors on YARN find Spark's jars, unless somebody has said; without it each start uploads 400 MB."""
-    names = ("spark.yarn.jars", "spark.yarn.archive")
-    if not master.startswith("yarn") or any(name in context.settings() or _elsewhere(name) for name in names):
+    """What sessions on YARN need besides: Hadoop's configuration on executors, and Spark's jars on the cluster.
+
+    Without the latter each start uploads 400 MB; spark-submit has uploaded them by now, if it is there.
+    """
+    if not master.startswith("yarn") or "PYSPARK_GATEWAY_PORT" in os.environ:
         return {}
+    settings = {"spark.executorEnv.HADOOP_CONF_DIR": HADOOP_CONF_DIR}
+    if any(name in context.settings() or _elsewhere(name) for name in ("spark.yarn.jars", "spark.yarn.archive")):
+        return settings
     try:
-        return {"spark.yarn.archive": jars_archive(share_folder(context))}
+        return settings | {"spark.yarn.archive": jars_archive(share_folder(context))}
     except RxMissingError as error:
         logger.warning("Spark uploads its jars at this start and each next one: %s", error)
-        return {}
+        return settings
 
 
 def _defaults(master: str) -> dict[str, str]:

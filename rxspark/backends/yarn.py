@@ -1,9 +1,10 @@
-"""Spark's own jars on the cluster's file system, so that applications on YARN need not upload them at each start."""
+"""What applications on YARN find on the cluster: Spark's own jars, which else are uploaded at each start."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -12,9 +13,12 @@ from rxspark.errors import RxContextError
 from rxspark.places import Place, default_file_system, hadoop_user, open_place
 from rxspark.transfers import copy, make_folder
 
-__all__ = ["jars_archive"]
+__all__ = ["HADOOP_CONF_DIR", "jars_archive"]
 
 logger = logging.getLogger("rxspark")
+
+HADOOP_CONF_DIR = "./__spark_conf__/__hadoop_conf__"
+"""Where Spark puts the configuration of Hadoop in a container, which name services and mount tables come from."""
 
 
 def jars_archive(folder: Place | None) -> str:
@@ -51,7 +55,10 @@ def jars_archive(folder: Place | None) -> str:
 
 
 def _jars() -> Path:
-    """The folder of the jars of the Spark that will start."""
-    from pyspark.find_spark_home import _find_spark_home  # SPARK_HOME, else the installed package
+    """The folder of the jars of the Spark that will start: SPARK_HOME's, else the installed package's."""
+    home = os.environ.get("SPARK_HOME")
+    if home is None:
+        import pyspark
 
-    return Path(_find_spark_home(), "jars")
+        home = os.path.dirname(pyspark.__file__)
+    return Path(home, "jars")
