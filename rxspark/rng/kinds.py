@@ -24,7 +24,7 @@ import operator
 import secrets
 import socket
 from dataclasses import dataclass
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal
 
 from rxspark.errors import RxArgumentError, RxMissingError, closest
 from rxspark.rng.current import current
@@ -241,10 +241,17 @@ def known_kind(kind: Any, argument: str) -> str:
 
 def checked_seed(seed: Any, argument: str) -> int:
     """The seed as an int, or the error that says what is wrong with it."""
-    whole = isinstance(seed, SupportsIndex) and type(seed).__name__ not in ("bool", "bool_")
-    if not whole or not 0 <= operator.index(seed) < SEED_LIMIT:
+    try:
+        number = -1 if type(seed).__name__ in ("bool", "bool_") else operator.index(seed)
+    except TypeError:
+        number = -1
+    if not 0 <= number < SEED_LIMIT:
         raise RxArgumentError(f"{argument}={seed!r}: a seed is a whole number from 0 to 2**63 - 1")
-    return operator.index(seed)
+    return number
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
 
 
 def resolve(seed: Any, kind: Any) -> Root:
@@ -276,10 +283,11 @@ def resolve(seed: Any, kind: Any) -> Root:
     Root(kind='PHILOX', seed=777, chosen=True)
     """
     chosen = seed is not None or kind is not None
-    if kind is None or kind == "auto":
+    if kind is None or _is_auto(kind):
         kind = "MT2203" if chosen else "PHILOX"
     known_kind(kind, "RNGkind")
-    root = Root(kind, fresh_seed() if seed is None or seed == "auto" else checked_seed(seed, "RNGseed"), chosen)
+    fresh = seed is None or _is_auto(seed)
+    root = Root(kind, fresh_seed() if fresh else checked_seed(seed, "RNGseed"), chosen)
     require(kind)
     return root
 
