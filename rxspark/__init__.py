@@ -42,14 +42,15 @@ from rxspark.hadoop import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
+from rxspark.jobs.finding import rxGetJobs
 from rxspark.jobs.functions import (
     rxCancelJob,
     rxCleanupJobs,
     rxGetJobInfo,
     rxGetJobOutput,
     rxGetJobResults,
-    rxGetJobs,
     rxGetJobStatus,
+    rxResumeJob,
     rxWaitForJob,
 )
 from rxspark.jobs.handle import RxJob, RxJobs
@@ -114,6 +115,7 @@ __all__ = [
     "rxOptions",
     "rxPingNodes",
     "rxRemoteGetId",
+    "rxResumeJob",
     "rxRngDelStream",
     "rxRngGetStream",
     "rxRngNewStream",

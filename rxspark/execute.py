@@ -27,10 +27,14 @@ from rxspark.backends.base import Backend, Work
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
 from rxspark.elements import Tasks, cut, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
+from rxspark.filesystem import store_folder
+from rxspark.jobs.background import keep_alive
 from rxspark.jobs.handle import submit
-from rxspark.jobs.job import Job, Record, new_id
+from rxspark.jobs.job import Job
+from rxspark.jobs.record import Record, new_id
+from rxspark.jobs.store import home_of, kept_in
 from rxspark.options import rxGetOption
-from rxspark.places import login
+from rxspark.places import Place, login
 from rxspark.results import Facts, RxResults, gather
 from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.worker.bundle import Bundle
@@ -145,29 +149,31 @@ def rxExec(
     backend = backend_for(context, background=not context.wait)
     if oncePerElem:
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
-    work = _ship(plan, root, objects, options, stop_on_error, backend)
+    job_id, share = new_id(), store_folder(context)
+    home = None if share is None else home_of(share, job_id)
+    work = _ship(plan, root, objects, options, stop_on_error, backend, job_id, home)
     backend.prepare(root.kind, work.modules)
-    facts = _facts(plan, root)
-    job = Job(
-        backend,
-        work,
-        Record(
-            work.id,
-            work.description,
-            repr(context),
-            login(),
-            socket.gethostname(),
-            time.time(),
-            facts,
-            stop_on_error,
-            cleanup,
-            relay,
-        ),
+    record = Record(
+        job_id,
+        work.description,
+        repr(context),
+        login(),
+        socket.gethostname(),
+        time.time(),
+        _facts(plan, root),
+        stop_on_error,
+        cleanup,
+        relay,
+        sorted(work.modules),
     )
+    job = Job(backend, work, record, kept_in(home, record, work))
     if not context.wait:
         return submit(job, backend)
+    keep_alive(job)
     job.run()
-    return gather(facts, job.envelopes(), stacklevel=2)
+    results = gather(record.facts, job.envelopes(), stacklevel=2)
+    job.was_fetched(remove=cleanup)
+    return results
 
 
 def rxRemoteGetId() -> int:
@@ -332,26 +338,33 @@ def _one_task_a_node(plan: _Plan, times_to_run: int, nodes: list[str]) -> _Plan:
 
 
 def _ship(
-    plan: _Plan, root: Root, objects: dict[str, Any], options: dict[str, Any], stop_on_error: bool, backend: Backend
+    plan: _Plan,
+    root: Root,
+    objects: dict[str, Any],
+    options: dict[str, Any],
+    stop_on_error: bool,
+    backend: Backend,
+    job_id: str,
+    home: Place | None,
 ) -> Work:
     """Turn the plan into bytes: the call, which travels once, and the partitions."""
     from rxspark.shipping import Shipper, can_keep_a_mark  # with cloudpickle, which only calls need
     from rxspark.usermodules import UserModules
 
-    tasks, call_id = plan.tasks, new_id()
+    tasks = plan.tasks
     parts = (
         [range(number, number + 1) for number in range(tasks.count)]
         if plan.once_per_node
         else cut(tasks.count, plan.chunk_size, backend.slots(tasks.count, options), backend.partitions_per_slot)
     )
-    shipper = Shipper(backend.same_host)
+    shipper = Shipper(backend.same_host, to_last=home is not None)
     program = shipper.program(plan.function, tasks, objects)
     partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
     for package in plan.packages:
         shipper.modules.note_name(package)
     sources = shipper.modules.sources()
     call = Call(
-        call_id,
+        job_id,
         can_keep_a_mark((plan.function, tasks.constants, *tasks.keywords.values(), *objects.values())),
         root,
         plan.tasks_per_stream,
@@ -365,12 +378,13 @@ def _ship(
         stop_on_error,
         plan.time_limit,
         plan.threads,
+        None if home is None else str(home),
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
     description = f"rxExec {name}: {tasks.count} tasks"
     bundle = Bundle([pickle.dumps(call, 5), *program])
     return Work(
-        call_id,
+        job_id,
         description,
         bundle,
         partitions,

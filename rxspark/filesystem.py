@@ -9,7 +9,7 @@ from rxspark.contexts import ComputeContext, RxSpark, rxGetComputeContext
 from rxspark.errors import RxArgumentError
 from rxspark.places import URL, Place, default_file_system, hadoop_user, open_place
 
-__all__ = ["local_place", "resolve", "share_folder"]
+__all__ = ["local_place", "resolve", "share_folder", "store_folder"]
 
 
 def resolve(path: str | os.PathLike[str], argument: str) -> Place:
@@ -27,6 +27,12 @@ def resolve(path: str | os.PathLike[str], argument: str) -> Place:
         default = default_file_system()
         text = f"{default or ''}{text}" if text.startswith("/") else f"{_base(rxGetComputeContext(), default)}/{text}"
     return open_place(text)
+
+
+def store_folder(context: ComputeContext) -> Place | None:
+    """The folder in which the jobs of a context survive, if it names one; that which all hosts reach goes first."""
+    named = context.shareDir or getattr(context, "hdfsShareDir", None)
+    return open_place(_base(context, default_file_system())) if named else None
 
 
 def share_folder(context: RxSpark) -> Place | None:

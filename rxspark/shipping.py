@@ -103,6 +103,8 @@ class Shipper:
     ----------
     same_host : bool
         Whether the workers reach files of this host.
+    to_last : bool
+        Whether what is pickled is to be good when this process, and with it the files of its handles, is gone.
 
     Attributes
     ----------
@@ -112,10 +114,11 @@ class Shipper:
         The handles met so far, whose files the workers will read.
     """
 
-    def __init__(self, same_host: bool = True) -> None:
+    def __init__(self, same_host: bool = True, to_last: bool = False) -> None:
         self.modules = UserModules()
         self.handles: list[Shared] = []
         self._same_host = same_host
+        self._to_last = to_last
 
     def dump(self, value: Any, of_one_task: bool = False, aside: list[Buffer] | None = None) -> bytes:
         """The pickle of one value, which is for one task only or for all of them.
@@ -134,7 +137,7 @@ class Shipper:
     def handed_over(self, shared: Shared) -> Any:
         """What the pickle of a shared object says: where it is, or where the workers do not reach that, itself."""
         self.modules.update(shared.modules)
-        if shared.on_this_host and not self._same_host:
+        if self._to_last or (shared.on_this_host and not self._same_host):
             return _itself, (shared.value,)
         self.handles.append(shared)
         return shared.__reduce__()

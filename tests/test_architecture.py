@@ -17,7 +17,7 @@ PACKAGE = Path(rxspark.__file__).parent
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
     ["errors", "options", "redaction"],
-    ["places"],
+    ["places", "records"],
     ["elements", "rng"],
     ["worker"],
     ["results", "usermodules", "progress"],
@@ -176,6 +176,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "execute",
                 "filesystem",
                 "hadoop",
+                "jobs.finding",
                 "jobs.functions",
                 "jobs.handle",
                 "jobs.states",

@@ -11,10 +11,13 @@ from functools import cache
 from rxspark.backends.base import Backend
 from rxspark.jobs.job import Job
 
-__all__ = ["start"]
+__all__ = ["keep_alive", "start"]
 
 # Seconds that the end of the program waits for cancelled jobs to let go of their workers.
 _PATIENCE = 10.0
+
+# Seconds between signs of life; after twelve of them without one, others may take a job for dead.
+_BEAT = 5.0
 
 _alive: set[Job] = set()
 
@@ -47,9 +50,52 @@ class _Line:
 _line = _Line()
 
 
+class _Pulse:
+    """Gives signs of life of the jobs that other processes can find; a thread is there as long as one of them runs."""
+
+    def __init__(self) -> None:
+        self._jobs: set[Job] = set()
+        self._changed = threading.Condition()
+        self._beating = False
+
+    def add(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.add(job)
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, name="rxspark-pulse", daemon=True).start()
+        job.when_ended(lambda: self._remove(job))
+
+    def _remove(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.discard(job)
+            self._changed.notify_all()
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._jobs, _BEAT)
+                if not self._jobs:
+                    self._beating = False
+                    return
+                jobs = list(self._jobs)
+            for job in jobs:
+                job.beat()
+
+
+_pulse = _Pulse()
+
+
+def keep_alive(job: Job) -> None:
+    """See to it that other processes which find the job know, until its end, that it is alive."""
+    if job.folder is not None:
+        _pulse.add(job)
+
+
 def start(job: Job, backend: Backend) -> None:
     """Run a job in the background."""
     _end_with_the_program()
+    keep_alive(job)
     _alive.add(job)
     job.when_ended(lambda: _alive.discard(job))
     thread = backend.thread(job.run_in_background, f"rxspark-{job.record.id}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-from rxspark.contexts import ComputeContext, rxGetComputeContext
-from rxspark.errors import RxArgumentError, RxJobError, closest
-from rxspark.jobs.handle import RxJob, RxJobs, known_jobs
-from rxspark.jobs.states import MISSING, STATES
+from rxspark.contexts import ComputeContext
+from rxspark.errors import RxArgumentError, RxJobError
+from rxspark.jobs.finding import find, is_list, of_each, there
+from rxspark.jobs.handle import RxJob
+from rxspark.jobs.states import MISSING
 from rxspark.results import RxResults
 
 __all__ = [
@@ -19,11 +18,9 @@ __all__ = [
     "rxGetJobOutput",
     "rxGetJobResults",
     "rxGetJobStatus",
-    "rxGetJobs",
+    "rxResumeJob",
     "rxWaitForJob",
 ]
-
-T = TypeVar("T")
 
 
 def rxGetJobStatus(job: Any) -> str | list[str]:
@@ -56,7 +53,7 @@ def rxGetJobStatus(job: Any) -> str | list[str]:
     >>> rxGetJobStatus([job, "rxJob_0"])
     ['finished', 'missing']
     """
-    return _of_each(job, lambda one: MISSING if one is None else one.status())
+    return of_each(job, lambda one: MISSING if one is None else one.status())
 
 
 def rxGetJobResults(
@@ -103,9 +100,9 @@ def rxGetJobResults(
     for name, value in (("consoleOutput", consoleOutput), ("autoCleanup", autoCleanup), ("partial", partial)):
         if not (isinstance(value, bool) or (value is None and name != "partial")):
             raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
-    if not _is_list(job):
-        return _there(job)._results(partial, consoleOutput, autoCleanup, stacklevel=2)
-    return [one._results(partial, consoleOutput, autoCleanup, stacklevel=3) for one in map(_there, job)]
+    if not is_list(job):
+        return there(job)._results(partial, consoleOutput, autoCleanup, stacklevel=2)
+    return [one._results(partial, consoleOutput, autoCleanup, stacklevel=3) for one in map(there, job)]
 
 
 def rxGetJobOutput(job: Any) -> str | list[str]:
@@ -136,7 +133,7 @@ def rxGetJobOutput(job: Any) -> str | list[str]:
     [task 0] hello
     [task 1] hello
     """
-    return _of_each(job, lambda one: one.output(), needed=True)
+    return of_each(job, lambda one: one.output(), needed=True)
 
 
 def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
@@ -169,7 +166,7 @@ def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
     >>> info["description"], info["done"], info["context"]
     ('rxExec abs: 3 tasks', 3, 'RxLocalSeq(wait=False)')
     """
-    return _of_each(job, lambda one: one.info(), needed=True)
+    return of_each(job, lambda one: one.info(), needed=True)
 
 
 def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
@@ -202,7 +199,7 @@ def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
     """
     if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0):
         raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
-    return _of_each(job, lambda one: one.wait(timeout), needed=True)
+    return of_each(job, lambda one: one.wait(timeout), needed=True)
 
 
 def rxCancelJob(job: Any) -> bool | list[bool]:
@@ -232,7 +229,7 @@ def rxCancelJob(job: Any) -> bool | list[bool]:
     >>> rxCancelJob(job), rxCancelJob(job), rxGetJobStatus(job)
     (True, False, 'canceled')
     """
-    return _of_each(job, lambda one: one.cancel(), needed=True)
+    return of_each(job, lambda one: one.cancel(), needed=True)
 
 
 def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
@@ -262,7 +259,7 @@ def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
     if not isinstance(force, bool):
         raise RxArgumentError(f"force={force!r}: force is True or False")
     refused: list[RxJobError] = []
-    for one in map(_find, jobs) if _is_list(jobs) else [_find(jobs)]:
+    for one in map(find, jobs) if is_list(jobs) else [find(jobs)]:
         try:
             if one is not None:
                 one.cleanup(force)
@@ -272,101 +269,43 @@ def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
         raise refused[0]
 
 
-def rxGetJobs(
-    computeContext: ComputeContext | None = None,
-    exactMatch: bool = False,
-    startTime: datetime | None = None,
-    endTime: datetime | None = None,
-    states: str | Iterable[str] | None = None,
-) -> RxJobs:
-    """The jobs of this process.
+def rxResumeJob(job: Any, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob | list[RxJob]:
+    """Run what is missing of a job that failed, was canceled, or whose program has ended; in the background.
+
+    What its tasks have given is not run again, and the results are those of a job that nothing has disturbed: random
+    streams are numbered. The context need not be the one under which the job was submitted.
 
     Parameters
     ----------
+    job : RxJob, str, or list of them
+        The job, or its id.
+    only : "failed", optional
+        Run the failed tasks again, too: also those of a job that has finished. In a chunk (`taskChunkSize`) tasks
+        share a random stream, so all tasks of the chunk run again.
     computeContext : ComputeContext, optional
-        Default the active one.
-    exactMatch : bool, default False
-        Only jobs that were submitted under exactly this context.
-    startTime, endTime : datetime, optional
-        Only jobs that were submitted in between; a time without a zone is local.
-    states : str or iterable of str, optional
-        Only jobs in one of these states, see `rxGetJobStatus`.
+        Where to run; default the active context.
 
     Returns
     -------
-    RxJobs
-        A list, in the order in which they were submitted, that prints as a table.
+    RxJob, or list of them for a list
+        The job, queued or running again.
+
+    Raises
+    ------
+    RxJobError
+        When nothing is missing, or the job still runs, here or in another process, which the message names.
 
     Examples
     --------
-    >>> from rxspark import RxLocalSeq, rxCleanupJobs, rxExec, rxGetJobs, rxWaitForJob
+    >>> import time
+    >>> from rxspark import RxLocalSeq, rxCancelJob, rxElemArg, rxExec, rxGetJobResults, rxResumeJob, rxWaitForJob
     >>> with RxLocalSeq(wait=False):
-    ...     job = rxExec(abs, -1)
-    >>> rxWaitForJob(job)
+    ...     job = rxExec(lambda seconds: time.sleep(seconds) or seconds, rxElemArg([0, 0.5]), taskChunkSize=1)
+    >>> rxCancelJob(job)
+    True
+    >>> rxWaitForJob(rxResumeJob(job))
     'finished'
-    >>> job in rxGetJobs(states="finished"), job in rxGetJobs(states=["queued", "running"])
-    (True, False)
-    >>> rxCleanupJobs(rxGetJobs(), force=True)
-    >>> rxGetJobs()
-    no jobs
+    >>> rxGetJobResults(job)
+    [0, 0.5]
     """
-    context = rxGetComputeContext() if computeContext is None else computeContext
-    if not isinstance(context, ComputeContext):
-        raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
-    wanted = _known_states(states)
-    first, last = _moment("startTime", startTime), _moment("endTime", endTime)
-    found = RxJobs()
-    for _, job in sorted(known_jobs().items()):
-        info = job.info()
-        if (
-            (not exactMatch or info["context"] == repr(context))
-            and (first is None or first <= info["submitted"])
-            and (last is None or info["submitted"] <= last)
-            and (wanted is None or info["state"] in wanted)
-        ):
-            found.append(job)
-    return found
-
-
-def _known_states(states: Any) -> set[str] | None:
-    if states is None:
-        return None
-    wanted = [states] if isinstance(states, str) else list(states)
-    for state in wanted:
-        if state not in STATES:
-            guess = closest(state, STATES) if isinstance(state, str) else None
-            hint = f"did you mean {guess!r}?" if guess else f"the states are {', '.join(STATES)}"
-            raise RxArgumentError(f"states: {state!r} is no state of a job; {hint}")
-    return set(wanted)
-
-
-def _moment(name: str, value: Any) -> datetime | None:
-    if value is not None and not isinstance(value, datetime):
-        raise RxArgumentError(f"{name}={value!r}: {name} is a datetime, such as datetime(2026, 1, 31, 12)")
-    return None if value is None else value.astimezone()
-
-
-def _of_each(job: Any, ask: Callable[[Any], T], needed: bool = False) -> T | list[T] | Any:
-    """The answer of a job, or a list with that of each."""
-    find = _there if needed else _find
-    return [ask(find(one)) for one in job] if _is_list(job) else ask(find(job))
-
-
-def _is_list(job: Any) -> bool:
-    return isinstance(job, Iterable) and not isinstance(job, (str, RxJob))
-
-
-def _find(job: Any) -> RxJob | None:
-    """The job that is meant, None if there is none of that id."""
-    if isinstance(job, RxJob):
-        return job
-    if isinstance(job, str):
-        return known_jobs().get(job)
-    raise RxArgumentError(f"job={job!r}: job is what rxExec returned in a context with wait=False, or its id")
-
-
-def _there(job: Any) -> RxJob:
-    found = _find(job)
-    if found is None:
-        raise RxJobError(f"there is no job {job!r}: it was removed, or never there. rxGetJobs() lists those that are")
-    return found
+    return of_each(job, lambda one: one.resume(only, computeContext), needed=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import html
 import time
@@ -9,11 +10,16 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
+from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, plain_interrupts
-from rxspark.errors import RxCanceledError, RxError, RxJobError
+from rxspark.contexts import ComputeContext, rxGetComputeContext
+from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
-from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED
+from rxspark.jobs.resume import continued
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
+from rxspark.jobs.store import Folder
+from rxspark.jobs.stored import StoredJob
 from rxspark.progress import Progress
 from rxspark.results import RxResults, gather, opened
 
@@ -50,7 +56,7 @@ class RxJob:
     [4, 9]
     """
 
-    def __init__(self, source: Job) -> None:
+    def __init__(self, source: Job | StoredJob) -> None:
         self._source = source
         self.id = source.record.id
 
@@ -91,9 +97,10 @@ class RxJob:
             for part in envelopes:
                 relay(part)
         if state == FINISHED and not partial:
-            source.fetched = True
-            if record.auto_cleanup if auto_cleanup is None else auto_cleanup:
-                self._forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")
+            remove = record.auto_cleanup if auto_cleanup is None else auto_cleanup
+            source.was_fetched(remove)
+            if remove:
+                _jobs.pop(self.id, None)
         return results
 
     def output(self) -> str:
@@ -120,13 +127,36 @@ class RxJob:
                 raise RxJobError(
                     f"{self.id} is {state}: end it first with rxCancelJob(job), or with rxCleanupJobs(job, force=True)"
                 )
-            self.cancel()
+            if state != UNDETERMINED:
+                self.cancel()
         if state == FINISHED and not self._source.fetched and not force:
             raise RxJobError(
                 f"{self.id} is finished and nobody has read its results: fetch them with rxGetJobResults(job), or "
                 f"remove them unread with rxCleanupJobs(job, force=True)"
             )
-        self._forget("it was removed by rxCleanupJobs")
+        self._source.forget("it was removed by rxCleanupJobs")
+        _jobs.pop(self.id, None)
+
+    def resume(self, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob:
+        """Run what is missing of the job, see `rxResumeJob`."""
+        context = rxGetComputeContext() if computeContext is None else computeContext
+        if only not in (None, "failed"):
+            raise RxArgumentError(f'only={only!r}: only is None, for what is missing, or "failed"')
+        if not isinstance(context, ComputeContext):
+            raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
+        source = self._source
+        state = source.state
+        if state in (MISSING, QUEUED, RUNNING):
+            raise self._nothing_to_give(state)
+        backend = backend_for(context, background=True)
+        backend.prepare(source.record.facts.root.kind, set(source.record.modules))
+        with _leased(source.folder):
+            plan, there = source.plan(), source.envelopes_that_are_sound()
+            job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)
+        self._source = job
+        _jobs[self.id] = self
+        start(job, backend)
+        return self
 
     def info(self) -> dict[str, Any]:
         """What is known about the job, see `rxGetJobInfo`."""
@@ -190,27 +220,31 @@ class RxJob:
     def _repr_html_(self) -> str:
         return RxJobs([self])._repr_html_()
 
-    def _forget(self, why: str) -> None:
-        self._source.forget(why)
-        _jobs.pop(self.id, None)
-
     def _nothing_to_give(self, state: str) -> RxError:
         """The error that says why there are no results, and what can be done."""
         source = self._source
         there = f"{source.done} of {source.record.facts.count} tasks have finished"
-        partial = "rxGetJobResults(job, partial=True) gives what is there"
+        partial = "rxGetJobResults(job, partial=True) gives what is there, rxResumeJob(job) runs the rest"
         if state == MISSING:
             return RxJobError(f"{self.id} is missing: {source.error}")
         if state == CANCELED:
             return RxCanceledError(f"{self.id} was canceled: {source.error}; {there}. {partial}")
-        if state == FAILED and isinstance(source.error, RxError):
-            error = copy.copy(source.error)
-            error.add_note(f"{self.id} failed by this; {there}. {partial}")
-            return error
         if state == FAILED:
-            return RxJobError(f"{self.id} failed: {type(source.error).__name__}: {source.error}; {there}. {partial}")
+            return self._failure(f"{there}. {partial}")
+        if state == UNDETERMINED:
+            return RxJobError(f"{self.id} is undetermined: {source.error}; {there}. {partial}")
         soon = " behind other jobs" if state == QUEUED else ""
-        return RxJobError(f"{self.id} is {state}{soon}; {there}. Wait for it with rxWaitForJob(job); {partial}")
+        return RxJobError(f"{self.id} is {state}{soon}; {there}. Wait for it with rxWaitForJob(job), or end it first")
+
+    def _failure(self, hint: str) -> RxError:
+        """What made the job fail, as it would have been raised by a call that waits."""
+        reason = self._source.reason()
+        if isinstance(reason, RxJobError) or not isinstance(reason, RxError):
+            name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "
+            return RxJobError(f"{self.id} failed: {name}{reason}; {hint}")
+        error = copy.copy(reason)
+        error.add_note(f"{self.id} failed by this; {hint}")
+        return error
 
 
 class RxJobs(list[RxJob]):
@@ -250,6 +284,20 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["description"],
         row["context"],
     ]
+
+
+@contextlib.contextmanager
+def _leased(folder: Folder | None) -> Iterator[None]:
+    """Be the one process that resumes a job; the next one may, when this one finds that it cannot."""
+    if folder is None:
+        yield
+        return
+    folder.take_lease()
+    try:
+        yield
+    except BaseException:
+        folder.give_back_lease()
+        raise
 
 
 def submit(job: Job, backend: Backend) -> RxJob:

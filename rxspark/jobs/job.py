@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import secrets
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from rxspark.backends.base import Backend, Work
 from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
+from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
+from rxspark.jobs.store import Folder
 from rxspark.progress import Progress
-from rxspark.results import Facts
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes, Failure
 
-__all__ = ["Job", "Record", "first_error", "new_id", "output_lines", "relay"]
+__all__ = ["Job", "first_error", "output_lines", "relay"]
 
 logger = logging.getLogger("rxspark")
 
@@ -25,31 +26,6 @@ logger = logging.getLogger("rxspark")
 # costs what its partition had not delivered; from the second on each task is guarded on its own, so that it costs the
 # guilty one alone; the third is for the death of whole machines.
 _ATTEMPTS = 3
-
-
-def new_id() -> str:
-    """A name for a job: in the order of time, and no other job's, on whatever host and in whatever process."""
-    moment = time.time()
-    clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
-    return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
-
-
-@dataclass(frozen=True)
-class Record:
-    """What is known of a job from its start on."""
-
-    id: str
-    description: str
-    context: str
-    """The compute context, as it is written."""
-    user: str
-    host: str
-    created: float
-    """Seconds since 1970-01-01 UTC."""
-    facts: Facts
-    stop_on_error: bool
-    auto_cleanup: bool
-    console_output: bool
 
 
 class Job:
@@ -69,18 +45,23 @@ class Job:
         When it ended, in seconds since 1970-01-01 UTC; 0 before.
     fetched : bool
         Whether somebody has got its results.
+    folder : Folder or None
+        Where other processes find it.
     """
 
-    def __init__(self, backend: Backend, work: Work, record: Record) -> None:
+    def __init__(self, backend: Backend, work: Work, record: Record, folder: Folder | None = None) -> None:
         self.record = record
         self.state = QUEUED
+        self.folder = folder
         self.error: BaseException | None = None
         self.done = 0
         self.ended = 0.0
         self.fetched = False
         self._backend = backend
         self._work = work
+        self._plan = Plan(work.call, [])
         self._envelopes: list[Envelopes] = []
+        self._complained = False
         self._changed = threading.Condition()
         self._answered: set[int] = set()
         self._problem: RxError | None = None
@@ -90,6 +71,19 @@ class Job:
         self._callbacks: list[Callable[[], None]] = []
         self._progress: Progress | None = None
         work.deliver = self._take
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return self.record.id
+
+    def reason(self) -> BaseException | None:
+        """What to raise when somebody wants results that there are none of."""
+        return self.error
+
+    def envelopes_that_are_sound(self) -> list[Envelopes]:
+        """What has come back, here and to the job's folder."""
+        return self._envelopes + ([] if self.folder is None else self.folder.sound_envelopes())
 
     def envelopes(self, after: int = 0) -> list[Envelopes]:
         """What has come back so far, but for the first `after` of them."""
@@ -107,20 +101,36 @@ class Job:
         """
         self._move(RUNNING)
         self._relays = self.record.console_output
-        with Progress(self.record.facts.count, self.record.description) as self._progress:
-            self._run_to_the_end()
+        try:
+            with Progress(self.record.facts.count, self.record.description) as self._progress:
+                self._run_to_the_end()
+        except BaseException:
+            self._leave_what_can_be_resumed()
+            raise
 
     def detach(self) -> None:
         """Take a copy of what is to be sent: the caller may change arguments as soon as it goes on."""
         self._work.call = self._work.call.detached()
         self._work.partitions = [part.detached() for part in self._work.partitions]
+        self._plan = Plan(self._work.call, list(zip(self._work.numbers, self._work.partitions, strict=True)))
+
+    def plan(self) -> Plan:
+        """What it had to run, if it was started in the background."""
+        return self._plan
+
+    def go_on_from(self, state: str, plan: Plan, envelopes: list[Envelopes]) -> None:
+        """Be queued after another one of this id, which ended in `state` and left these envelopes."""
+        self.state, self._plan, self._envelopes = state, plan, envelopes
+        self.done = sum(len(part.numbers) for part in envelopes)
+        self._move(QUEUED)
 
     def run_in_background(self) -> None:
         """Run as `run` does, unless cancelled before; nobody is there to raise to: `error` keeps what went wrong."""
         with self._changed:
             if self.state != QUEUED:
                 return
-            self._move(RUNNING)
+            self._change(RUNNING, None)
+        self._tell(RUNNING)
         try:
             self._run_to_the_end()
         except RxError:
@@ -148,14 +158,32 @@ class Job:
         if callbacks is None:
             self._cancel()
         else:
+            self._tell(CANCELED, self._unwanted)
             self._call(callbacks)
         return True
 
+    def beat(self) -> None:
+        """Give a sign of life where other processes look for one, and do what they ask for."""
+        if self.folder is not None:
+            with self._complaining("cannot be kept up to date"):
+                wanted = self.folder.beat()
+                if wanted:
+                    self.cancel(wanted)
+
+    def was_fetched(self, remove: bool) -> None:
+        """Note that somebody has got the results; `remove` the job then."""
+        self.fetched = True
+        if remove:
+            self.forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")
+        elif self.folder is not None:
+            self.folder.write_fetched()
+
     def forget(self, why: str) -> None:
         """Let go of everything that the job holds."""
-        self._move(MISSING, RxJobError(why))
-        self._envelopes = []
-        self._work.partitions = []
+        if self.folder is not None:
+            self.folder.remove()
+        self._call(self._change(MISSING, RxJobError(why)))
+        self._envelopes, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
 
     def when_ended(self, callback: Callable[[], None]) -> None:
         """Call when the job has ended: in the thread that ran it, or at once if it has ended already."""
@@ -166,7 +194,42 @@ class Job:
         callback()
 
     def _move(self, state: str, error: BaseException | None = None) -> None:
+        follow(self.state, state)
+        self._tell(state, error)  # first: who waits for the end may end the process
         self._call(self._change(state, error))
+
+    def _tell(self, state: str, error: BaseException | None = None) -> None:
+        """Let other processes know the state."""
+        if self.folder is not None:
+            with self._complaining("cannot be kept up to date"):
+                self.folder.write_state(state, "" if error is None else str(error), self._end_of(state))
+
+    def _end_of(self, state: str) -> float:
+        return (self.ended or time.time()) if state in ENDED else 0.0
+
+    @contextlib.contextmanager
+    def _complaining(self, what: str) -> Iterator[None]:
+        """Go on when the job's folder cannot be written: its results still come to this process; tell of it once."""
+        try:
+            yield
+        except RxError as problem:
+            self._complain(what, str(problem))
+
+    def _complain(self, what: str, why: str) -> None:
+        with self._changed:
+            first, self._complained = not self._complained, True
+        if first:
+            logger.warning("%s %s: %s. It goes on, but may not be resumed if this process ends", self.id, what, why)
+
+    def _leave_what_can_be_resumed(self) -> None:
+        """After a call that was waited for: without a result its folder is of no use."""
+        if self.folder is None:
+            return
+        if self.done:
+            logger.warning("%s: what %s tasks gave is kept; rxResumeJob(%r) runs the rest", self.id, self.done, self.id)
+        else:
+            with self._complaining("cannot be removed"):
+                self.folder.remove()
 
     def _change(self, state: str, error: BaseException | None) -> list[Callable[[], None]]:
         """Change the state, the one place where that happens; gives who is to be told, outside of the lock."""
@@ -175,7 +238,7 @@ class Job:
             self.error = error
             callbacks: list[Callable[[], None]] = []
             if state in ENDED:
-                self.ended = self.ended or time.time()
+                self.ended = self._end_of(state)
                 callbacks, self._callbacks = self._callbacks, []
             self._changed.notify_all()
         return callbacks
@@ -243,6 +306,8 @@ class Job:
             self._changed.notify_all()
         if self._relays:
             relay(part)
+        if part.unsaved:
+            self._complain("cannot be kept", part.unsaved)
         if self._progress is not None:
             self._progress.add(len(part.numbers))
         if stop and not self._work.cancelled.is_set():

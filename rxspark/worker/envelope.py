@@ -12,12 +12,13 @@ import pickle
 import re
 import traceback
 from array import array
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rxspark.errors import RxError, RxTaskError
 
-__all__ = ["Envelopes", "Failure", "dump_value", "failure_of"]
+__all__ = ["Envelopes", "Failure", "dump_value", "failure_of", "merged"]
 
 
 ErrorClass = type[RxTaskError]
@@ -58,6 +59,8 @@ class Envelopes:
     """Console text by task number, for the tasks that wrote any."""
     problem: RxError | None = None
     """Why no task of the partition could run: a matter of the machinery, not of one task."""
+    unsaved: str = ""
+    """Why the worker could not write them into the job's folder."""
 
     def add(self, number: int, value: bytes | None, started: float, seconds: float) -> None:
         """Take in the envelope of one task."""
@@ -83,6 +86,16 @@ class Envelopes:
         self.__dict__.update(fresh.__dict__)
         return taken
 
+    def only(self, wanted: Container[int]) -> Envelopes:
+        """The envelopes of these tasks alone."""
+        some = Envelopes(self.host, self.pid, self.attempt, problem=self.problem)
+        for row in zip(self.numbers, self.values, self.started, self.seconds, strict=True):
+            if row[0] in wanted:
+                some.add(*row)
+        some.failures = {number: failure for number, failure in self.failures.items() if number in wanted}
+        some.output = {number: text for number, text in self.output.items() if number in wanted}
+        return some
+
     def pack(self) -> bytes:
         """The envelopes as bytes."""
         return pickle.dumps(self, 5)
@@ -92,6 +105,19 @@ class Envelopes:
         """The envelopes that `pack` made into bytes."""
         envelopes: Envelopes = pickle.loads(packed)
         return envelopes
+
+
+def merged(parts: list[Envelopes]) -> list[Envelopes]:
+    """The same envelopes with each task in them once: where a task ran again, a value goes before an error."""
+    best: dict[int, Envelopes] = {}
+    for part in sorted(parts, key=lambda part: len(part.numbers)):  # one that failed ran again with fewer others
+        for number in part.numbers:
+            held = best.get(number)
+            if held is None or (number in held.failures and number not in part.failures):
+                best[number] = part
+    if len(best) == sum(len(part.numbers) for part in parts):
+        return parts
+    return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
 
 
 def dump_value(value: Any) -> bytes:

@@ -78,6 +78,8 @@ class Call:
     """Seconds that one task may take."""
     threads: int = 1
     """Threads that the libraries of one task may use."""
+    folder: str | None = None
+    """The job's folder, for what is to survive the driver."""
     origin: str = field(default_factory=process_token)
     """The process that made the call; its own modules are left as they are."""
 

@@ -31,6 +31,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
+from rxspark.worker.keeping import keep
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.state import ProcessState
@@ -57,7 +58,9 @@ def run_partition(call: Parcel, partition: Parcel, attempt: int = 0) -> bytes:
     with _turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
         try:
-            _run(call, partition, envelopes, attempt)
+            folder = _run(call, partition, envelopes, attempt).folder
+            if folder is not None:
+                envelopes.unsaved = keep(folder, envelopes)
         except RxError as problem:
             envelopes.problem = problem
         return envelopes.pack()
@@ -85,13 +88,14 @@ def serve(reading: int, writing: int) -> None:
         answer(None, last=True)
 
 
-def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, attempt: int) -> None:
+def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, attempt: int) -> Call:
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
     if attempt or call.time_limit is not None:
         run_in_children(call, parcel, partition, envelopes)
     else:
         _run_tasks(call, bundle, pickle.loads(partition.open().part(0)), envelopes)
+    return call
 
 
 def _run_tasks(

@@ -1,0 +1,54 @@
+"""Processes as other processes know them: by host, number and time of start, so that a number used again is told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Process", "this_process"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process on some host."""
+
+    host: str
+    pid: int
+    started: str
+    """When it started, in the words of its host; empty where that is not told."""
+
+    @property
+    def here(self) -> bool:
+        """Whether it is, or was, on this host."""
+        return self.host == socket.gethostname()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs; to be asked on its own host only."""
+        with contextlib.suppress(PermissionError):  # it is there, and another user's
+            try:
+                os.kill(self.pid, 0)
+            except ProcessLookupError:
+                return False
+        return _started(self.pid) == self.started
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    return Process(socket.gethostname(), os.getpid(), _started(os.getpid()))
+
+
+def _started(pid: int) -> str:
+    """The boot of the system and the time since then; a process that has ended but was not yet waited for is gone."""
+    try:
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:  # no Linux: the number alone has to do
+        return ""
+    return "" if state in "ZX" else f"{boot}-{rest[18]}"

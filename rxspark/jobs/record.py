@@ -1,0 +1,47 @@
+"""What is known of a job from its start on, and what it has to run."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+
+from rxspark.results import Facts
+from rxspark.worker.bundle import Bundle
+
+__all__ = ["Plan", "Record", "new_id"]
+
+
+def new_id() -> str:
+    """A name for a job: in the order of time, and no other job's, on whatever host and in whatever process."""
+    moment = time.time()
+    clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
+    return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What is known of a job from its start on."""
+
+    id: str
+    description: str
+    context: str
+    """The compute context, as it is written."""
+    user: str
+    host: str
+    created: float
+    """Seconds since 1970-01-01 UTC."""
+    facts: Facts
+    stop_on_error: bool
+    auto_cleanup: bool
+    console_output: bool
+    modules: list[str]
+    """What its workers must be able to import."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a job has to run, finished or not."""
+
+    call: Bundle
+    partitions: list[tuple[range, Bundle]]

@@ -1,0 +1,95 @@
+"""What is left of a job that has ended before it was done, and how it goes on."""
+
+from __future__ import annotations
+
+import pickle
+import secrets
+from dataclasses import replace
+
+from rxspark.backends.base import Backend, Work
+from rxspark.errors import RxJobError
+from rxspark.jobs.job import Job
+from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.store import Folder
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.envelope import Envelopes, merged
+from rxspark.worker.payload import Call, Column, Partition
+
+__all__ = ["continued"]
+
+Pieces = list[tuple[range, Bundle]]
+
+
+def continued(
+    backend: Backend,
+    record: Record,
+    state: str,
+    plan: Plan,
+    envelopes: list[Envelopes],
+    failed_too: bool,
+    folder: Folder | None,
+) -> Job:
+    """The job that runs what is missing of one that ended in `state`, and, with `failed_too`, its failed tasks again.
+
+    Raises
+    ------
+    RxJobError
+        When nothing of it is missing.
+    """
+    call: Call = pickle.loads(plan.call.part(0))
+    there = merged(envelopes)
+    answered = {number for part in there for number in part.numbers}
+    failed = {number for part in there for number in part.failures} if failed_too or record.stop_on_error else set()
+    if record.facts.once_per_node and (failed or len(answered) < record.facts.count):
+        answered, failed = set(), set()  # which node runs which task is known only when all run together
+    alone = call.tasks_per_stream == 1 and not record.facts.once_per_node
+    pieces: Pieces = []
+    for numbers, bundle in plan.partitions:
+        if not answered.issuperset(numbers) or (not alone and not failed.isdisjoint(numbers)):
+            pieces.append((numbers, bundle))  # in a chunk the tasks share a stream: all of them draw again
+        elif not failed.isdisjoint(numbers):
+            pieces += _single_tasks(bundle, failed)
+    if not pieces:
+        raise RxJobError(
+            f"{record.id} is {state}, and nothing is missing: rxGetJobResults(job) gives its results; "
+            f'rxResumeJob(job, only="failed") runs failed tasks again'
+        )
+    again = {number for numbers, _ in pieces for number in numbers}
+    # A name of its own: workers know a call by it, and this one may see other surroundings.
+    new_call = replace(
+        call,
+        id=f"{record.id}-{secrets.token_hex(4)}",
+        surroundings=backend.surroundings,
+        folder=None if folder is None else str(folder.place),
+    )
+    parts = [pickle.dumps(new_call, 5), *(plan.call.part(index) for index in range(1, len(plan.call)))]
+    work = Work(
+        record.id,
+        record.description,
+        Bundle(parts),
+        [bundle for _, bundle in pieces],
+        [numbers for numbers, _ in pieces],
+        set(record.modules),
+        record.facts.once_per_node,
+    )
+    job = Job(backend, work, record, folder)
+    kept = [part.only(set(part.numbers) - again) for part in there if not again.issuperset(part.numbers)]
+    job.go_on_from(state, plan, kept)
+    return job
+
+
+def _single_tasks(bundle: Bundle, wanted: set[int]) -> Pieces:
+    """These tasks of a partition, each as a partition of its own."""
+    partition: Partition = pickle.loads(bundle.part(0))
+    pieces: Pieces = []
+    for index, number in enumerate(partition.numbers):
+        if number in wanted:
+            columns = {place: _one(column, index) for place, column in partition.columns.items()}
+            rows = None if partition.rows is None else _one(partition.rows, index)
+            one = Partition(range(number, number + 1), columns, rows)
+            pieces.append((one.numbers, Bundle([pickle.dumps(one, 5)])))
+    return pieces
+
+
+def _one(column: Column, index: int) -> Column:
+    return Column(column.values[index : index + 1], column.pickled)

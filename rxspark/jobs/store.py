@@ -1,0 +1,326 @@
+"""The folder of a job on a file system, from which other processes learn of it, read its results and resume it.
+
+    <share>/rxspark-jobs/<id>/
+        job.json                  what is known from the start on
+        call.bundle               the function and its constants
+        partitions.bundle         the elements of each partition
+        state.json                the state, who runs the job, and the last sign of life
+        lease-1, lease-2, ...     who may run it: the holder of the highest one
+        cancel                    there when another process wants it ended
+        parts/<tasks>.envelopes   what the tasks of a partition gave, written by the worker
+
+The records are data, JSON with a checksum: to list jobs runs no code of theirs. Results, and what a job is to run, are
+pickles, and so are read only when they are asked for, and from folders of the user's own or named by the user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from rxspark import records
+from rxspark.backends.base import Work
+from rxspark.errors import RxError, RxFileError, RxJobError
+from rxspark.jobs.processes import Process, this_process
+from rxspark.jobs.record import Record
+from rxspark.jobs.states import QUEUED, RUNNING
+from rxspark.places import Place, open_place, told
+from rxspark.results import Facts
+from rxspark.rng.kinds import Root
+from rxspark.worker.bundle import Bundle, MappedBundle
+from rxspark.worker.envelope import Envelopes
+from rxspark.worker.keeping import PARTS
+from rxspark.worker.parcels import Fetched
+
+__all__ = ["SILENCE", "Folder", "Sign", "folders_in", "home_of", "kept_in", "named_folder", "owned"]
+
+_PRIVATE = 0o700
+_FOR_ALL = 0o1777  # each user's jobs side by side, as in /tmp
+
+# How often a lease that cannot be read is looked at again.
+_LOOKS = 10
+
+# Seconds without a sign of life after which a process on another host may have died.
+SILENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What state.json says: the last that was heard of a job."""
+
+    state: str
+    reason: str
+    """Why it failed or was cancelled."""
+    lease: int
+    """The lease of who wrote this."""
+    process: Process
+    heard: float
+    """Seconds since 1970-01-01 UTC, by the clock of that process."""
+    ended: float = 0.0
+    fetched: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether it says that the job runs, or is to run."""
+        return self.state in (QUEUED, RUNNING)
+
+
+class Folder:
+    """The folder of one job.
+
+    Attributes
+    ----------
+    named : bool
+        Whether the user has named this very folder, and so trusts what lies in it.
+    """
+
+    def __init__(self, place: Place, named: bool = False) -> None:
+        self.place = place
+        self.named = named
+        self._lease = 0
+        self._sign: Sign | None = None
+        self._writing = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        """The id of the job."""
+        return self.place.name
+
+    # ---------------------------------------------------------------- by who runs the job
+
+    def make(self, record: Record, call: Bundle, partitions: Iterable[Bundle], numbers: list[range]) -> None:
+        """Make the folder, and write what a resumed job needs."""
+        _make(self.place.parent, _FOR_ALL)
+        _make(self.place, _PRIVATE)
+        _make(self.place / PARTS, _PRIVATE)
+        with told(self.place):
+            for name, bundle in (
+                ("call.bundle", call),
+                ("partitions.bundle", Bundle([part.part(0) for part in partitions])),
+            ):
+                with self.place.fs.open((self.place / name).path, "wb") as file:
+                    bundle.write(file)
+        about = asdict(record)
+        about["numbers"] = [[one.start, one.stop, one.step] for one in numbers]
+        records.write(self.place / "job.json", json.dumps(about, indent=1).encode())
+
+    def take_lease(self) -> None:
+        """Become the one who runs the job; RxJobError, which names the holder, when another process does."""
+        held = self._highest_lease()
+        if held and (holder := self._busy(held)) is not None:
+            raise RxJobError(f"{self.id} is being run by {holder}: wait for it with rxWaitForJob(job)")
+        mine = {"process": asdict(this_process()), "taken": time.time()}
+        if not records.create(self.place / f"lease-{held + 1}", json.dumps(mine).encode()):
+            raise RxJobError(f"{self.id} is being resumed by another process at this moment")
+        self._lease = held + 1
+        with contextlib.suppress(RxFileError), told(self.place):
+            self.place.fs.rm_file((self.place / "cancel").path)  # it was meant for the one before
+
+    def give_back_lease(self) -> None:
+        """Be no longer the one who is about to run the job."""
+        with told(self.place):
+            self.place.fs.rm_file((self.place / f"lease-{self._lease}").path)
+        self._lease = 0
+
+    def write_state(self, state: str, reason: str = "", ended: float = 0.0) -> None:
+        """Say what the state is now."""
+        with self._writing:
+            self._sign = Sign(state, reason, self._lease, this_process(), time.time(), ended)
+            if self._highest_lease() == self._lease:  # else it is another process that says what the state is
+                self._write_sign(self._sign)
+
+    def beat(self) -> str:
+        """Give a sign of life; gives why the job is to be ended, if somebody wants that."""
+        with self._writing:
+            if self._highest_lease() > self._lease:
+                return "another process has taken it over"
+            if self._sign is not None and self._sign.active:
+                self._write_sign(replace(self._sign, heard=time.time()))
+        return "rxCancelJob was called in another process" if (self.place / "cancel").info() is not None else ""
+
+    def write_fetched(self) -> None:
+        """Note that somebody has the results."""
+        with self._writing:
+            self._write_sign(replace(self._sign or self.sign(), fetched=True))
+
+    def _write_sign(self, sign: Sign) -> None:
+        records.write(self.place / "state.json", json.dumps(asdict(sign)).encode())
+
+    def _highest_lease(self) -> int:
+        found = [re.fullmatch(r"lease-(\d+)", name) for name in _names(self.place)]
+        return max((int(match[1]) for match in found if match), default=0)
+
+    def _busy(self, lease: int) -> Process | None:
+        """Who runs the job by this lease, None if that one has ended, or is about to be given up for dead."""
+        sign = self._try(self.sign)
+        if sign is not None and sign.lease == lease:
+            return sign.process if sign.active and _may_live(sign.process, sign.heard) else None
+        for _ in range(_LOOKS):
+            with contextlib.suppress(RxFileError):
+                holder = json.loads(records.read(self.place / f"lease-{lease}"))
+                process = Process(**holder["process"])
+                return process if _may_live(process, holder["taken"]) else None
+            time.sleep(0.1)  # perhaps it is being written
+        return None
+
+    # ---------------------------------------------------------------- by anybody
+
+    def record(self) -> Record:
+        """What is known from the start on."""
+        about = self._about()
+        del about["numbers"]
+        facts = about.pop("facts")
+        facts["root"] = Root(**facts["root"])
+        return Record(**about, facts=Facts(**facts))
+
+    def sign(self) -> Sign:
+        """The last that was heard of the job."""
+        told_so = json.loads(records.read(self.place / "state.json"))
+        return Sign(**{**told_so, "process": Process(**told_so["process"])})
+
+    def done(self) -> int:
+        """How many tasks have left something, by the names of the files."""
+        return sum(int(name.rpartition(".")[0].rpartition("-")[2]) for name in self.part_names())
+
+    def part_names(self) -> list[str]:
+        """The files of envelopes that are there."""
+        return [name for name in _names(self.place / PARTS) if re.fullmatch(r"\d+-\d+-\d+\.envelopes", name)]
+
+    def envelopes(self, names: Iterable[str]) -> list[Envelopes]:
+        """What these files hold; RxFileError, which names the file, for a damaged one."""
+        self._check_trust()
+        return [Envelopes.unpack(records.read(self.place / PARTS / name)) for name in names]
+
+    def sound_envelopes(self) -> list[Envelopes]:
+        """What all files hold, without the damaged ones."""
+        self._check_trust()
+        found = (self._try(lambda name=name: self.envelopes([name])) for name in self.part_names())
+        return [part for parts in found if parts for part in parts]
+
+    def call(self) -> Bundle:
+        """The function and its constants."""
+        self._check_trust()
+        return self._bundle("call.bundle")
+
+    def partitions(self) -> list[tuple[range, Bundle]]:
+        """The partitions, each with its tasks."""
+        self._check_trust()
+        bundle, numbers = self._bundle("partitions.bundle"), self._about()["numbers"]
+        return [(range(*one), Bundle([bundle.part(index)])) for index, one in enumerate(numbers)]
+
+    def ask_to_cancel(self) -> None:
+        """Let the process that runs the job know that it is to be ended."""
+        records.write(self.place / "cancel", b"")
+
+    def remove(self) -> None:
+        """Remove the folder with all that is in it; harmless when it is gone."""
+        with told(self.place), contextlib.suppress(FileNotFoundError):
+            self.place.fs.rm(self.place.path, recursive=True)
+
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return self.place.is_folder()
+
+    def _about(self) -> dict[str, Any]:
+        about: dict[str, Any] = json.loads(records.read(self.place / "job.json"))
+        return about
+
+    def _bundle(self, name: str) -> Bundle:
+        place = self.place / name
+        if place.start == "":
+            return MappedBundle(place.path)
+        info = place.info()
+        if info is None:
+            raise place.problem("no such file")
+        return Fetched(str(place), f"{self.id}-{name}", int(info["size"])).open()
+
+    def _check_trust(self) -> None:
+        if self.named or owned(self.place):
+            return
+        raise RxJobError(
+            f"{self.id} is another user's: its results are pickles, and reading a pickle can run any code of who wrote "
+            f"it. If you trust that user, name the folder itself as the job: {str(self.place)!r}"
+        )
+
+    @staticmethod
+    def _try(read: Any) -> Any:
+        """What can be read, None where the file is not there or is damaged."""
+        try:
+            return read()
+        except RxFileError:
+            return None
+
+
+def kept_in(home: Place | None, record: Record, work: Work) -> Folder | None:
+    """The folder of a new job, made and filled, where the job has a home."""
+    if home is None:
+        return None
+    folder = Folder(home)
+    try:
+        folder.make(record, work.call, work.partitions, work.numbers)
+        folder.take_lease()
+        folder.write_state(QUEUED)
+    except BaseException:
+        with contextlib.suppress(RxError):  # the first error is the one to tell
+            folder.remove()
+        raise
+    return folder
+
+
+def owned(place: Place) -> bool:
+    """Whether a folder is the user's own; true where the file system knows no owners."""
+    info = place.info() or {}
+    if info.get("uid") is not None:
+        return bool(info["uid"] == os.getuid())
+    return info.get("owner") in (None, place.user)
+
+
+def home_of(share: Place, job_id: str) -> Place:
+    """Where in a share folder a job has its own."""
+    return share / "rxspark-jobs" / job_id
+
+
+def folders_in(share: Place) -> list[Folder]:
+    """The folders of the jobs in a share folder, in the order in which they were submitted."""
+    home = home_of(share, "x").parent
+    if not home.is_folder():
+        return []
+    return [Folder(home / name) for name in _names(home) if name.startswith("rxJob_")]
+
+
+def named_folder(path: str) -> Folder:
+    """The folder that a user has named."""
+    return Folder(open_place(path), named=True)
+
+
+def _may_live(process: Process, heard: float) -> bool:
+    return process.alive if process.here else time.time() - heard < SILENCE
+
+
+def _names(folder: Place) -> list[str]:
+    """What is in a folder now, also where a file system remembers what was there before."""
+    folder.fs.invalidate_cache()
+    return [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in folder.entries()]
+
+
+def _make(place: Place, mode: int) -> None:
+    """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
+    with told(place):
+        if place.hadoop:
+            place.fs.mkdir(place.path, permission=mode)
+        elif place.start == "":
+            os.makedirs(os.path.dirname(place.path), exist_ok=True)
+            try:
+                os.mkdir(place.path)
+            except FileExistsError:
+                return
+            os.chmod(place.path, mode)
+        else:
+            place.fs.makedirs(place.path, exist_ok=True)

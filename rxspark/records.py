@@ -1,0 +1,112 @@
+"""Files that are there as a whole or not at all, and that tell when they were damaged, edited, or are too new.
+
+The first line is ``rxspark <format> <length> <checksum>``, the rest are the bytes that were written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import zlib
+
+from rxspark.errors import RxFileError
+from rxspark.places import Place, told
+
+__all__ = ["FORMAT", "create", "read", "write"]
+
+FORMAT = 1
+"""The format of the files, to be raised when what older versions read would be wrong."""
+
+
+def write(place: Place, body: bytes) -> None:
+    """Write a file, or replace it: who reads meanwhile gets the old or the new one, and never a part.
+
+    Raises
+    ------
+    RxFileError, RxContextError
+        When it cannot be written; nothing is left behind then.
+    """
+    with told(place):
+        if not place.renames:  # a store of objects: an object appears when it is whole
+            place.fs.pipe_file(place.path, _sealed(body))
+            return
+        draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
+        try:
+            with place.fs.open(draft.path, "wb") as file:
+                file.write(_sealed(body))
+            if place.hadoop:
+                place.fs.mv(draft.path, place.path, overwrite=True)
+            else:
+                os.replace(draft.path, place.path)
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                place.fs.rm_file(draft.path)
+            raise
+
+
+def create(place: Place, body: bytes) -> bool:
+    """Write a file if there is none of that name; of several processes that try, one gets True."""
+    if place.hadoop:
+        return _create_on_hdfs(place, body)
+    with told(place):
+        try:
+            if place.start == "":
+                with open(place.path, "xb") as file:
+                    file.write(_sealed(body))
+            else:
+                place.fs.pipe_file(place.path, _sealed(body), mode="create")
+        except FileExistsError:
+            return False
+    return True
+
+
+def _create_on_hdfs(place: Place, body: bytes) -> bool:
+    """By a rename that replaces nothing: what has the name is whole from the first moment."""
+    draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
+    write(draft, body)
+    with told(place):
+        try:
+            place.fs.mv(draft.path, place.path, overwrite=False)
+        except Exception:
+            place.fs.rm_file(draft.path)
+            if place.info() is None:
+                raise
+            return False
+    return True
+
+
+def read(place: Place) -> bytes:
+    """What was written.
+
+    Raises
+    ------
+    RxFileError
+        When the file is not there, was damaged or edited, or is of a newer format; names the file.
+    RxContextError
+        When the file system cannot be reached.
+    """
+    with told(place):
+        data: bytes = place.fs.cat_file(place.path)
+    head, _, body = data.partition(b"\n")
+    words = head.split(b" ")
+    if len(words) != 4 or words[0] != b"rxspark" or not words[1].isdigit() or not words[2].isdigit():
+        raise RxFileError(f"{place} is damaged, or no file of rxspark: its first line is not the one that was written")
+    if int(words[1]) > FORMAT:
+        raise RxFileError(
+            f"{place} was written by a newer version of rxspark (format {int(words[1])}; this one reads up to format "
+            f"{FORMAT}): read it with that version, or update this one"
+        )
+    if len(body) != int(words[2]):
+        raise RxFileError(f"{place} is damaged: {len(body)} bytes of {int(words[2])} are there")
+    if words[3] != _checksum(body):
+        raise RxFileError(f"{place} is damaged, or was edited: its checksum is wrong")
+    return body
+
+
+def _sealed(body: bytes) -> bytes:
+    return b"rxspark %d %d %s\n%s" % (FORMAT, len(body), _checksum(body), body)
+
+
+def _checksum(body: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(body)
