@@ -97,6 +97,9 @@ class Backend(Protocol):
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         """The thread for a job in the background, to be started by the caller; None: such jobs wait in one line."""
 
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        """See to it that `end` is called at the end of the program, while workers can still be ended."""
+
 
 @contextlib.contextmanager
 def plain_interrupts() -> Iterator[None]:

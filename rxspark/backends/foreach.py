@@ -13,7 +13,7 @@ from typing import Any
 import joblib
 
 from rxspark.backends.base import Work, here
-from rxspark.backends.local import BackgroundBackend
+from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.errors import RxArgumentError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
@@ -65,6 +65,9 @@ class ForeachBackend:
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return None
+
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        before_workers_are_waited_for(end)
 
 
 class ForeachInBackground(ForeachBackend):

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from typing import Any
 
 import loky
@@ -19,7 +20,7 @@ from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
-__all__ = ["BackgroundBackend", "LocalBackend"]
+__all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
 
 # Seconds after which idle workers end.
 _IDLE = 300
@@ -67,6 +68,9 @@ class LocalBackend:
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return None
+
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        before_workers_are_waited_for(end)
 
     def _pool(self, workers: int) -> Any:
         global _held
@@ -142,6 +146,8 @@ def _background_pool(workers: int) -> Any:
     if _background[0] != workers:
         _end_background_pool()
         executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_ignore_interrupts)
+        executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
+        _register_ends()
         _background = workers, executor
     return _background[1]
 
@@ -151,6 +157,25 @@ def _end_background_pool() -> None:
     executor, _background = _background[1], (0, None)
     if executor is not None:
         executor.shutdown(wait=True, kill_workers=True)
+
+
+_ends: list[Callable[[], None]] = []
+
+
+def before_workers_are_waited_for(end: Callable[[], None]) -> None:
+    """Call `end` at the end of the program, before loky waits until its workers have done all that they were given."""
+    _ends.append(end)
+
+
+@cache
+def _register_ends() -> None:
+    # As loky and concurrent.futures do it: `atexit` comes too late. What is registered last is called first.
+    threading._register_atexit(_call_ends)  # type: ignore[attr-defined]
+
+
+def _call_ends() -> None:
+    for end in _ends:
+        end()
 
 
 def _ignore_interrupts() -> None:

@@ -55,6 +55,9 @@ class SequentialBackend:
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return None
 
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        """Nothing to do: no task outlives the call."""
+
 
 @contextmanager
 def _interrupts_told_apart() -> Iterator[None]:

@@ -7,6 +7,7 @@ lost nothing that was finished, and the action itself, a bare count, returns no 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import socket
@@ -145,6 +146,9 @@ class SparkBackend:
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return InheritableThread(target=self._in_a_pool(run), name=name, daemon=True)
+
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        atexit.register(end)
 
     def _in_a_pool(self, run: Callable[[], None]) -> Callable[[], None]:
         """Run in a FAIR pool of its own, unless the user has named one: jobs in one pool go one after another."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
 from collections import deque
-from functools import cache
+from functools import partial
 
 from rxspark.backends.base import Backend
 from rxspark.jobs.job import Job
@@ -94,7 +93,7 @@ def keep_alive(job: Job) -> None:
 
 def start(job: Job, backend: Backend) -> None:
     """Run a job in the background."""
-    _end_with_the_program()
+    _end_with_the_program(backend)
     keep_alive(job)
     _alive.add(job)
     job.when_ended(lambda: _alive.discard(job))
@@ -105,10 +104,15 @@ def start(job: Job, backend: Backend) -> None:
         thread.start()
 
 
-@cache
-def _end_with_the_program() -> None:
-    """See to it that no job outlives the program; once, and after the libraries that the first job has loaded."""
-    atexit.register(_cancel_all, os.getpid())
+_seen_to: set[tuple[int, type[Backend]]] = set()
+
+
+def _end_with_the_program(backend: Backend) -> None:
+    """See to it that no job outlives the program."""
+    key = os.getpid(), type(backend)
+    if key not in _seen_to:
+        _seen_to.add(key)
+        backend.at_the_end(partial(_cancel_all, os.getpid()))
 
 
 def _cancel_all(owner: int) -> None:

@@ -148,10 +148,11 @@ class RxJob:
         state = source.state
         if state in (MISSING, QUEUED, RUNNING):
             raise self._nothing_to_give(state)
+        plan = source.plan()  # its damage is told before anybody is told to stay away
         backend = backend_for(context, background=True)
         backend.prepare(source.record.facts.root.kind, set(source.record.modules))
         with _leased(source.folder):
-            plan, there = source.plan(), source.envelopes_that_are_sound()
+            there = source.envelopes_that_are_sound()
             job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)
         self._source = job
         _jobs[self.id] = self

@@ -69,7 +69,7 @@ def continued(
         Bundle(parts),
         [bundle for _, bundle in pieces],
         [numbers for numbers, _ in pieces],
-        set(record.modules),
+        frozenset(record.modules),
         record.facts.once_per_node,
     )
     job = Job(backend, work, record, folder)

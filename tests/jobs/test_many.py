@@ -1,0 +1,118 @@
+"""Many jobs: nothing is left behind, neither threads nor processes nor files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rxspark import RxLocalParallel, RxLocalSeq, RxSpark, rxCancelJob, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
+
+
+def _held() -> tuple[int, int]:
+    """Threads and open files of this process."""
+    return threading.active_count(), len(os.listdir("/proc/self/fd"))
+
+
+def _settles(before: tuple[int, int], more: tuple[int, int]) -> bool:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        now = _held()
+        if now[0] <= before[0] + more[0] and now[1] <= before[1] + more[1]:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize("jobs", [100, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("durable", [False, True])
+def test_jobs_leave_nothing(jobs, durable, tmp_path):
+    """After the first ones have made the pool, threads and files stay as many as they were."""
+    files = set(os.listdir(tempfile.gettempdir()))
+    with RxLocalSeq(wait=False, shareDir=str(tmp_path) if durable else None):
+        rxGetJobResults_of([rxExec(abs, -1)])
+        before = _held()
+        for start in range(0, jobs, 50):
+            submitted = [rxExec(abs, -n) for n in range(start, start + 50)]
+            assert rxGetJobResults_of(submitted) == [[n] for n in range(start, start + 50)]
+        assert rxGetJobs() == []
+    assert _settles(before, (0, 2))
+    assert not durable or not list((tmp_path / "rxspark-jobs").iterdir())
+    assert not [name for name in set(os.listdir(tempfile.gettempdir())) - files if name.startswith("rxspark")]
+
+
+def rxGetJobResults_of(jobs):
+    """The results of all, in their order."""
+    for job in jobs:
+        assert job.wait(120) == "finished"
+    return rxGetJobResults(jobs)
+
+
+@pytest.mark.parametrize("jobs", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_submitting_and_cancelling_again_and_again(jobs, tmp_path):
+    """Whether a job is still queued, about to begin or running: cancelled it is, and the next one finds workers."""
+    with RxLocalParallel(wait=False):
+        rxGetJobResults_of([rxExec(abs, rxElemArg([-1, -2]))])
+        before = _held()
+        for number in range(jobs):
+            job = rxExec(lambda: sum(range(10**15)), timesToRun=2)
+            time.sleep(number % 5 / 20)
+            assert rxCancelJob(job) is True
+            assert job.status() == "canceled"
+        assert rxGetJobResults_of([rxExec(abs, rxElemArg([-1, -2]))]) == [[1, 2]]
+    assert _settles(before, (1, 6))
+
+
+@pytest.mark.spark
+def test_spark_jobs_side_by_side_leave_nothing():
+    """Two jobs share the slots under FAIR; many leave no thread in this process nor the JVM, and no broadcast."""
+    from rxspark.backends.spark_session import classic_context, stop_own
+
+    stop_own()
+    config = {"spark.ui.enabled": "false", "spark.scheduler.mode": "FAIR"}
+    try:
+        with RxSpark(master="local[2,4]", wait=False, extraSparkConfig=config):
+            gate = Path(tempfile.mkdtemp()) / "gate"
+
+            def waits(path):
+                while not os.path.exists(path):
+                    time.sleep(0.02)
+                return "waited"
+
+            long = rxExec(waits, str(gate), timesToRun=30, taskChunkSize=1)
+            short = rxExec(abs, rxElemArg([-1, -2]), taskChunkSize=1)
+            assert long.status() == "running"
+            # With both slots taken a pool of its own would not help; one slot comes free as soon as one task ends.
+            gate.touch()
+            assert short.wait(60) == "finished"
+            assert rxGetJobResults_of([long, short]) == [["waited"] * 30, [1, 2]]
+
+            context = classic_context()
+            assert context is not None
+            count = context._jvm.java.lang.Thread.activeCount
+            rxGetJobResults_of([rxExec(abs, -1) for _ in range(10)])
+            before, threads = _held(), count()
+            for _ in range(5):
+                rxGetJobResults_of([rxExec(abs, -n) for n in range(10)])
+            assert _settles(before, (1, 4))
+            deadline = time.monotonic() + 20
+            while count() > threads + 5 and time.monotonic() < deadline:
+                time.sleep(0.2)
+            assert count() <= threads + 5
+
+            victim = rxExec(waits, "/nowhere", timesToRun=2)
+            while not context.statusTracker().getActiveJobsIds():
+                time.sleep(0.05)
+            context.cancelAllJobs()  # as from the Spark UI
+            assert victim.wait(60) == "canceled"
+            stranded = rxExec(waits, "/nowhere", timesToRun=2)
+            while not context.statusTracker().getActiveJobsIds():
+                time.sleep(0.05)
+            context.stop()
+            assert stranded.wait(60) in ("failed", "canceled")
+    finally:
+        stop_own()

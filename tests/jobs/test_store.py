@@ -1,0 +1,310 @@
+"""The folder of a job: what other processes learn from it, and what they are told when it is not as it should be."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import resource
+import socket
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from rxspark import (
+    RxContextError,
+    RxFileError,
+    RxJobError,
+    RxLocalSeq,
+    records,
+    rxCancelJob,
+    rxCleanupJobs,
+    rxElemArg,
+    rxExec,
+    rxGetJobInfo,
+    rxGetJobResults,
+    rxGetJobs,
+    rxGetJobStatus,
+    rxResumeJob,
+    rxWaitForJob,
+)
+from rxspark.jobs import store
+from rxspark.jobs.handle import RxJob
+from rxspark.jobs.store import Folder
+from rxspark.jobs.stored import StoredJob
+from rxspark.places import open_place
+
+
+@pytest.fixture
+def context(tmp_path):
+    """A context with a share folder that keeps its jobs."""
+    with RxLocalSeq(wait=False, shareDir=str(tmp_path), autoCleanup=False) as made:
+        yield made
+
+
+@pytest.fixture
+def job(context):
+    """A finished job of four tasks."""
+    made = rxExec(lambda i: i * i, rxElemArg(range(4)), taskChunkSize=1)
+    assert made.wait(60) == "finished"
+    return made
+
+
+def _folder(tmp_path, job):
+    return tmp_path / "rxspark-jobs" / job.id
+
+
+def _elsewhere(tmp_path, job):
+    """The job as another process has it: from its folder alone."""
+    return RxJob(StoredJob(Folder(open_place(str(_folder(tmp_path, job))))))
+
+
+def _sign(tmp_path, job, **changes):
+    """Change what state.json says."""
+    place = open_place(str(_folder(tmp_path, job) / "state.json"))
+    records.write(place, json.dumps(asdict(replace(Folder(place.parent).sign(), **changes))).encode())
+
+
+def test_a_folder_is_private_and_its_records_are_readable_text(job, tmp_path):
+    """Mode 0700, since what lies there is the user's own; plain JSON behind a line with length and checksum."""
+    folder = _folder(tmp_path, job)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    head, _, body = (folder / "job.json").read_bytes().partition(b"\n")
+    assert head.startswith(b"rxspark 1 ")
+    about = json.loads(body)
+    assert (about["id"], about["facts"]["count"], about["host"]) == (job.id, 4, socket.gethostname())
+    assert sorted(file.name for file in (folder / "parts").iterdir()) == [f"{n}-{n}-1.envelopes" for n in range(4)]
+
+
+def test_another_process_lists_reads_and_removes(job, tmp_path):
+    """By nothing but the folder."""
+    code = f"""
+from rxspark import *
+with RxLocalSeq(shareDir={str(tmp_path)!r}):
+    jobs = rxGetJobs(states="finished")
+    print([one.id for one in jobs], rxGetJobResults(jobs[0]), sorted(jobs[0]))
+    rxCleanupJobs(jobs)
+    print(rxGetJobs())
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert told == f"['{job.id}'] [0, 1, 4, 9] [(0, 0), (1, 1), (2, 4), (3, 9)]\nno jobs\n"
+    assert rxGetJobStatus(_elsewhere(tmp_path, job)) == "missing"
+
+
+def test_listing_unpickles_nothing(job, tmp_path, monkeypatch):
+    """Neither listing nor asking for the state or progress runs what a pickle could hold."""
+    monkeypatch.setattr(pickle, "loads", lambda *_, **__: pytest.fail("something was unpickled"))
+    elsewhere = _elsewhere(tmp_path, job)
+    assert (elsewhere.status(), elsewhere.info()["done"]) == ("finished", 4)
+    assert "4/4" in repr(rxGetJobs())
+    assert "finished" in elsewhere._repr_html_()
+
+
+def test_results_of_another_user_are_read_only_from_a_folder_that_was_named(job, tmp_path, monkeypatch):
+    """A pickle can run any code of who wrote it."""
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    elsewhere = _elsewhere(tmp_path, job)
+    with pytest.raises(RxJobError, match=r"is another user's.*name the folder itself"):
+        elsewhere.results()
+    with pytest.raises(RxJobError, match="is another user's"):
+        elsewhere.resume(only="failed")
+    assert rxGetJobResults(str(_folder(tmp_path, job))) == [0, 1, 4, 9]
+
+
+def test_only_own_jobs_are_listed_unless_asked_for(job, tmp_path, monkeypatch):
+    """own=False shows what other users have in the folder."""
+    from rxspark.jobs import handle
+
+    monkeypatch.setattr(handle, "_jobs", {})
+    assert [one.id for one in rxGetJobs()] == [job.id]
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    assert rxGetJobs() == []
+    assert [one.id for one in rxGetJobs(own=False)] == [job.id]
+
+
+@pytest.mark.parametrize("name", ["job.json", "state.json"])
+def test_a_damaged_record_is_a_row_that_says_so(name, job, tmp_path):
+    """The list still comes; the state is undetermined; results are refused with the name of the file."""
+    file = _folder(tmp_path, job) / name
+    file.write_bytes(file.read_bytes().replace(b"finished", b"FINISHED").replace(b'"tasks"', b'"TASKS"')[:-3])
+    elsewhere = _elsewhere(tmp_path, job)
+    assert elsewhere.status() == "undetermined"
+    assert f"{name} is damaged" in elsewhere.info()["error"]
+    with pytest.raises(RxJobError, match=f"undetermined: .*{name} is damaged"):
+        elsewhere.results()
+    with pytest.raises(RxJobError, match="force=True"):
+        elsewhere.cleanup()
+    elsewhere.cleanup(force=True)
+    assert not _folder(tmp_path, job).exists()
+
+
+def test_a_newer_format_is_refused(job, tmp_path):
+    """By a message that says which version is needed, for records and results alike."""
+    for file in _folder(tmp_path, job).rglob("*.*"):
+        file.write_bytes(file.read_bytes().replace(b"rxspark 1 ", b"rxspark 9 ", 1))
+    elsewhere = _elsewhere(tmp_path, job)
+    assert elsewhere.status() == "undetermined"
+    with pytest.raises(RxJobError, match=r"newer version of rxspark .format 9; this one reads up to format 1"):
+        elsewhere.results()
+    with pytest.raises(RxFileError, match="format 9"):
+        elsewhere.resume()
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda data: b""])
+def test_a_damaged_part_is_told_and_runs_again(damage, job, tmp_path):
+    """Reading names the file; resuming counts its tasks as missing and mends it."""
+    part = _folder(tmp_path, job) / "parts" / "2-2-1.envelopes"
+    part.write_bytes(damage(part.read_bytes()))
+    elsewhere = _elsewhere(tmp_path, job)
+    with pytest.raises(RxFileError, match=r"parts/2-2-1\.envelopes is damaged"):
+        elsewhere.results()
+    assert elsewhere.resume().wait(60) == "finished"
+    assert elsewhere.results() == [0, 1, 4, 9]
+    assert _elsewhere(tmp_path, job).results() == [0, 1, 4, 9]
+
+
+def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tmp_path):
+    """With signs of life it runs; without any for a minute nobody knows; then a resumer may take the lease."""
+    process = replace(Folder(open_place(str(_folder(tmp_path, job)))).sign().process, host="elsewhere")
+    (_folder(tmp_path, job) / "parts" / "3-3-1.envelopes").unlink()
+    _sign(tmp_path, job, state="running", process=process, heard=time.time())
+    elsewhere = _elsewhere(tmp_path, job)
+    assert elsewhere.status() == "running"
+    with pytest.raises(RxJobError, match="is running; 3 of 4 tasks"):
+        elsewhere.resume()
+    _sign(tmp_path, job, state="running", process=process, heard=time.time() - store.SILENCE - 1)
+    assert elsewhere.status() == "undetermined"
+    assert elsewhere.wait() == "undetermined"
+    with pytest.raises(RxJobError, match=r"undetermined: nothing was heard of process \d+ on elsewhere"):
+        elsewhere.results()
+    assert elsewhere.resume().wait(60) == "finished"
+    assert elsewhere.results() == [0, 1, 4, 9]
+
+
+def test_a_stale_lease_is_taken_over_and_a_living_one_is_not(job, tmp_path):
+    """The lease counts, be it that its holder has not yet said what the state is."""
+    folder = Folder(open_place(str(_folder(tmp_path, job))))
+    mine = folder.sign().process
+    (_folder(tmp_path, job) / "parts" / "0-0-1.envelopes").unlink()
+    for process, alive in ((replace(mine, started="another boot"), False), (mine, True)):
+        lease = folder._highest_lease() + 1
+        body = json.dumps({"process": asdict(process), "taken": time.time()}).encode()
+        records.create(folder.place / f"lease-{lease}", body)
+        if alive:
+            with pytest.raises(RxJobError, match=rf"is being run by process {mine.pid} on "):
+                _elsewhere(tmp_path, job).resume()
+        else:
+            Folder(folder.place).take_lease()
+            assert folder._highest_lease() == lease + 1
+            os.unlink(_folder(tmp_path, job) / f"lease-{lease + 1}")
+
+
+def test_a_job_can_be_cancelled_from_another_process(context, tmp_path, monkeypatch):
+    """The process that runs it finds the wish at its next sign of life."""
+    from rxspark.jobs import background
+
+    monkeypatch.setattr(background, "_BEAT", 0.2)
+    job = rxExec(lambda: sum(range(10**15)))
+    while job.status() != "running":
+        time.sleep(0.05)
+    assert _elsewhere(tmp_path, job).status() == "running"
+    assert rxCancelJob(_elsewhere(tmp_path, job)) is True
+    assert job.status() == "canceled"
+    assert job.info()["error"] == "rxCancelJob was called in another process"
+
+
+def test_a_job_whose_folder_goes_is_missing_for_others_and_still_there_for_its_own_process(context, tmp_path, caplog):
+    """Its results come home as ever; one warning says that they could not be kept."""
+    job = rxExec(lambda i: time.sleep(0.3) or i, rxElemArg(range(4)), taskChunkSize=1)
+    elsewhere = _elsewhere(tmp_path, job)
+    while job.info()["done"] < 1:
+        time.sleep(0.02)
+    Folder(open_place(str(_folder(tmp_path, job)))).remove()
+    assert job.wait(60) == "finished"
+    assert elsewhere.status() == "missing"
+    assert job.results(autoCleanup=True) == [0, 1, 2, 3]
+    warnings = [record.getMessage() for record in caplog.records if record.name == "rxspark"]
+    assert len(warnings) == 1
+    assert job.id in warnings[0]
+    assert "may not be resumed" in warnings[0]
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_launch(tmp_path):
+    """A share folder that is a file, for one; nothing has run then."""
+    file = tmp_path / "file"
+    file.write_text("")
+    with RxLocalSeq(wait=False, shareDir=str(file)), pytest.raises(RxFileError, match="file"):
+        rxExec((tmp_path / "ran").touch)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_share_folder_that_cannot_be_reached_is_undetermined(tmp_path):
+    """A NameNode that does not answer: a known job's state cannot be told, and listing says why."""
+    url = "hdfs://127.0.0.1:1/share"
+    from rxspark import RxSpark
+
+    with RxSpark(hdfsShareDir=url):
+        assert rxGetJobStatus("rxJob_1") == "undetermined"
+        with pytest.raises(RxContextError, match="cannot be reached"):
+            rxGetJobs()
+
+
+@pytest.mark.parametrize("limit", [700, 30_000])
+def test_a_full_disk_costs_no_result(limit, tmp_path):
+    """Files may grow to `limit` bytes: what cannot be kept is told of once, and all results come home."""
+
+    def task(number):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        return bytes([number]) * 20_000
+
+    import signal
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with RxLocalSeq(wait=False, shareDir=str(tmp_path)):
+            job = rxExec(task, rxElemArg(range(3)), taskChunkSize=1)
+            assert job.wait(60) == "finished"
+            kept = len(list((_folder(tmp_path, job) / "parts").iterdir()))
+            assert kept == (0 if limit < 20_000 else 3)
+            assert job.results() == [bytes([number]) * 20_000 for number in range(3)]
+    finally:
+        signal.signal(signal.SIGXFSZ, before)
+
+
+def test_filters_of_the_list(job, context):
+    """Time, state and exact context; misspelt states are told."""
+    info = rxGetJobInfo(job)
+    assert [one.id for one in rxGetJobs(startTime=info["submitted"], endTime=info["submitted"])] == [job.id]
+    assert rxGetJobs(endTime=info["submitted"].replace(year=2000)) == []
+    assert [one.id for one in rxGetJobs(context, exactMatch=True, states=["finished"])] == [job.id]
+    assert rxGetJobs(replace(context, consoleOutput=True), exactMatch=True) == []
+    with pytest.raises(ValueError, match="'finnished' is no state of a job; did you mean 'finished'"):
+        rxGetJobs(states="finnished")
+
+
+def test_misuse_is_told(job):
+    """What is no job, or not there, or not in the state for it."""
+    for wrong in (5, None, 1.5):
+        with pytest.raises(ValueError, match="job is what rxExec returned"):
+            rxGetJobStatus(wrong)
+    with pytest.raises(RxJobError, match="there is no job 'rxJob_0'"):
+        rxWaitForJob("rxJob_0")
+    with pytest.raises(RxJobError, match="nothing is missing"):
+        rxResumeJob(job)
+    assert Folder(open_place(str(job._source.folder.place)))._highest_lease() == 1  # which was given back
+    with pytest.raises(ValueError, match="only='all'"):
+        rxResumeJob(job, only="all")
+    with pytest.raises(ValueError, match="timeout='x'"):
+        rxWaitForJob(job, timeout="x")
+    with pytest.raises(ValueError, match="partial=1"):
+        rxGetJobResults(job, partial=1)
+    rxGetJobResults(job)
+    rxCleanupJobs(job)
+    with pytest.raises(RxJobError, match="removed by rxCleanupJobs"):
+        rxGetJobResults(job)

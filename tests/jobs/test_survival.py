@@ -1,0 +1,336 @@
+"""Jobs that outlive their driver: what was finished stays, the rest runs, and the numbers are those of one run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from rxspark import (
+    RxJobError,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxNotFinished,
+    RxTaskWarning,
+    rxElemArg,
+    rxExec,
+    rxGetJobResults,
+    rxGetJobs,
+    rxGetJobStatus,
+    rxResumeJob,
+    rxWaitForJob,
+)
+
+# A program of its own, as jobs outlive programs: it submits one job, and prints its id.
+DRIVER = """
+import os, random, sys, time
+from rxspark import *
+
+def task(number, folder, pause):
+    with open(os.path.join(folder, "ran"), "a") as file:
+        file.write(f"{{number}}\\n")
+    time.sleep(pause)
+    return number, random.random(), random.gauss(0, 1)
+
+if __name__ == "__main__":
+    {before}
+    with {context}:
+        job = rxExec(task, rxElemArg(range({tasks})), {folder!r}, {pause}, RNGseed=11, taskChunkSize={size})
+        print(job.id, flush=True)
+        {after}
+"""
+
+
+def _driver(folder: Path, context: str, tasks=20, pause=0.1, size=1, before="pass", after="job.wait()"):
+    script = folder / "driver.py"
+    folder = str(folder)
+    script.write_text(
+        DRIVER.format(context=context, tasks=tasks, folder=folder, pause=pause, size=size, before=before, after=after)
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    return subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def _id_of(driver: subprocess.Popen) -> str:
+    line = driver.stdout.readline().strip()
+    assert line.startswith("rxJob_"), driver.communicate(timeout=60)
+    return line
+
+
+def _parts(share: Path, job: str) -> list[str]:
+    return sorted(file.name for file in (share / "rxspark-jobs" / job / "parts").glob("*.envelopes"))
+
+
+def _wait_for_parts(share: Path, job: str, count: int) -> list[str]:
+    deadline = time.monotonic() + 120
+    while len(_parts(share, job)) < count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return _parts(share, job)
+
+
+def _ran(folder: Path) -> Counter:
+    """How often each task was started."""
+    return Counter(map(int, (folder / "ran").read_text().split()))
+
+
+def _draw(number):
+    import random
+
+    return number, random.random(), random.gauss(0, 1)
+
+
+def _undisturbed(tasks=20, size=1):
+    with RxLocalSeq():
+        return rxExec(_draw, rxElemArg(range(tasks)), RNGseed=11, taskChunkSize=size)
+
+
+def _settled(share: Path, job: str) -> list[str]:
+    """What is there when the workers that a killed driver has left behind have ended."""
+    before = None
+    while before != (now := _parts(share, job)):
+        before = now
+        time.sleep(1)
+    return now
+
+
+@pytest.mark.parametrize(("percent", "size"), [(10, 1), (50, 3), (90, 1)])
+def test_a_killed_driver_costs_nothing_that_was_finished(percent, size, tmp_path):
+    """After kill -9, a new process lists the job, resumes it, runs nothing twice that was finished; equal numbers."""
+    tasks = 120
+    driver = _driver(
+        tmp_path, f"RxLocalParallel(wait=False, shareDir={str(tmp_path)!r})", tasks=tasks, size=size, pause=0.03
+    )
+    job_id = _id_of(driver)
+    _wait_for_parts(tmp_path, job_id, max(1, tasks // size * percent // 100))
+    driver.kill()
+    driver.wait()
+    finished = {n for name in _settled(tmp_path, job_id) for n in range(*_span(name))}
+    assert 0 < len(finished) < tasks  # its workers went on with what they had been given by then, and no further
+    ran_before = _ran(tmp_path)
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        (job,) = rxGetJobs()
+        assert (job.id, job.status(), job.info()["done"]) == (job_id, "failed", len(finished))
+        with pytest.raises(RxJobError, match=r"failed: process \d+ on .*has ended before the job.*rxResumeJob"):
+            rxGetJobResults(job)
+        partial = rxGetJobResults(job, partial=True)
+        assert {value[0] for value in partial if value is not RxNotFinished} == finished
+        assert rxWaitForJob(rxResumeJob(job), timeout=120) == "finished"
+        assert rxGetJobResults(job_id) == _undisturbed(tasks, size)
+        assert rxGetJobStatus(job_id) == "missing"
+    ran_again = _ran(tmp_path) - ran_before
+    assert set(ran_again) == set(range(tasks)) - finished
+    assert not list((tmp_path / "rxspark-jobs").iterdir())
+
+
+def _span(name: str) -> tuple[int, int]:
+    first, last, _ = name.removesuffix(".envelopes").split("-")
+    return int(first), int(last) + 1
+
+
+def test_a_worker_that_dies_while_it_writes_leaves_no_part_of_a_file(tmp_path):
+    """Its tasks run once more, and what is in the folder is whole."""
+
+    def task(number):
+        from rxspark import records
+
+        sealed = records._sealed
+
+        def dying(body):
+            with open(os.path.join(str(tmp_path), "died"), "a") as file:
+                file.write("x")
+            os.kill(os.getpid(), signal.SIGKILL)
+            return sealed(body)
+
+        if number == 3 and not os.path.exists(os.path.join(str(tmp_path), "died")):
+            records._sealed = dying
+        return number
+
+    with RxLocalParallel(wait=False, shareDir=str(tmp_path), autoCleanup=False):
+        job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
+        assert rxWaitForJob(job, timeout=120) == "finished"
+        assert _parts(tmp_path, job.id) == [f"{n}-{n}-1.envelopes" for n in range(6)]
+        assert rxGetJobResults(job) == list(range(6))
+        assert (tmp_path / "died").read_text() == "x"
+        job.cleanup()
+
+
+RESUMER = """
+import sys
+from rxspark import *
+if __name__ == "__main__":
+    with RxLocalSeq(shareDir={share!r}):
+        sys.stdin.readline()
+        try:
+            print(rxWaitForJob(rxResumeJob({job!r})))
+        except RxJobError as error:
+            print("refused:", error)
+"""
+
+
+def test_of_two_processes_that_resume_a_job_one_wins_and_the_other_is_told(tmp_path):
+    """Both start at the same moment; the tasks run once."""
+    driver = _driver(tmp_path, f"RxLocalSeq(wait=False, shareDir={str(tmp_path)!r}, autoCleanup=False)", tasks=8)
+    job_id = _id_of(driver)
+    _wait_for_parts(tmp_path, job_id, 2)
+    driver.kill()
+    driver.wait()
+    finished = _settled(tmp_path, job_id)
+    before = _ran(tmp_path)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    code = RESUMER.format(share=str(tmp_path), job=job_id)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        for _ in range(2)
+    ]
+    time.sleep(2)
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    told = sorted(process.communicate(timeout=120)[0].strip() for process in processes)
+    assert told[0] == "finished"
+    assert told[1].startswith(f"refused: {job_id} is being ")
+    assert (_ran(tmp_path) - before).total() == 8 - len(finished)
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        assert rxGetJobResults(job_id) == _undisturbed(8)
+
+
+def test_a_driver_that_ends_by_itself_cancels_its_job_which_can_be_resumed(tmp_path):
+    """At the end of the program no worker goes on; the job says so."""
+    driver = _driver(
+        tmp_path, f"RxLocalParallel(wait=False, shareDir={str(tmp_path)!r})", pause=0.3, after="time.sleep(1)"
+    )
+    job_id = _id_of(driver)
+    _, complaints = driver.communicate(timeout=60)
+    assert driver.returncode == 0, complaints
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        assert rxGetJobStatus(job_id) == "canceled"
+        (job,) = rxGetJobs(states="canceled")
+        assert "the program that ran it has ended" in job.info()["error"]
+        job.resume().wait(120)
+        assert job.results() == _undisturbed()
+
+
+def test_an_interrupt_while_waiting_leaves_the_job_running(tmp_path):
+    """Ctrl-C at the terminal reaches all processes behind it; the job goes on to its end."""
+    after = """
+        try:
+            rxWaitForJob(job)
+        except KeyboardInterrupt:
+            print("interrupted", rxGetJobStatus(job), flush=True)
+        print(rxWaitForJob(job), len(rxGetJobResults(job)))"""
+    script_context = f"RxLocalParallel(wait=False, shareDir={str(tmp_path)!r})"
+    driver = _driver(tmp_path, script_context, before="os.setpgid(0, 0)", after=after)
+    job_id = _id_of(driver)
+    _wait_for_parts(tmp_path, job_id, 3)
+    os.killpg(driver.pid, signal.SIGINT)
+    told, complaints = driver.communicate(timeout=120)
+    assert told.splitlines() == ["interrupted running", "finished 20"], complaints
+
+
+def test_a_waiting_call_survives_too(tmp_path):
+    """A blocking call in a context with a share folder can be resumed after its driver was killed."""
+    context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
+    driver = _driver(tmp_path, context, tasks=8, size=2, pause=0.3)
+    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.envelopes")):
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        (job,) = rxGetJobs()
+        job.resume().wait(120)
+        assert job.results() == _undisturbed(8, 2)
+        assert rxExec(abs, -1) == [1]
+        assert not list((tmp_path / "rxspark-jobs").iterdir())  # a call that succeeds leaves nothing
+
+
+@pytest.mark.spark
+def test_a_job_started_on_spark_is_resumed_locally(tmp_path):
+    """Other context, other process, same numbers."""
+    context = f"RxSpark(master='local[2,4]', wait=False, shareDir={str(tmp_path)!r})"
+    driver = _driver(tmp_path, context, size=2, pause=0.3)
+    job_id = _id_of(driver)
+    _wait_for_parts(tmp_path, job_id, 4)
+    driver.kill()
+    driver.wait()
+    finished = {n for name in _settled(tmp_path, job_id) for n in range(*_span(name))}
+    before = _ran(tmp_path)
+    assert finished
+    with RxLocalParallel(shareDir=str(tmp_path)):
+        job = rxResumeJob(job_id)
+        assert job.wait(120) == "finished"
+        assert job.results() == _undisturbed(size=2)
+    assert set(_ran(tmp_path) - before) == set(range(20)) - finished
+
+
+def test_failed_tasks_run_again_and_no_others(tmp_path):
+    """With only="failed"; in a chunk all of it runs again, since its tasks share a stream: same numbers as ever."""
+    flag = tmp_path / "mended"
+
+    def task(number):
+        import random
+
+        with open(os.path.join(str(tmp_path), "ran"), "a") as file:
+            file.write(f"{number}\n")
+        if number in (2, 5) and not os.path.exists(str(flag)):
+            raise OSError("the service is down")
+        return number, random.random(), random.gauss(0, 1)
+
+    for size, again in ((None, [2, 5]), (2, [2, 3, 4, 5])):
+        (tmp_path / "ran").write_text("")
+        flag.unlink(missing_ok=True)
+        for folder in (None, str(tmp_path)):
+            with RxLocalSeq(wait=False, shareDir=folder):
+                job = rxExec(task, rxElemArg(range(8)), RNGseed=11, taskChunkSize=size)
+                job.wait(60)
+                with pytest.warns(RxTaskWarning, match="2 of 8 tasks failed"):
+                    assert list(job.results(autoCleanup=False).errors) == [2, 5]
+                with pytest.raises(RxJobError, match=r'nothing is missing.*only="failed"'):
+                    rxResumeJob(job)
+                flag.touch()
+                (tmp_path / "ran").write_text("")
+                rxResumeJob(job, only="failed")
+                job.wait(60)
+                assert sorted(_ran(tmp_path).elements()) == again
+                results = job.results()
+                assert results == _undisturbed(8, size)
+                assert list(results.info["task"]) == list(range(8))
+                flag.unlink()
+
+
+def test_shared_objects_come_back_with_a_resumed_job(tmp_path):
+    """What rxShare has written ends with its process; a job that is to survive takes it along."""
+    after = "job.wait()"
+    before = (
+        "import numpy as np; shared = rxShare(np.arange(100_000.0)); "
+        "task = lambda number, folder, pause: (time.sleep(pause), float(shared.sum() + number))[1]"
+    )
+    driver = _driver(
+        tmp_path,
+        f"RxLocalParallel(wait=False, shareDir={str(tmp_path)!r})",
+        tasks=6,
+        pause=0.5,
+        before=before,
+        after=after,
+    )
+    job_id = _id_of(driver)
+    _wait_for_parts(tmp_path, job_id, 1)
+    driver.kill()
+    driver.wait()
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        job = rxResumeJob(job_id)
+        assert job.wait(60) == "finished"
+        assert job.results() == [4999950000.0 + number for number in range(6)]
