@@ -78,7 +78,7 @@ def test_spark_jobs_side_by_side_leave_nothing():
         with RxSpark(master="local[2,4]", wait=False, extraSparkConfig=config):
             gate = Path(tempfile.mkdtemp()) / "gate"
 
-            def waits(path):
+            def waits(path):  # until there is such a file
                 while not os.path.exists(path):
                     time.sleep(0.02)
                 return "waited"
@@ -93,7 +93,12 @@ def test_spark_jobs_side_by_side_leave_nothing():
 
             context = classic_context()
             assert context is not None
-            count = context._jvm.java.lang.Thread.activeCount
+
+            def count() -> int:
+                """The JVM's threads for threads of this process; Spark's own pools grow to a limit and shrink by time."""
+                threads = context._jvm.java.lang.Thread.getAllStackTraces().keySet()
+                return sum(thread.getName().startswith("Thread-") for thread in threads)
+
             rxGetJobResults_of([rxExec(abs, -1) for _ in range(10)])
             before, threads = _held(), count()
             for _ in range(5):
