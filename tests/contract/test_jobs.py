@@ -142,10 +142,12 @@ def test_cancelling_a_job_does_not_touch_a_call_that_waits(context: ComputeConte
 
 def test_progress_output_and_callbacks() -> None:
     """Values come as tasks finish, the console of the tasks can be read, and whoever asked is told of the end."""
-    ended: list[str] = []
+    ended, told = [], threading.Event()
     job = rxExec(lambda i: print(f"at {i}") or i * i, rxElemArg(range(5)))
     job.add_done_callback(lambda one: ended.append(one.status()))
+    job.add_done_callback(lambda one: told.set())
     assert sorted(job) == [(i, i * i) for i in range(5)]
+    assert told.wait(60)
     assert ended == ["finished"]
     assert rxGetJobOutput(job).splitlines() == [f"[task {i}] at {i}" for i in range(5)]
     info = rxGetJobInfo(job)

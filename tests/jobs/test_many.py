@@ -95,7 +95,7 @@ def test_spark_jobs_side_by_side_leave_nothing():
             assert context is not None
 
             def count() -> int:
-                """The JVM's threads for threads of this process; Spark's own pools grow to a limit and shrink by time."""
+                """The JVM's threads for threads of this process; Spark's own pools have a limit, and shrink."""
                 threads = context._jvm.java.lang.Thread.getAllStackTraces().keySet()
                 return sum(thread.getName().startswith("Thread-") for thread in threads)
 
