@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable
 
 from rxspark.backends.yarn import jars_archive
+from rxspark.contexts import RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
+from rxspark.doctor import examine, report
 from rxspark.errors import RxError
 from rxspark.packing import pack
 from rxspark.places import open_place
@@ -35,7 +37,23 @@ def _jars(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"jars": _jars, "pack": _pack}
+def _doctor(arguments: list[str]) -> int:
+    """Check what calls need here or on the cluster; exit code 1 when something is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m rxspark doctor", description=_doctor.__doc__)
+    contexts = {kind.alias: kind for kind in (RxLocalSeq, RxLocalParallel, RxForeachDoPar, RxSpark)}
+    parser.add_argument("--context", choices=contexts, default=RxLocalParallel.alias)
+    parser.add_argument("--master", help="of Spark, such as yarn or local[2]")
+    parser.add_argument("--share", help="the hdfsShareDir of RxSpark, to be checked too")
+    parser.add_argument("--json", action="store_true", help="print a list of objects, for scripts")
+    given = parser.parse_args(arguments)
+    spark = given.context == RxSpark.alias
+    context = RxSpark(master=given.master, hdfsShareDir=given.share) if spark else contexts[given.context]()
+    findings = examine(context)
+    print(report(findings, given.json))
+    return 0 if all(finding.well for finding in findings) else 1
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"doctor": _doctor, "jars": _jars, "pack": _pack}
 
 
 def main(arguments: list[str]) -> int:

@@ -29,6 +29,7 @@ LAYERS = [
     ["jobs"],
     ["execute"],
     ["nodes", "sparkapp", "hadoop", "share", "packing"],
+    ["doctor"],
     ["__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -1,0 +1,134 @@
+"""``python -m rxspark doctor``: what is wrong with this machine or cluster, and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import platform
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rxspark.backends.java import java_problem
+from rxspark.contexts import ComputeContext, RxSpark
+from rxspark.errors import RxContextError, RxError
+from rxspark.execute import rxExec
+from rxspark.hadoop import rxHadoopFileExists
+from rxspark.places import default_file_system
+from rxspark.rng.kinds import KINDS, require
+
+__all__ = ["Finding", "examine", "report"]
+
+_NEEDED = ("numpy", "pandas", "cloudpickle", "joblib", "loky", "threadpoolctl", "tqdm")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check has found."""
+
+    check: str
+    well: bool
+    told: str
+    """What is there, or what is wrong and the line that mends it."""
+
+
+def examine(context: ComputeContext) -> list[Finding]:
+    """Check all that calls under a compute context need; a check that fails keeps no other from being made."""
+    checks: dict[str, Callable[[], str]] = {"Python": _python, "packages": _packages, "random numbers": _kinds}
+    if isinstance(context, RxSpark):
+        checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
+        checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
+    checks["round trip"] = lambda: _round_trip(context)
+    return [_made(name, check) for name, check in checks.items()]
+
+
+def report(findings: list[Finding], as_json: bool) -> str:
+    """The findings as text for people, or as JSON for scripts."""
+    if as_json:
+        return json.dumps([asdict(finding) for finding in findings], indent=2)
+    return "\n".join(f"{'ok   ' if found.well else 'WRONG'}  {found.check}: {found.told}" for found in findings)
+
+
+def _made(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except RxError as problem:
+        return Finding(name, False, str(problem))
+
+
+def _python() -> str:
+    return f"{platform.python_version()} ({sys.executable})"
+
+
+def _packages() -> str:
+    found = {name: _version(name) for name in _NEEDED}
+    lacking = [name for name, number in found.items() if number is None]
+    if lacking:
+        raise RxContextError(f"not installed: {', '.join(lacking)}. Run: pip install {' '.join(lacking)}")
+    return ", ".join(f"{name} {number}" for name, number in found.items())
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _kinds() -> str:
+    for kind in KINDS:
+        require(kind)
+    return f"{', '.join(KINDS)} (mkl_random {_version('mkl_random')}, MKL {_version('mkl')})"
+
+
+def _pyspark() -> str:
+    home = os.environ.get("SPARK_HOME")
+    if importlib.util.find_spec("pyspark") is None and not home:
+        raise RxContextError("PySpark is not installed and SPARK_HOME is not set. Run: pip install 'rxspark[spark]'")
+    return f"{_version('pyspark') or 'in SPARK_HOME'}; SPARK_HOME is {home or 'not set'}"
+
+
+def _java() -> str:
+    installed = _version("pyspark")
+    if installed is None:
+        return "not checked: which PySpark is used, Spark's own start decides"
+    problem = java_problem(installed)
+    if problem is not None:
+        raise RxContextError(problem)
+    return f"fits PySpark {installed}"
+
+
+def _hadoop_conf(context: RxSpark) -> str:
+    folder = os.environ.get("HADOOP_CONF_DIR")
+    if not folder:
+        if (context.master or "").startswith("yarn"):
+            raise RxContextError("not set, and YARN needs it. Run: export HADOOP_CONF_DIR=/etc/hadoop/conf")
+        return "not set; only HDFS and YARN need it"
+    if not Path(folder, "core-site.xml").is_file():
+        raise RxContextError(f"{folder} has no core-site.xml. Set it to the folder with the cluster's settings")
+    return folder
+
+
+def _has_hdfs() -> bool:
+    try:
+        return default_file_system() is not None
+    except RxError:
+        return True  # the check says what is wrong
+
+
+def _hdfs() -> str:
+    rxHadoopFileExists("/")
+    return f"{default_file_system()} answers"
+
+
+def _round_trip(context: ComputeContext) -> str:
+    """Run a task in the context: its own checks (executors, share folders, versions) come first."""
+    with context:
+        result = rxExec(socket.gethostname, timesToRun=2, RNGseed=1)
+    for error in result.errors.values():
+        raise error
+    return f"two tasks ran on {', '.join(sorted(set(result)))}"
