@@ -1,0 +1,118 @@
+"""What a call leaves behind in the system: no process, no port that others can reach."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from rxspark import RxContextError, RxLocalParallel, RxSpark, rxExec
+from rxspark.backends.spark_session import stop_own
+from rxspark.worker.hostcache import private_folder
+
+LIMITED = """
+import sys, time
+from pathlib import Path
+from rxspark import RxLocalSeq, rxExec
+
+def busy(path):
+    import os, re
+    Path(path).write_text(str(os.getpid()))
+    re.match("(a+)+b", "a" * 60)  # native code, which holds Python's lock
+
+with RxLocalSeq(taskTimeLimit=600):
+    rxExec(busy, sys.argv[1])
+"""
+
+
+def test_a_child_ends_with_its_worker_even_in_native_code(tmp_path):
+    """The process of a task with a limit does not outlive the one that started it, when that is killed."""
+    mark = tmp_path / "pid"
+    caller = subprocess.Popen([sys.executable, "-c", LIMITED, str(mark)])
+    try:
+        _until(lambda: mark.exists() and mark.read_text(), seconds=60)
+        child = int(mark.read_text())
+        assert psutil.pid_exists(child)
+        time.sleep(0.5)  # it is in the native code now
+    finally:
+        caller.send_signal(signal.SIGKILL)
+        caller.wait()
+    _until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", seconds=10)
+
+
+def _until(true, seconds):
+    patience = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
+def _listening():
+    """Addresses, beyond this machine itself, at which this process and its children listen."""
+    family = [psutil.Process(os.getpid()), *psutil.Process(os.getpid()).children(recursive=True)]
+    found = set()
+    for process in family:
+        for connection in process.net_connections("inet"):
+            if connection.status == psutil.CONN_LISTEN:
+                found.add(connection.laddr.ip.removeprefix("::ffff:"))
+    return {address for address in found if not address.startswith("127.") and address != "::1"}
+
+
+def test_local_workers_open_no_port():
+    """RxLocalParallel listens at no address that another machine could reach."""
+    with RxLocalParallel():
+        rxExec(abs, -1, timesToRun=4)
+        assert _listening() == set()
+
+
+@pytest.mark.spark
+def test_a_session_of_our_own_on_this_machine_listens_at_loopback_alone():
+    """Neither rxspark nor the Spark that it starts here listens beyond this machine; the web page of Spark may."""
+    before = _listening()
+    stop_own()
+    try:
+        with RxSpark(master="local[1]", extraSparkConfig={"spark.ui.enabled": "false"}):
+            rxExec(abs, -1)
+            assert _listening() == before == set()
+    finally:
+        stop_own()
+
+
+_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.mark.parametrize(
+    ("owner", "mode", "told"),
+    [pytest.param(65534, 0o700, "belongs to user 65534", marks=_root), (os.geteuid(), 0o777, "mode 777")],
+)
+def test_the_folder_of_shared_files_must_be_ones_own(tmp_path, owner, mode, told):
+    """What belongs to another user of this system, or can be written to by others, is not unpickled."""
+    folder = tmp_path / f"rxspark-{os.geteuid()}"
+    folder.mkdir()
+    folder.chmod(mode)
+    if owner != os.geteuid():
+        os.chown(folder, owner, owner)  # as if that user had been first; the tests run as root
+    with pytest.raises(RxContextError, match=told):
+        private_folder(tmp_path)
+    folder.rmdir()
+    assert private_folder(tmp_path).stat().st_mode & 0o777 == 0o700
+
+
+@_root
+def test_another_user_reaches_nothing_of_what_is_shared(tmp_path):
+    """A process of another user can neither list the folder nor write to it."""
+    folder = private_folder(tmp_path)
+    for above in (tmp_path, *tmp_path.parents):
+        if above == Path("/tmp"):
+            break
+        above.chmod(0o755)  # so that it is this folder that refuses
+    code = f"import os; os.setuid(65534); os.listdir({str(tmp_path)!r}); os.listdir({str(folder)!r})"
+    run = subprocess.run(["/usr/bin/env", "python3", "-c", code], capture_output=True, text=True, cwd="/")
+    assert "PermissionError" in run.stderr
+    assert str(folder) in run.stderr
