@@ -24,7 +24,7 @@ from rxspark.places import open_place
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
-pytestmark = [pytest.mark.hadoop]
+pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(600)]  # the first one waits for Hadoop, the archive and a program
 
 # Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
 MKL = """
@@ -81,7 +81,7 @@ def run(code: str, folder: Path, cluster: Path, *arguments: str, **more: str) ->
         env=around(cluster, **more),
         capture_output=True,
         text=True,
-        timeout=290,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout.splitlines()
@@ -145,7 +145,7 @@ def disturbed(victim, seconds):
 
 blocks = glob.glob(hadoop + "/datanode*/**/blk_*", recursive=True)
 holders = {os.path.relpath(block, hadoop).split("/")[0] for block in blocks if os.path.getsize(block) == 10_240_000}
-show("datanode", disturbed(daemons[min(holders)], 0.4))
+show("datanode", disturbed(daemons[min(holders)], 0.3))
 
 def containers():
     found = {}
@@ -249,7 +249,7 @@ def submit(cluster: Path, share: str, *arguments: str) -> subprocess.CompletedPr
         env=variables,
         capture_output=True,
         text=True,
-        timeout=290,
+        timeout=400,
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done
