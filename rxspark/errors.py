@@ -73,7 +73,7 @@ class RxJobError(RxError):
 
 
 class RxTaskError(RxError):
-    """One task failed: the user's function raised, or gave a result that cannot be pickled.
+    """One task failed: the user's function raised, or its result cannot be pickled, or is too large to be brought home.
 
     It carries the user's error as text, so that it arrives whatever the error was made of, and pickles.
 
