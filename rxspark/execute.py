@@ -151,19 +151,17 @@ def rxExec(
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
     job_id, share = new_id(), store_folder(context)
     home = None if share is None else home_of(share, job_id)
-    work = _ship(plan, root, objects, options, stop_on_error, backend, job_id, home)
+    work = _ship(
+        plan, root, objects, options, stop_on_error, backend, job_id, home, home is not None and not context.wait
+    )
     backend.prepare(root.kind, work.modules)
     record = Record(
         job_id,
         work.description,
         repr(context),
-        login(),
-        socket.gethostname(),
-        time.time(),
+        *(login(), socket.gethostname(), time.time()),
         _facts(plan, root),
-        stop_on_error,
-        cleanup,
-        relay,
+        *(stop_on_error, cleanup, relay),
         sorted(work.modules),
     )
     job = Job(backend, work, record, kept_in(home, record, work))
@@ -346,6 +344,7 @@ def _ship(
     backend: Backend,
     job_id: str,
     home: Place | None,
+    to_last: bool,
 ) -> Work:
     """Turn the plan into bytes: the call, which travels once, and the partitions."""
     from rxspark.shipping import Shipper, can_keep_a_mark  # with cloudpickle, which only calls need
@@ -357,7 +356,7 @@ def _ship(
         if plan.once_per_node
         else cut(tasks.count, plan.chunk_size, backend.slots(tasks.count, options), backend.partitions_per_slot)
     )
-    shipper = Shipper(backend.same_host, to_last=home is not None)
+    shipper = Shipper(backend.same_host, to_last)
     program = shipper.program(plan.function, tasks, objects)
     partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
     for package in plan.packages:

@@ -2,8 +2,8 @@
 
     <share>/rxspark-jobs/<id>/
         job.json                  what is known from the start on
-        call.bundle               the function and its constants
-        partitions.bundle         the elements of each partition
+        call.data                 the function and its constants
+        partitions.data           the elements of each partition
         state.json                the state, who runs the job, and the last sign of life
         lease-1, lease-2, ...     who may run it: the holder of the highest one
         cancel                    there when another process wants it ended
@@ -27,7 +27,7 @@ from typing import Any
 
 from rxspark import records
 from rxspark.backends.base import Work
-from rxspark.errors import RxError, RxFileError, RxJobError
+from rxspark.errors import RxContextError, RxError, RxFileError, RxJobError
 from rxspark.jobs.processes import Process, this_process
 from rxspark.jobs.record import Record
 from rxspark.jobs.states import QUEUED, RUNNING
@@ -97,16 +97,22 @@ class Folder:
 
     def make(self, record: Record, call: Bundle, partitions: Iterable[Bundle], numbers: list[range]) -> None:
         """Make the folder, and write what a resumed job needs."""
-        _make(self.place.parent, _FOR_ALL)
-        _make(self.place, _PRIVATE)
+        share = self.place.parent.parent
+        if share.start == "" and not share.is_folder():  # a misspelt one shall not come into being
+            raise RxContextError(
+                f"{share}: the share folder is not there, or is no folder; make it, or name another one"
+            )
+        for last in (False, False, True):
+            try:
+                _make(self.place.parent, _FOR_ALL)
+                _make(self.place, _PRIVATE)
+                break
+            except RxFileError:  # another process has just removed the folder of all jobs, as it was empty
+                if last:
+                    raise
         _make(self.place / PARTS, _PRIVATE)
-        with told(self.place):
-            for name, bundle in (
-                ("call.bundle", call),
-                ("partitions.bundle", Bundle([part.part(0) for part in partitions])),
-            ):
-                with self.place.fs.open((self.place / name).path, "wb") as file:
-                    bundle.write(file)
+        self._write_bundle("call.data", call)
+        self._write_bundle("partitions.data", Bundle([part.part(0) for part in partitions]))
         about = asdict(record)
         about["numbers"] = [[one.start, one.stop, one.step] for one in numbers]
         records.write(self.place / "job.json", json.dumps(about, indent=1).encode())
@@ -207,12 +213,12 @@ class Folder:
     def call(self) -> Bundle:
         """The function and its constants."""
         self._check_trust()
-        return self._bundle("call.bundle")
+        return self._bundle("call.data")
 
     def partitions(self) -> list[tuple[range, Bundle]]:
         """The partitions, each with its tasks."""
         self._check_trust()
-        bundle, numbers = self._bundle("partitions.bundle"), self._about()["numbers"]
+        bundle, numbers = self._bundle("partitions.data"), self._about()["numbers"]
         return [(range(*one), Bundle([bundle.part(index)])) for index, one in enumerate(numbers)]
 
     def ask_to_cancel(self) -> None:
@@ -223,6 +229,8 @@ class Folder:
         """Remove the folder with all that is in it; harmless when it is gone."""
         with told(self.place), contextlib.suppress(FileNotFoundError):
             self.place.fs.rm(self.place.path, recursive=True)
+        with contextlib.suppress(Exception):  # other jobs have theirs there, or it is another user's
+            self.place.fs.rmdir(self.place.parent.path)
 
     def exists(self) -> bool:
         """Whether it is there."""
@@ -231,6 +239,17 @@ class Folder:
     def _about(self) -> dict[str, Any]:
         about: dict[str, Any] = json.loads(records.read(self.place / "job.json"))
         return about
+
+    def _write_bundle(self, name: str, bundle: Bundle) -> None:
+        try:
+            with told(self.place), self.place.fs.open((self.place / name).path, "wb") as file:
+                bundle.write(file)
+        except RxFileError as problem:
+            reason = getattr(problem.__cause__, "strerror", None) or problem
+            raise RxFileError(
+                f"{self.place}: {bundle.size} bytes of shared data cannot be written there: {reason}. Give the compute "
+                f"context a shareDir with more room, or none, if its jobs need not survive this process"
+            ) from problem
 
     def _bundle(self, name: str) -> Bundle:
         place = self.place / name
