@@ -50,8 +50,8 @@ class RxJob:
     ...     job = rxExec(pow, rxElemArg([2, 3]), 2)
     >>> job.wait()
     'finished'
-    >>> dict(job)
-    {0: 4, 1: 9}
+    >>> sorted(job)
+    [(0, 4), (1, 9)]
     >>> job.results()
     [4, 9]
     """
