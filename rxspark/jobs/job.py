@@ -181,7 +181,10 @@ class Job:
     def forget(self, why: str) -> None:
         """Let go of everything that the job holds."""
         if self.folder is not None:
-            self.folder.remove()
+            try:
+                self.folder.remove()
+            except RxError as problem:  # whoever has just fetched the results shall get them
+                logger.warning("the folder of %s cannot be removed: %s", self.id, problem)
         self._call(self._change(MISSING, RxJobError(why)))
         self._envelopes, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
 
