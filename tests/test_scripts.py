@@ -194,8 +194,8 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     told = checkout.run(".ci/run")
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
-    assert told.stdout.splitlines() == [*checks, "== scripts/test"]
-    assert checkout.said[-1] == "-m pytest -m not slow"
+    assert told.stdout.splitlines() == [*checks, "== scripts/test --without-hadoop"]
+    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop"
 
 
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
