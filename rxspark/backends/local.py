@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -24,6 +26,9 @@ __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
 
 # Seconds after which idle workers end.
 _IDLE = 300
+
+# Seconds between a worker's looks at whether its parent is still there.
+_WATCH = 1.0
 
 # Seconds between looks at `work.cancelled` while workers are busy.
 _POLL = 0.1
@@ -134,7 +139,7 @@ def _reusable_pool(workers: int) -> Any:
     """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
     global _held
     _held = min(max(_held, workers), _allowed())
-    return loky.get_reusable_executor(_held, timeout=_IDLE)
+    return loky.get_reusable_executor(_held, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),))
 
 
 _background: tuple[int, Any] = (0, None)
@@ -145,7 +150,7 @@ def _background_pool(workers: int) -> Any:
     global _background
     if _background[0] != workers:
         _end_background_pool()
-        executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_ignore_interrupts)
+        executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),))
         executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
         _register_ends()
         _background = workers, executor
@@ -178,6 +183,18 @@ def _call_ends() -> None:
         end()
 
 
-def _ignore_interrupts() -> None:
+def _in_background(parent: int) -> None:
     """Ctrl-C at the terminal goes to all processes behind it; a job in the background goes on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with(parent)
+
+
+def _end_with(parent: int) -> None:
+    """In a worker: end soon after the process that made it, which kill -9 leaves no time to say so."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_WATCH)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="rxspark-watch", daemon=True).start()
