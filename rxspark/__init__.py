@@ -5,6 +5,7 @@
 [0, 1, 4, 9]
 """
 
+from rxspark.analysis.glm import rxGlm
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,
@@ -24,6 +25,7 @@ from rxspark.errors import (
     RxJobError,
     RxLostTaskError,
     RxMissingError,
+    RxModelWarning,
     RxShippingError,
     RxSizeWarning,
     RxTaskError,
@@ -82,6 +84,7 @@ __all__ = [
     "RxLocalSeq",
     "RxLostTaskError",
     "RxMissingError",
+    "RxModelWarning",
     "RxNotFinished",
     "RxResults",
     "RxShippingError",
@@ -103,6 +106,7 @@ __all__ = [
     "rxGetJobs",
     "rxGetNodeInfo",
     "rxGetOption",
+    "rxGlm",
     "rxHadoopCopy",
     "rxHadoopCopyFromLocal",
     "rxHadoopCopyToLocal",

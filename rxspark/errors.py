@@ -31,6 +31,7 @@ __all__ = [
     "RxJobError",
     "RxLostTaskError",
     "RxMissingError",
+    "RxModelWarning",
     "RxShippingError",
     "RxSizeWarning",
     "RxTaskError",
@@ -129,6 +130,10 @@ class RxLostTaskError(RxTaskError):
 
 class RxTimeLimitError(RxTaskError):
     """The task was stopped at its `taskTimeLimit`: `type` is ``"TimeLimitExceeded"``, `traceback` shows where."""
+
+
+class RxModelWarning(UserWarning):
+    """A model was fitted, but something about it is doubtful: the message says what."""
 
 
 class RxSizeWarning(UserWarning):

@@ -29,6 +29,7 @@ LAYERS = [
     ["jobs"],
     ["execute"],
     ["nodes", "sparkapp", "hadoop", "share", "packing"],
+    ["analysis"],
     ["doctor"],
     ["__main__"],
 ]
@@ -51,10 +52,12 @@ DOORS = {
     "hdfs_native": {"places.py", "transfers.py"},
     "ctypes": {"rng/quasi.py"},
     "tqdm": {"progress.py"},
+    "formulaic": {"analysis/formulas.py"},
+    "glum": {"analysis/glm_fit.py"},
 }
 
-# Imports of our own inside functions: each backend is loaded only when its context is used, and NumPy by the first
-# task rather than by `import rxspark`.
+# Imports of our own inside functions: each backend is loaded only when its context is used, NumPy by the first task
+# rather than by `import rxspark`, and what an analysis needs by the first analysis.
 LAZY = {
     "backends/__init__.py",
     "execute.py",
@@ -65,6 +68,7 @@ LAZY = {
     "rng/functions.py",
     "rng/rebinding.py",
     "rng/kinds.py",
+    "analysis/glm.py",
 }
 
 
@@ -135,6 +139,10 @@ def test_import_loads_nothing_heavy() -> None:
         "tqdm",
         "pyarrow",
         "fsspec",
+        "formulaic",
+        "glum",
+        "sklearn",
+        "scipy",
     ]
     code = f"import sys, rxspark; print([m for m in {heavy!r} if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -171,6 +179,11 @@ def test_public_names_are_complete_documented_and_typed() -> None:
         *(
             f"rxspark.{name}"
             for name in (
+                "analysis.expressions",
+                "analysis.families",
+                "analysis.formulas",
+                "analysis.glm",
+                "analysis.printing",
                 "contexts",
                 "elements",
                 "errors",

@@ -1,0 +1,1 @@
+"""Analysis functions: rxGlm, on data in this process."""

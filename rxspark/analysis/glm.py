@@ -1,0 +1,89 @@
+"""rxGlm: generalized linear models of data in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rxspark.analysis.sources import libraries, refuse_spark, selection
+from rxspark.elements import whole_number
+
+if TYPE_CHECKING:
+    from rxspark.analysis.glm_result import RxGlm
+
+__all__ = ["rxGlm"]
+
+
+def rxGlm(
+    formula: str,
+    data: Any,
+    family: str = "gaussian",
+    link: str | None = None,
+    pweights: str | None = None,
+    fweights: str | None = None,
+    rowSelection: str | None = None,
+    transforms: Mapping[str, str] | None = None,
+    maxIterations: int = 25,
+) -> RxGlm:
+    """Fit a generalized linear model, with the numbers that R's glm gives.
+
+    The model is fitted here, whatever the compute context is; in a task of rxExec by that task: one model a task.
+    Nothing is printed. Data of Spark are refused: there is no fit over the cluster yet.
+
+    Parameters
+    ----------
+    formula : str
+        R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
+        truth values are factors, and numbers within ``factor(x)``; factors have treatment contrasts.
+    data : pandas.DataFrame, dict of columns, pyarrow.Table or path
+        The data, or the path of a Parquet file; rows that lack a value that is needed are left out and counted.
+    family : str, default "gaussian"
+        "gaussian", "binomial", "poisson", "gamma", "inverse.gaussian", "quasibinomial" or "quasipoisson".
+    link : str, optional
+        "identity", "log", "logit", "probit", "cloglog", "inverse", "1/mu^2" or "sqrt"; default as in R: the first of
+        those that the family takes.
+    pweights : str, optional
+        The column of prior weights: R's `weights`. With "binomial" and a share of successes: the numbers of trials.
+    fweights : str, optional
+        The column of frequencies: each row counts as so many.
+    rowSelection : str, optional
+        An expression over columns that is true for the rows to use: ``"age > 30 & state == 'NY'"``.
+    transforms : dict of str, optional
+        Columns to make first, by expressions over the others: ``{"z": "log(x)"}``.
+    maxIterations : int, default 25
+        Fisher scoring steps at most.
+
+    Returns
+    -------
+    RxGlm
+        ``.params``, ``.bse``, ``.tvalues``, ``.pvalues``, ``.deviance``, ``.aic``, ``.predict(data)``, ``.summary()``
+        and more; prints as in R. It pickles to a few kilobytes.
+
+    Raises
+    ------
+    RxArgumentError
+        For a formula that is none, a column that is not there, a response that the family does not take, data
+        without rows, a Spark DataFrame.
+    RxMissingError
+        When the libraries of the extra ``analysis`` are not installed.
+
+    Warns
+    -----
+    RxModelWarning
+        When the iteration does not converge, columns are collinear and left out, or a factor separates the response.
+
+    Examples
+    --------
+    >>> from rxspark import rxGlm
+    >>> model = rxGlm("count ~ x", {"x": [0, 1, 2, 3, 4], "count": [1, 3, 7, 21, 54]}, family="poisson")
+    >>> model.params.round(4).to_dict()
+    {'(Intercept)': 0.0483, 'x': 0.9867}
+    """
+    with libraries("rxGlm"):
+        from rxspark.analysis.families import chosen
+        from rxspark.analysis.glm_local import fit_here
+    asked = chosen(family, link)
+    steps = whole_number("maxIterations", maxIterations, 1)
+    picked = selection(rowSelection, transforms)
+    refuse_spark(data, "rxGlm")
+    return fit_here(formula, data, asked, pweights, fweights, picked, steps)

@@ -1,0 +1,116 @@
+"""Where the data of an analysis are: in this process, or in a Parquet file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from rxspark.analysis.expressions import check_known, names_in
+from rxspark.errors import RxArgumentError, RxFileError, RxMissingError
+from rxspark.filesystem import resolve
+from rxspark.places import URL
+
+__all__ = ["Selection", "libraries", "local_columns", "local_frame", "refuse_spark", "selection"]
+
+
+@contextmanager
+def libraries(function: str, extra: str = "analysis") -> Iterator[None]:
+    """Turn a missing library into the line that installs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise RxMissingError(f"{function} needs {error.name}: pip install 'rxspark[{extra}]'") from error
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows to use, and which columns to make first."""
+
+    rows: str | None
+    transforms: Mapping[str, str]
+
+    def needs(self) -> list[str]:
+        """The columns of the data that it takes."""
+        texts = {f"transforms[{name!r}]": text for name, text in self.transforms.items()}
+        texts |= {} if self.rows is None else {"rowSelection": self.rows}
+        return [name for where, text in texts.items() for name in names_in(text, where)]
+
+
+def selection(rows: Any, transforms: Any) -> Selection:
+    """Check `rowSelection` and `transforms`."""
+    if rows is not None and not isinstance(rows, str):
+        raise RxArgumentError(f'rowSelection={rows!r}: rowSelection is an expression as text, such as "age > 30"')
+    made = {} if transforms is None else transforms
+    if not isinstance(made, Mapping) or not all(isinstance(text, str) for pair in made.items() for text in pair):
+        raise RxArgumentError(
+            f'transforms={transforms!r}: transforms is a dict of column to expression, such as {{"z": "log(x)"}}'
+        )
+    return Selection(rows, dict(made))
+
+
+def refuse_spark(data: Any, function: str) -> None:
+    """RxArgumentError for a Spark DataFrame."""
+    if type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession"):
+        raise RxArgumentError(
+            f"{function}: data is a Spark DataFrame, which cannot be analysed over the cluster yet; "
+            f"data.toPandas() brings small data into this process"
+        )
+
+
+def local_columns(data: Any, function: str) -> list[str]:
+    """The names of the columns of local data."""
+    if isinstance(data, (str, os.PathLike)):
+        return [str(name) for name in _dataset(data).schema.names]
+    if hasattr(data, "column_names"):
+        return [str(name) for name in data.column_names]
+    columns = data.keys() if isinstance(data, Mapping) else getattr(data, "columns", None)
+    if columns is None:
+        raise RxArgumentError(
+            f"{function}: data is {type(data).__name__}; give a pandas DataFrame, a dict of columns, a pyarrow Table, "
+            f"or the path of a Parquet file"
+        )
+    return [str(name) for name in columns]
+
+
+def local_frame(data: Any, columns: Iterable[str]) -> Any:
+    """Those columns of local data, as a pandas DataFrame."""
+    import pandas as pd
+
+    names = list(dict.fromkeys(columns))
+    if isinstance(data, (str, os.PathLike)):
+        return _dataset(data).to_table(columns=names).to_pandas()
+    if hasattr(data, "column_names"):
+        return data.select(names).to_pandas()
+    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    return frame[names]
+
+
+def _dataset(path: Any) -> Any:
+    """A Parquet file, or a folder of them; URLs go to fsspec's file systems."""
+    with libraries("Parquet"):
+        import pyarrow
+        import pyarrow.dataset
+    text = os.fspath(path)
+    try:
+        if URL.match(text):
+            place = resolve(text, "data")
+            return pyarrow.dataset.dataset(place.path, filesystem=place.fs, format="parquet")
+        return pyarrow.dataset.dataset(text, format="parquet")
+    except FileNotFoundError:
+        raise RxFileError(f"data={text!r}: no such Parquet file") from None
+    except pyarrow.ArrowInvalid as error:
+        raise RxFileError(f"data={text!r}: not Parquet ({str(error).splitlines()[0]})") from error
+
+
+def check_columns(names: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
+    """The columns that arguments name, such as pweights; RxArgumentError for one that is not there."""
+    known = list(columns)
+    for argument, name in names.items():
+        if name is not None and not isinstance(name, str):
+            raise RxArgumentError(f"{argument}={name!r}: {argument} is the name of a column")
+        if name is not None:
+            check_known(name, known, f"{argument}={name!r}")
+    return [name for name in names.values() if name is not None]
