@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import inspect
 import subprocess
 import sys
@@ -212,6 +213,6 @@ def test_examples_in_docstrings_run(module: str) -> None:
 
 
 def _path(module: str) -> str:
-    file = sys.modules[module].__file__
+    file = importlib.import_module(module).__file__
     assert file is not None
     return file
