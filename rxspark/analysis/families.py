@@ -18,11 +18,12 @@ Array = Any  # a NumPy array of floats, one value a row
 
 @dataclass(frozen=True)
 class Link:
-    """A link function of the mean: eta = link(mu), mu = inverse(eta), and the derivative of the inverse."""
+    """A link function of the mean: eta = link(mu), mu = inverse(eta), and two derivatives of the inverse."""
 
     link: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
     slope: Callable[[Array], Array]
+    curvature: Callable[[Array], Array]
 
 
 def _density(eta: Array) -> Array:
@@ -38,15 +39,26 @@ def _cloglog_slope(eta: Array) -> Array:
     return np.exp(capped - np.exp(capped))
 
 
+def _logit_slope(eta: Array) -> Array:
+    return expit(eta) * expit(-eta)
+
+
 LINKS: dict[str, Link] = {
-    "identity": Link(lambda mu: mu, lambda eta: eta, np.ones_like),
-    "log": Link(np.log, np.exp, np.exp),
-    "logit": Link(logit, expit, lambda eta: expit(eta) * expit(-eta)),
-    "probit": Link(ndtri, ndtr, _density),
-    "cloglog": Link(lambda mu: np.log(-np.log1p(-mu)), _cloglog_inverse, _cloglog_slope),
-    "inverse": Link(lambda mu: 1 / mu, lambda eta: 1 / eta, lambda eta: -1 / eta**2),
-    "1/mu^2": Link(lambda mu: mu**-2.0, lambda eta: eta**-0.5, lambda eta: -0.5 * eta**-1.5),
-    "sqrt": Link(np.sqrt, np.square, lambda eta: 2 * eta),
+    "identity": Link(lambda mu: mu, lambda eta: eta, np.ones_like, np.zeros_like),
+    "log": Link(np.log, np.exp, np.exp, np.exp),
+    "logit": Link(logit, expit, _logit_slope, lambda eta: _logit_slope(eta) * (expit(-eta) - expit(eta))),
+    "probit": Link(ndtri, ndtr, _density, lambda eta: -eta * _density(eta)),
+    "cloglog": Link(
+        lambda mu: np.log(-np.log1p(-mu)),
+        _cloglog_inverse,
+        _cloglog_slope,
+        lambda eta: _cloglog_slope(eta) * -np.expm1(np.minimum(eta, 700.0)),
+    ),
+    "inverse": Link(lambda mu: 1 / mu, lambda eta: 1 / eta, lambda eta: -1 / eta**2, lambda eta: 2 / eta**3),
+    "1/mu^2": Link(
+        lambda mu: mu**-2.0, lambda eta: eta**-0.5, lambda eta: -0.5 * eta**-1.5, lambda eta: 0.75 * eta**-2.5
+    ),
+    "sqrt": Link(np.sqrt, np.square, lambda eta: 2 * eta, lambda eta: np.full_like(eta, 2.0)),
 }
 
 

@@ -64,7 +64,7 @@ class _Adapted(GlumLink):  # type: ignore[misc] # glum has no types
         return self.own.slope(lin_pred)
 
     def inverse_derivative2(self, lin_pred: Any) -> Any:
-        raise NotImplementedError("Fisher scoring needs no second derivative")
+        return self.own.curvature(lin_pred)
 
 
 def fit(

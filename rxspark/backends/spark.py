@@ -226,13 +226,8 @@ class _ByBroadcast(Carrier):
     least = WORTH_A_FILE
 
     def __init__(self, context: SparkContext) -> None:
+        super().__init__()
         self._context = context
-        self._sent: list[Broadcast[Any]] = []
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing is left
-            for sent in self._sent:
-                sent.destroy()
 
     def partition(self, bundle: Bundle) -> Parcel:
         return inline(bundle)
@@ -245,8 +240,13 @@ class _ByBroadcast(Carrier):
             if encrypted
             else _Broadcast(self._context, bundle, self._context._pickled_broadcast_vars)
         )
-        self._sent.append(sent)
+        self._removals.callback(_destroy, sent)
         return sent
+
+
+def _destroy(sent: Broadcast[Any]) -> None:
+    with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing is left
+        sent.destroy()
 
 
 def _arrived(call: Parcel | Broadcast[Any]) -> Parcel:

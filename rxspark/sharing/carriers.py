@@ -6,7 +6,8 @@ this host; by a folder that all hosts reach; or as the engine itself carries lar
 
 from __future__ import annotations
 
-from types import TracebackType
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
 from typing import Self
 
 from rxspark.options import rxGetOption
@@ -14,7 +15,7 @@ from rxspark.places import Place
 from rxspark.sharing.folder import remove_there, write_there
 from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.parcels import InFile, Inline, Parcel
+from rxspark.worker.parcels import Inline, Parcel
 
 __all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline"]
 
@@ -28,19 +29,21 @@ def inline(bundle: Bundle) -> Inline:
     return Inline(tuple(bytes(bundle.part(index)) for index in range(len(bundle))))
 
 
-class Carrier:
+class Carrier(ABC):
     """Makes parcels; as a context manager, removes at its end what it has written."""
 
     least = 0
     """Bytes below which nothing is worth a file, whatever the option says."""
 
+    def __init__(self) -> None:
+        self._removals = ExitStack()
+
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Remove what was written."""
+        self._removals.close()
 
     def call(self, bundle: Bundle) -> Parcel:
         """The parcel of what all tasks have in common."""
@@ -51,24 +54,21 @@ class Carrier:
         """The parcel of what is for one partition alone."""
         return self.call(bundle)
 
+    @abstractmethod
     def _carry(self, bundle: Bundle) -> Parcel:
-        raise NotImplementedError
+        """Write a large bundle where the workers reach it, and note in `_removals` how it is taken away."""
 
 
 class OnThisHost(Carrier):
     """For workers on this host: large bundles become files that they map."""
 
     def __init__(self, share_dir: str | None) -> None:
+        super().__init__()
         self._share_dir = share_dir
-        self._written: list[InFile] = []
-
-    def __exit__(self, *_: object) -> None:
-        for file in self._written:
-            remove_here(file)
 
     def _carry(self, bundle: Bundle) -> Parcel:
         file = write_here(bundle, self._share_dir)
-        self._written.append(file)
+        self._removals.callback(remove_here, file)
         return file
 
 
@@ -78,14 +78,10 @@ class ByFolder(Carrier):
     least = WORTH_A_FILE
 
     def __init__(self, folder: Place) -> None:
+        super().__init__()
         self._folder = folder
-        self._written: list[Place] = []
-
-    def __exit__(self, *_: object) -> None:
-        for place in self._written:
-            remove_there(place)
 
     def _carry(self, bundle: Bundle) -> Parcel:
         place, parcel = write_there(bundle, self._folder)
-        self._written.append(place)
+        self._removals.callback(remove_there, place)
         return parcel

@@ -1,0 +1,27 @@
+"""The links of generalized linear models are what their names say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rxspark.analysis.families import LINKS
+
+ETA = np.linspace(0.3, 2.5, 12)  # where every inverse is defined, and no link of a probability is at its end
+STEP = 1e-5
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_a_link_and_its_inverse_undo_each_other(name: str) -> None:
+    """link(inverse(eta)) is eta."""
+    link = LINKS[name]
+    np.testing.assert_allclose(link.link(link.inverse(ETA)), ETA, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_slope_and_curvature_are_the_derivatives_of_the_inverse(name: str) -> None:
+    """Each agrees with the central difference of the function before it."""
+    link = LINKS[name]
+    for function, derivative in ((link.inverse, link.slope), (link.slope, link.curvature)):
+        difference = (function(ETA + STEP) - function(ETA - STEP)) / (2 * STEP)
+        np.testing.assert_allclose(derivative(ETA), difference, rtol=1e-7, atol=1e-9)
