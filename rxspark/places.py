@@ -111,6 +111,13 @@ class Place:
         found = self.info()
         return found is not None and found["type"] == "directory"
 
+    @property
+    def writable_by_others(self) -> bool:
+        """Whether its mode lets other users write; False where a file system has no modes, as stores of objects."""
+        found = self.info() or {}
+        mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it
+        return mode is not None and bool(mode & 0o022)
+
     def entries(self) -> list[dict[str, Any]]:
         """What the file system tells about each thing in this folder, sorted by name."""
         with told(self):

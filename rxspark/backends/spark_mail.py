@@ -15,6 +15,7 @@ from rxspark.backends.base import Work
 from rxspark.backends.preflight import Preflight
 from rxspark.backends.spark_session import Application
 from rxspark.places import Place
+from rxspark.sharing.folder import own_folder
 from rxspark.worker.outbox import Elsewhere, Outbox
 
 __all__ = ["MAX_RESULT_SIZE", "Mailbox", "outbox", "submitting"]
@@ -107,7 +108,7 @@ def outbox(mailbox: Mailbox, work: Work, shared: Place | None, here: Path | None
     if here is not None:
         yield Outbox(str(here), True, mailbox.largest, mailbox.limit)
         return
-    folder = shared / "rxspark-shared" / work.id if shared else None
+    folder = own_folder(shared) / work.id if shared else None
     try:
         yield Outbox(str(folder) if folder else None, False, mailbox.largest, mailbox.limit)
     finally:

@@ -261,11 +261,12 @@ class Folder:
         return Fetched(str(place), f"{self.id}-{name}", int(info["size"])).open()
 
     def _check_trust(self) -> None:
-        if self.named or owned(self.place):
+        if self.named or (owned(self.place) and not self.place.writable_by_others):
             return
+        whose = "is open to others for writing" if owned(self.place) else "is another user's"
         raise RxJobError(
-            f"{self.id} is another user's: its results are pickles, and reading a pickle can run any code of who wrote "
-            f"it. If you trust that user, name the folder itself as the job: {str(self.place)!r}"
+            f"{self.id} {whose}: its results are pickles, and reading a pickle can run any code of who wrote it. "
+            f"If you trust all who can write there, name the folder itself as the job: {str(self.place)!r}"
         )
 
     @staticmethod

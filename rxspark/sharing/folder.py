@@ -3,7 +3,8 @@
 They lie in a folder of this process, which goes with it. Those that killed processes of this host have left behind are
 swept by the next one.
 
-    <share folder>/rxspark-<user>/<host>/<process>/<number>.bundle
+    <share folder>/rxspark-<user>/<host>/<process>/<number>.bundle    what goes to the workers
+                                                   <call>/             what they leave for this process
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from rxspark.worker.bundle import Bundle, Writable
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import process_token
 
-__all__ = ["remove_there", "write_there"]
+__all__ = ["own_folder", "remove_there", "write_there"]
 
 _numbers = itertools.count(1)
 
@@ -48,7 +49,7 @@ def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
     RxContextError
         When the file system cannot be reached.
     """
-    folder = _own_folder(str(share), process_token())
+    folder = own_folder(share)
     place = folder / f"{next(_numbers)}.bundle"
     try:
         with told(place):
@@ -67,29 +68,27 @@ def remove_there(place: Place) -> None:
         place.fs.rm_file(place.path)
 
 
+def own_folder(share: Place) -> Place:
+    """The folder of this process in a share folder, which goes with the process."""
+    return _made(str(share), process_token())
+
+
 @cache
-def _own_folder(share: str, process: str) -> Place:
-    """The folder of this process in a share folder; after a fork the child makes its own."""
+def _made(share: str, process: str) -> Place:
+    """That folder, made once; after a fork the child makes its own."""
     top = open_place(share)
     ours = top / f"rxspark-{top.user}"
     here = ours / socket.gethostname()
     folder = here / process
     with told(folder):
         folder.fs.makedirs(folder.path)
-    _refuse_writable_by_others(ours)
+    if ours.writable_by_others:
+        raise ours.problem(
+            "others can write there, and rxspark unpickles what lies there; take that right from them, or remove it"
+        )
     _sweep(here)
     atexit.register(_remove_folder, folder, os.getpid())
     return folder
-
-
-def _refuse_writable_by_others(folder: Place) -> None:
-    found = folder.info() or {}
-    mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it; stores have none
-    if mode is not None and mode & 0o022:
-        raise folder.problem(
-            f"others can write there (mode {mode & 0o777:o}), and rxspark unpickles what lies there; take that right "
-            f"from them, or remove the folder"
-        )
 
 
 def _sweep(here: Place) -> None:

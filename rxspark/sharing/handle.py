@@ -55,7 +55,7 @@ class Shared:
     def parcel(self) -> Parcel:
         """The way to the object; RxArgumentError once it was removed."""
         if not self._remove.alive:
-            raise RxArgumentError(f"{self!r} has been removed; call rxShare again")
+            raise RxArgumentError(f"{self!r}: it has been removed; call rxShare again")
         return self._parcel
 
     @property
@@ -71,4 +71,5 @@ class Shared:
         return load, (self.parcel,)
 
     def __repr__(self) -> str:
-        return f"<shared {self._of}, {self.size / 1e6:.3g} MB, in {self._where}>"
+        where = f"in {self._where}" if self._remove.alive else "removed"
+        return f"<shared {self._of}, {self.size / 1e6:.3g} MB, {where}>"

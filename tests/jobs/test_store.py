@@ -116,6 +116,13 @@ def test_results_of_another_user_are_read_only_from_a_folder_that_was_named(job,
     assert rxGetJobResults(str(_folder(tmp_path, job))) == [0, 1, 4, 9]
 
 
+def test_results_that_others_could_have_written_are_not_unpickled(job, tmp_path):
+    """A folder of the user's own that somebody has opened for writing is not trusted either."""
+    _folder(tmp_path, job).chmod(0o777)
+    with pytest.raises(RxJobError, match=r"is open to others for writing.*name the folder itself"):
+        _elsewhere(tmp_path, job).results()
+
+
 def test_only_own_jobs_are_listed_unless_asked_for(job, tmp_path, monkeypatch):
     """own=False shows what other users have in the folder."""
     from rxspark.jobs import handle
