@@ -151,18 +151,21 @@ def rxExec(
         plan = _one_task_a_node(plan, timesToRun, backend.nodes())
     job_id, share = new_id(), store_folder(context)
     home = None if share is None else home_of(share, job_id)
-    work = _ship(
-        plan, root, objects, options, stop_on_error, backend, job_id, home, home is not None and not context.wait
-    )
+    to_last = home is not None and not context.wait  # longer than this process, and the handles it holds
+    work = _ship(plan, root, objects, options, stop_on_error, backend, job_id, home, to_last)
     backend.prepare(root.kind, work.modules)
     record = Record(
-        job_id,
-        work.description,
-        repr(context),
-        *(login(), socket.gethostname(), time.time()),
-        _facts(plan, root),
-        *(stop_on_error, cleanup, relay),
-        sorted(work.modules),
+        id=job_id,
+        description=work.description,
+        context=repr(context),
+        user=login(),
+        host=socket.gethostname(),
+        created=time.time(),
+        facts=_facts(plan, root),
+        stop_on_error=stop_on_error,
+        auto_cleanup=cleanup,
+        console_output=relay,
+        modules=sorted(work.modules),
     )
     job = Job(backend, work, record, kept_in(home, record, work))
     if not context.wait:
