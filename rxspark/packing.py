@@ -17,13 +17,14 @@ import os
 import posixpath
 import re
 import shutil
+import site
 import subprocess
 import sys
 import sysconfig
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
-from importlib.metadata import Distribution, PackageNotFoundError, distribution, distributions
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from rxspark.errors import RxArgumentError, RxContextError, RxMissingError, closest
@@ -155,7 +156,7 @@ def _files_of(dist: Distribution) -> Iterator[tuple[str, Path]]:
 
 def _selected(packages: list[str]) -> list[Distribution]:
     """The packages asked for with all that they require, or all."""
-    installed = {_name(dist): dist for dist in distributions()}
+    installed = _installed()
     if not packages:
         wanted = set(installed)
     else:
@@ -171,20 +172,23 @@ def _selected(packages: list[str]) -> list[Distribution]:
     return [installed[name] for name in sorted(wanted - outside - _LEFT_OUT)]
 
 
+def _installed() -> dict[str, Distribution]:
+    """The packages of this environment by name; not what libraries bring along, as Ray does by way of `sys.path`."""
+    folders = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    return {_name(dist): dist for dist in reversed([*distributions(path=folders)])}
+
+
 def _closure(requirements: Iterable[str]) -> set[str]:
     """Names of the installed packages that requirements name, and of those that these require in turn."""
+    installed = _installed()
     found: set[tuple[str, str]] = set()
     waiting = [pair for text in requirements for pair in _named(text)]
     while waiting:
         name, extra = pair = waiting.pop()
-        if pair in found:
-            continue
-        try:
-            needed = distribution(name).requires or []
-        except PackageNotFoundError:  # for another platform, or another Python
+        if pair in found or name not in installed:  # for another platform, or another Python
             continue
         found.add(pair)
-        for text in needed:
+        for text in installed[name].requires or []:
             asked = re.search(r"""extra\s*==\s*['"]([^'"]+)""", text)
             if (asked[1] if asked else "") == extra:
                 waiting += _named(text)

@@ -451,7 +451,7 @@ def two_copies(folder: Path) -> dict[str, Any]:
     """A slow task: first its copy is the faster one, then it is itself. How long, and whether the numbers are right."""
     told: dict[str, Any] = {"copies": [], "seconds": [], "same": []}
     FIXED[0].run()  # the executors have come and run Python
-    for number, pauses in enumerate([(60.0, 0.0), (4.0, 60.0)]):
+    for number, pauses in enumerate([(60.0, 0.0), (12.0, 60.0)]):
         marks = folder / str(number)
         marks.mkdir()
         began = time.perf_counter()

@@ -81,6 +81,17 @@ def test_requirements_are_followed() -> None:
     assert "distributed" not in packing._closure(["dask"])
 
 
+def test_what_a_library_brings_along_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that only `sys.path` leads to, as within Ray, neither goes in nor hides the one that is installed."""
+    for name in ("cloudpickle", "stowaway"):
+        about = tmp_path / f"{name}-9.9.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "stowaway" not in packing._installed()
+    assert packing._installed()["cloudpickle"].version != "9.9"
+
+
 def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that is not there gets a suggestion; a conda environment is sent to conda-pack."""
     with pytest.raises(RxArgumentError, match="did you mean pandas"):
