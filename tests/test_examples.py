@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import struct
-import subprocess
-import sys
-from functools import cache
-from pathlib import Path
 
+import examples_runs
 import pytest
+from examples_runs import EXAMPLES, run
 
 from rxspark import rxElemArg, rxExec
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CONTEXTS = ["local", "localpar"]
 
 
-def run(example: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """Run an example in a process of its own, from a folder that is not the project's."""
-    places = [str(EXAMPLES.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{example}.py"), *options],
-        cwd=EXAMPLES.anchor,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-
-
-@cache
-def outcome(example: str, context: str) -> tuple[str, bytes]:
-    """What an example prints, and its picture if it makes one; run once a context, however many tests ask."""
-    picture = EXAMPLES / "output" / f"{example}.png"
-    picture.unlink(missing_ok=True)
-    done = run(example, "--quick", "--context", context)
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
+def outcome(example: str, context: str) -> examples_runs.Outcome:
+    """What comes of an example, which warns of nothing."""
+    done = examples_runs.outcome(example, context)
     assert "Warning" not in done.stderr, done.stderr
-    return done.stdout, picture.read_bytes() if picture.exists() else b""
+    return done
 
 
 def output(example: str, context: str) -> str:
     """What an example prints."""
-    return outcome(example, context)[0]
+    return outcome(example, context).stdout
 
 
 def wins(text: str) -> int:
@@ -137,7 +115,7 @@ def test_mandelbrot_has_the_known_area(context: str) -> None:
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_pictures_are_written(example: str, context: str) -> None:
     """A run leaves a PNG that is not empty and has the size of a figure."""
-    picture = outcome(example, context)[1]
+    picture = outcome(example, context).picture
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(picture) > 10_000
     width, height = struct.unpack(">II", picture[16:24])

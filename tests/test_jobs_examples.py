@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
-
-def _run(example: str) -> str:
-    places = [str(EXAMPLES.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{example}.py"), "--quick", "--context", "localpar"],
-        cwd=EXAMPLES.anchor,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout
+from examples_runs import output
 
 
 def test_analyses_in_two_halves():
     """Two jobs are listed, values come as they are there, and both halves fit together."""
-    told = _run("nonblocking")
+    told = output("nonblocking", "localpar")
     assert len(re.findall(r"^rxJob_\S+ +(?:running|queued) ", told, re.MULTILINE)) == 2
     reached = re.search(r"below one half up to (\d+) people", told)
     assert reached is not None
@@ -43,7 +24,7 @@ def test_analyses_in_two_halves():
 
 def test_a_program_that_is_killed_and_comes_back():
     """Nothing is lost, nothing that was finished runs again, and the numbers are the same."""
-    told = _run("survive")
+    told = output("survive", "localpar")
     assert "the first program was ended by signal 9" in told
     found = re.search(r"(\d+) tasks had finished; (\d+) ran after the return, 60 results are there", told)
     assert found is not None, told

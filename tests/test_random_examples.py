@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-import subprocess
-import sys
-from functools import cache
-from pathlib import Path
 
 import pytest
+from examples_runs import outcome, output
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 CONTEXTS = ["local", "localpar", pytest.param("spark", marks=pytest.mark.spark)]
-
-
-@cache
-def outcome(example: str, context: str) -> tuple[str, bytes]:
-    """What an example prints, and its picture if it makes one; run once a context, however many tests ask."""
-    picture = EXAMPLES / "output" / f"{example}.png"
-    picture.unlink(missing_ok=True)
-    places = [str(EXAMPLES.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{example}.py"), "--quick", "--context", context],
-        cwd=EXAMPLES.anchor,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
-        capture_output=True,
-        text=True,
-        timeout=280,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout, picture.read_bytes() if picture.exists() else b""
-
-
-def output(example: str, context: str) -> str:
-    """What an example prints."""
-    return outcome(example, context)[0]
 
 
 def games(text: str) -> list[tuple[int, str]]:
@@ -96,7 +67,7 @@ class TestRandomNumbers:
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_quasi_random_points_miss_pi_by_less(context: str) -> None:
     """With 4,096 points a chunk SOBOL has less than half the error of MT2203, which falls with the root of them."""
-    text, picture = outcome("quasi_random", context)
+    text, _, picture = outcome("quasi_random", context)
     rows = re.findall(r"^ +([\d,]+) +(0\.\d{5}) +(0\.\d{5})$", text, re.MULTILINE)
     table = {int(size.replace(",", "")): (float(sobol), float(pseudo)) for size, sobol, pseudo in rows}
     assert list(table) == [64, 128, 256, 512, 1_024, 2_048, 4_096]

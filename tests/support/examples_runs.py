@@ -1,0 +1,55 @@
+"""Runs the examples as a reader does, from a copy of their folder: two runs of the tests may go on at once."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parents[2]
+_folder = tempfile.mkdtemp(prefix="examples-")
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+EXAMPLES = Path(shutil.copytree(ROOT / "examples", f"{_folder}/examples", ignore=shutil.ignore_patterns("output")))
+
+
+class Outcome(NamedTuple):
+    """What an example has printed, and its picture if it has made one."""
+
+    stdout: str
+    stderr: str
+    picture: bytes
+
+
+def run(example: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run an example in a process of its own, from a folder that is not the project's."""
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{example}.py"), *options],
+        cwd=EXAMPLES.anchor,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+
+
+@cache
+def outcome(example: str, context: str) -> Outcome:
+    """What comes of an example at its small size; run once a context, however many tests ask."""
+    picture = EXAMPLES / "output" / f"{example}.png"
+    picture.unlink(missing_ok=True)
+    done = run(example, "--quick", "--context", context)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return Outcome(done.stdout, done.stderr, picture.read_bytes() if picture.exists() else b"")
+
+
+def output(example: str, context: str) -> str:
+    """What an example prints."""
+    return outcome(example, context).stdout
