@@ -9,17 +9,15 @@ gather   envelopes -> RxResults                              results.py
 
 from __future__ import annotations
 
-import builtins
 import inspect
 import logging
 import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import FrameType
 from typing import Any
 
 from rxspark.backends import backend_for
@@ -27,6 +25,7 @@ from rxspark.backends.base import Backend, Work
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
 from rxspark.elements import Tasks, cut, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
+from rxspark.execobjects import exec_objects
 from rxspark.filesystem import store_folder
 from rxspark.jobs.background import keep_alive
 from rxspark.jobs.handle import submit
@@ -40,7 +39,7 @@ from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
-from rxspark.worker.task import current_task, globals_of
+from rxspark.worker.task import current_task
 
 __all__ = ["rxExec", "rxRemoteGetId"]
 
@@ -135,7 +134,7 @@ def rxExec(
     """
     context = _context()
     plan = _plan(FUN, args, kwargs, elemArgs, timesToRun, oncePerElem, taskChunkSize, RNGscope, packagesToLoad, context)
-    objects = _exec_objects(FUN, execObjects, sys._getframe(1))
+    objects = exec_objects(FUN, execObjects, sys._getframe(1))
     options = _options(foreachOpts)
     relay = _flag("consoleOutput", consoleOutput, context.consoleOutput)
     stop_on_error = not _flag("continueOnFailure", continueOnFailure, True)
@@ -269,36 +268,6 @@ def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> No
             raise RxArgumentError(
                 f"{name}={kwargs[name]!r}: neither rxExec nor FUN has an argument {name!r}; did you mean {guess}?"
             )
-
-
-def _exec_objects(function: Callable[..., Any], asked: Any, caller: FrameType) -> dict[str, Any]:
-    """The objects for FUN's globals, by name; names are looked up in the frame that called rxExec."""
-    if asked is None:
-        return {}
-    names = [asked] if isinstance(asked, str) else list(asked) if isinstance(asked, Iterable) else [asked]
-    for name in names:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise RxArgumentError(f"execObjects: {name!r} is not a name; give names, or a dict of name to object")
-    if globals_of(function) is None:
-        raise RxArgumentError(
-            f"execObjects={asked!r}: FUN is {function!r}, which has no globals to put them into; pass them as arguments"
-        )
-    if isinstance(asked, Mapping):
-        return dict(asked)
-    visible = {**vars(builtins), **caller.f_globals, **_locals_of(caller)}
-    for name in names:
-        if name not in visible:
-            guess = closest(name, visible)
-            hint = f"; did you mean {guess!r}?" if guess else "; define it before the call, or pass a dict"
-            raise RxArgumentError(f"execObjects: there is no {name!r} where rxExec is called{hint}")
-    return {name: visible[name] for name in names}
-
-
-def _locals_of(frame: FrameType) -> dict[str, Any]:
-    """The local names where a call stands; a comprehension, up to Python 3.11, has a frame of its own."""
-    inner = frame.f_code.co_name in ("<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>")
-    around = _locals_of(frame.f_back) if inner and frame.f_back is not None else {}
-    return {**around, **frame.f_locals}
 
 
 def _context() -> ComputeContext:

@@ -23,7 +23,7 @@ LAYERS = [
     ["worker"],
     ["results", "usermodules", "progress"],
     ["sharing"],
-    ["contexts", "shipping"],
+    ["contexts", "shipping", "execobjects"],
     ["filesystem"],
     ["listing", "transfers"],
     ["backends"],
