@@ -30,8 +30,13 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
 
         return (ForeachInBackground if background else ForeachBackend)(context.shareDir)
     if isinstance(context, RxSpark):
-        from rxspark.backends.spark_session import application_for
+        from rxspark.backends.spark_session import application_for, connect_session
 
+        session = connect_session(context)
+        if session is not None:
+            from rxspark.backends.connect import ConnectBackend
+
+            return ConnectBackend(session, context)
         application = application_for(context)
         from rxspark.backends.spark import SparkBackend  # PySpark can be imported only now, if findspark found it
 

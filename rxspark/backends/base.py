@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rxspark.worker.bundle import Bundle
+from rxspark.worker.outbox import Letter
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, working_directory
 
@@ -51,6 +52,15 @@ class Work:
     shared: list[Any] = field(default_factory=list)
     """Handles of shared objects, which must live as long as the work."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+
+    def receive(self, letter: Letter) -> None:
+        """Deliver the envelopes of a partition that a worker has posted, fetching them if they are elsewhere."""
+        try:
+            packed = letter if isinstance(letter, bytes) else letter.take()
+        except OSError as error:
+            self.trouble = f"results could not be fetched: {error}"
+        else:
+            self.deliver(packed)
 
 
 class Backend(Protocol):

@@ -19,10 +19,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
-from py4j.protocol import Py4JJavaError
-from pyspark import SparkContext
-from pyspark.errors import PySparkException
-
 from rxspark.errors import RxContextError, RxError, RxMissingError
 from rxspark.places import Place, open_place, told
 from rxspark.rng.kinds import KINDS, require
@@ -50,13 +46,20 @@ _HOLD = 0.1
 
 Versions = dict[str, str]
 Question = Callable[[], Any]
+Answer = tuple[str, Any]
+"""The host of a slot, and what it answers."""
+Engine = Callable[[Callable[[Iterable[Any]], Iterator[Answer]]], list[Answer]]
+"""Runs a function in all slots at once and collects what it gives; an error is that of `start_problem`."""
 
 
 class Preflight:
-    """The questions to one application, each asked once."""
+    """The questions to one application, each asked once; none if its workers run in this very process's environment.
 
-    def __init__(self, context: SparkContext, local: bool) -> None:
-        self._context = context
+    Those have what it has.
+    """
+
+    def __init__(self, engine: Engine, local: bool) -> None:
+        self._engine = engine
         self._local = local
         self._answered: set[str] = set()
 
@@ -110,17 +113,9 @@ class Preflight:
             if problem is not None:
                 raise problem
 
-    def _ask(self, question: Question) -> list[tuple[str, Any]]:
-        """Host and answer of each slot; none for workers of this very process's environment, which have what it has."""
-        if self._local:
-            return []
-        slots = max(1, self._context.defaultParallelism)
-        asked = self._context.parallelize(range(slots), slots).mapPartitionsWithIndex(partial(_answer, question))
-        try:
-            found: list[tuple[str, Any]] = asked.collect()
-        except (Py4JJavaError, PySparkException) as error:
-            raise start_problem(java_text(error)) from error
-        return found
+    def _ask(self, question: Question) -> list[Answer]:
+        """Host and answer of each slot."""
+        return [] if self._local else self._engine(partial(_answer, question))
 
 
 def check_folder(folder: Place, read_elsewhere: Callable[[Place, str], None]) -> None:
@@ -145,7 +140,7 @@ def check_folder(folder: Place, read_elsewhere: Callable[[Place, str], None]) ->
 # ------------------------------------------------------------------ on the executors
 
 
-def _answer(question: Question, index: int, slots: Iterable[int]) -> Iterator[tuple[str, Any]]:
+def _answer(question: Question, slots: Iterable[Any]) -> Iterator[Answer]:
     list(slots)
     time.sleep(_HOLD)
     try:
@@ -197,9 +192,9 @@ def _read(url: str, text: str) -> None:
 # ------------------------------------------------------------------ what is told
 
 
-def java_text(error: Py4JJavaError | PySparkException) -> str:
-    """What the JVM said, in either form in which PySpark raises it."""
-    return str(error.java_exception if isinstance(error, Py4JJavaError) else error)
+def java_text(error: BaseException) -> str:
+    """What the JVM said, in any of the forms in which PySpark raises it."""
+    return str(getattr(error, "java_exception", error))
 
 
 def start_problem(told_by_spark: str) -> RxError:

@@ -15,18 +15,18 @@ import stat
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
 from pyspark.errors import PySparkException
 
-from rxspark.backends.base import Work, here, plain_interrupts
-from rxspark.backends.preflight import java_text, start_problem
-from rxspark.backends.spark_mail import MAX_RESULT_SIZE, Mailbox, outbox, submitting
+from rxspark.backends.base import Work, here
+from rxspark.backends.spark_common import SparkEngine, its_node, outbox
+from rxspark.backends.spark_mail import Mailbox, submitting
 from rxspark.backends.spark_session import Application, has_ended
 from rxspark.contexts import RxSpark
-from rxspark.errors import RxCanceledError, RxContextError
 from rxspark.filesystem import share_folder
 from rxspark.places import open_place
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
@@ -34,13 +34,9 @@ from rxspark.sharing.host import folder_here
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.outbox import Outbox
 from rxspark.worker.parcels import InFile, Parcel
-from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
 __all__ = ["SparkBackend"]
-
-# Seconds between looks at whether the caller was interrupted, while Spark works.
-_POLL = 0.2
 
 _mailboxes: weakref.WeakKeyDictionary[SparkContext, Mailbox] = weakref.WeakKeyDictionary()
 
@@ -65,7 +61,7 @@ class _RunPartition:
 
 
 class _RunOncePerNode(_RunPartition):
-    """As a barrier stage: all slots at once, so that each host is among them; the first slot of a host runs."""
+    """What Spark runs in each of its slots at once."""
 
     def __init__(self, partitions: list[Parcel], *others: Any) -> None:
         super().__init__(*others)
@@ -73,32 +69,29 @@ class _RunOncePerNode(_RunPartition):
 
     def __call__(self, index: int, slots: Iterable[Any]) -> Iterator[Any]:
         list(slots)
-        context = BarrierTaskContext.get()
-        hosts = [info.address.rpartition(":")[0] or info.address for info in context.getTaskInfos()]
-        mine = hosts[context.partitionId()]
-        if hosts.index(mine) == context.partitionId():
-            return super().__call__(index, [self._partitions[sorted(set(hosts)).index(mine)]])
-        return iter(())
+        node = its_node(BarrierTaskContext.get())
+        return iter(()) if node is None else super().__call__(index, [self._partitions[node]])
 
 
-class SparkBackend:
+class SparkBackend(SparkEngine):
     """Runs calls as jobs of one Spark application."""
 
-    partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
+    _foreign = (Py4JJavaError, PySparkException)
 
     def __init__(self, application: Application, context: RxSpark) -> None:
         self._context = application.context
         self._local = self.same_host = application.local
         self._share_dir, self._share_folder = context.shareDir, share_folder(context)
         self._here = folder_here(context.shareDir) if application.local else None
-        self.surroundings: Surroundings | None = here() if application.local else None
+        self.surroundings = here() if application.local else None
         with submitting:
             if self._context not in _mailboxes:
                 _mailboxes[self._context] = Mailbox(application)
         self._mailbox = _mailboxes[self._context]
-        self._mailbox.preflight.executors()
+        self.preflight = self._mailbox.preflight
+        self.preflight.executors()
         here_only = open_place(context.shareDir) if context.shareDir and application.local else None
-        self._mailbox.preflight.folder(self._share_folder or here_only)
+        self.preflight.folder(self._share_folder or here_only)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         cores = int(self._context.getConf().get("spark.task.cpus", "1"))  # of each slot
@@ -111,38 +104,20 @@ class SparkBackend:
             hosts.remove(str(self._context.getConf().get("spark.driver.host")))
         return sorted(set(hosts))
 
-    def prepare(self, kind: str, modules: Iterable[str]) -> None:
-        self._mailbox.preflight.kind(kind)
-        self._mailbox.preflight.modules(modules)
-
-    def run(self, work: Work) -> None:
-        outcome: list[BaseException] = []
-
-        def submit() -> None:
-            try:
-                self._submit(work)
-            except BaseException as error:
-                outcome.append(error)
-
-        if has_ended(self._context):
-            raise RxContextError(_STOPPED)
-        # A thread of its own: job group and description are properties of the JVM thread that belongs to it, and
-        # the caller's own thread stays free to be interrupted.
-        thread = InheritableThread(target=submit, name=f"rxspark-{work.id}", daemon=True)
-        with self._mailbox.open(work), plain_interrupts():
-            thread.start()
-            while thread.is_alive():
-                thread.join(_POLL)
-                if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
-                    self.cancel(work)
-        if outcome and not work.cancelled.is_set():
-            self._judge(work, outcome[0])
-
     def cancel(self, work: Work) -> None:
         if work.id not in self._mailbox.running:  # Spark would log a warning
             return
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
+
+    def _has_ended(self) -> bool:
+        return has_ended(self._context)
+
+    def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        return InheritableThread(target=run, name=name, daemon=True)  # it has a thread of the JVM to itself
+
+    def _listening(self, work: Work) -> AbstractContextManager[None]:
+        return self._mailbox.open(work)
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return InheritableThread(target=self._in_a_pool(run), name=name, daemon=True)
@@ -163,26 +138,9 @@ class SparkBackend:
 
         return run_so
 
-    def _judge(self, work: Work, error: BaseException) -> None:
-        """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
-        if has_ended(self._context):
-            raise RxContextError(_STOPPED) from error
-        if not isinstance(error, (Py4JJavaError, PySparkException)):
-            raise error
-        told = java_text(error)
-        reason = next((line for line in told.splitlines() if line.strip()), told)
-        # Our runner raises no error of the user's, so it is the worker's set-up.
-        if any(sign in told for sign in _NO_START):
-            raise start_problem(told) from error
-        if "cancelled" in told:
-            raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
-        if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
-            raise RxContextError(f"Spark could not run the call: {reason}") from error
-        work.trouble, work.crowded = reason, MAX_RESULT_SIZE in told
-
     def _submit(self, work: Work) -> None:
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
-        with self._carrier() as carrier, outbox(self._mailbox, work, self._share_folder, self._here) as box:
+        with self._carrier() as carrier, self._outbox(work) as box:
             with submitting:
                 call, partitions = carrier.call(work.call), [carrier.partition(part) for part in work.partitions]
                 # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
@@ -194,6 +152,9 @@ class SparkBackend:
                     job.count()
             finally:
                 self._mailbox.running.discard(work.id)
+
+    def _outbox(self, work: Work) -> AbstractContextManager[Outbox]:
+        return outbox(work, self._share_folder, self._here, self._mailbox.most, self._mailbox.limit)
 
     def _carrier(self) -> Carrier:
         if self._local:
@@ -256,16 +217,6 @@ def _arrived(call: Parcel | Broadcast[Any]) -> Parcel:
     path = getattr(call, "_path", None)
     parcel: Parcel = call.value if path is None else InFile(path)
     return parcel
-
-
-# What Spark says when the Python on an executor did not come to run our code.
-_NO_START = ("PythonException", "exception was thrown from the Python worker", "Error from python worker")
-
-# What Spark says when executors or their workers died, and when the results of one job passed the limit that the
-# driver has for them; those that it had delivered by then are here.
-_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE)
-
-_STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
 
 
 def _acknowledge_quickly() -> None:

@@ -1,4 +1,4 @@
-"""How envelopes come home from Spark's executors: by an accumulator, and what is large by a folder."""
+"""How envelopes come home from Spark's executors: by an accumulator, each partition as it finishes."""
 
 from __future__ import annotations
 
@@ -6,29 +6,25 @@ import contextlib
 import itertools
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark import SparkContext
 from pyspark.accumulators import AccumulatorParam
+from pyspark.errors import PySparkException
 
 from rxspark.backends.base import Work
-from rxspark.backends.preflight import Preflight
+from rxspark.backends.preflight import Answer, Preflight, java_text, start_problem
+from rxspark.backends.spark_common import MAX_RESULT_SIZE
 from rxspark.backends.spark_session import Application
-from rxspark.places import Place
-from rxspark.sharing.folder import own_folder
-from rxspark.worker.outbox import Elsewhere, Outbox
+from rxspark.worker.outbox import Letter
 
-__all__ = ["MAX_RESULT_SIZE", "Mailbox", "outbox", "submitting"]
-
-MAX_RESULT_SIZE = "spark.driver.maxResultSize"
-
-# Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
-_MESSAGE = (1 << 31) - (1 << 20)
+__all__ = ["Mailbox", "submitting"]
 
 submitting = threading.Lock()
 """Pickling of commands and registering of broadcasts share state inside the SparkContext."""
 
-Letter = bytes | Elsewhere
 Update = list[tuple[str, Letter]]
 
 
@@ -59,13 +55,12 @@ class Mailbox:
     def __init__(self, application: Application) -> None:
         context = application.context
         self._works: dict[str, Work] = {}
-        self.preflight = Preflight(context, application.local)
+        self.preflight = Preflight(partial(_in_all_slots, context), application.local)
         self.letters = context.accumulator([], _Letters(self._deliver))
         conf = context._jsc.sc().conf()
-        most = int(conf.getSizeAsBytes(MAX_RESULT_SIZE, "1g"))
+        self.most = int(conf.getSizeAsBytes(MAX_RESULT_SIZE, "1g"))
+        """Bytes that Spark brings in one job; 0: without limit."""
         self.limit = f"{MAX_RESULT_SIZE}={conf.get(MAX_RESULT_SIZE, '1g')}"
-        self.largest = min(most - most // 16 if most else _MESSAGE, _MESSAGE)  # some kilobytes are Spark's own
-        """Bytes of the largest message that Spark can bring."""
         self.fair = context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
         self._pools: set[str] = set()
         self.running: set[str] = set()
@@ -73,14 +68,8 @@ class Mailbox:
 
     def _deliver(self, work_id: str, letter: Letter) -> None:
         work = self._works.get(work_id)
-        if work is None:  # the call has been given up meanwhile
-            return
-        try:
-            packed = letter if isinstance(letter, bytes) else letter.take()
-        except OSError as error:
-            work.trouble = f"results could not be fetched: {error}"
-        else:
-            work.deliver(packed)
+        if work is not None:  # else the call has been given up meanwhile
+            work.receive(letter)
 
     @contextlib.contextmanager
     def pool(self) -> Iterator[str]:
@@ -102,17 +91,10 @@ class Mailbox:
             del self._works[work.id]
 
 
-@contextlib.contextmanager
-def outbox(mailbox: Mailbox, work: Work, shared: Place | None, here: Path | None) -> Iterator[Outbox]:
-    """Where the workers of a call put envelopes: in a folder on this host or of the cluster, if there is one."""
-    if here is not None:
-        yield Outbox(str(here), True, mailbox.largest, mailbox.limit)
-        return
-    folder = own_folder(shared) / work.id if shared else None
+def _in_all_slots(context: SparkContext, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
+    slots = max(1, context.defaultParallelism)
     try:
-        yield Outbox(str(folder) if folder else None, False, mailbox.largest, mailbox.limit)
-    finally:
-        if folder is not None:
-            # What attempts have left that were given up; whatever kept the call from its end, it comes first.
-            with contextlib.suppress(OSError):
-                folder.fs.rm(folder.path, recursive=True)
+        found: list[Answer] = context.parallelize(range(slots), slots).mapPartitions(run).collect()
+    except (Py4JJavaError, PySparkException) as error:
+        raise start_problem(java_text(error)) from error
+    return found

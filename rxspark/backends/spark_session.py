@@ -26,8 +26,17 @@ from rxspark.filesystem import share_folder
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
+    from pyspark.sql.connect.session import SparkSession
 
-__all__ = ["Application", "application_for", "classic_context", "has_ended", "stop_own"]
+__all__ = [
+    "Application",
+    "application_for",
+    "classic_context",
+    "connect_session",
+    "has_ended",
+    "packed_rxspark",
+    "stop_own",
+]
 
 logger = logging.getLogger("rxspark")
 
@@ -85,7 +94,6 @@ def classic_context() -> SparkContext | None:
         return None
     from pyspark import SparkContext
 
-    _refuse_connect()
     # No public call tells whether there is one without making one; the attribute has been there since Spark 1.
     active: SparkContext | None = SparkContext._active_spark_context
     return None if active is None or has_ended(active) else active
@@ -101,13 +109,49 @@ def has_ended(context: SparkContext) -> bool:
         return True
 
 
-def _refuse_connect() -> None:
-    connect = sys.modules.get("pyspark.sql.connect.session")
-    if connect is not None and connect.SparkSession.getActiveSession() is not None:
+def connect_session(context: RxSpark) -> SparkSession | None:
+    """The Spark Connect session for a compute context: the active one, or that with the server it names; else None.
+
+    Raises
+    ------
+    RxContextError
+        When there is an active one, and the context asks for a classic application.
+    """
+    module = sys.modules.get("pyspark.sql.connect.session")
+    active = None if module is None else _active_of(module.SparkSession)
+    wanted = context.master if (context.master or "").startswith("sc://") else None
+    if active is not None and context.master not in (None, wanted):
         raise RxContextError(
-            "the active session is a Spark Connect session, which has no RDDs; RxSpark needs a classic one for now. "
-            "RxLocalParallel() runs on this machine without Spark"
+            f"RxSpark(master={context.master!r}), but a Spark Connect session is active in this process; use RxSpark() "
+            f"to run on it, or stop it first"
         )
+    if active is None and wanted is not None:
+        active = _connected(wanted)
+    return active
+
+
+def _active_of(kind: Any) -> Any:
+    """The active session, or the default one: another thread may have made it."""
+    from pyspark.errors import PySparkException
+
+    try:
+        return kind.active()
+    except PySparkException:
+        return None
+
+
+def _connected(server: str) -> Any:
+    _find_pyspark()
+    try:
+        from pyspark.sql.connect.session import SparkSession
+
+        return SparkSession.builder.remote(server).getOrCreate()
+    except ImportError as error:
+        raise RxContextError(
+            f"RxSpark(master={server!r}): {error}. Install it: pip install 'pyspark[connect]'"
+        ) from error
+    except Exception as error:
+        raise RxContextError(f"no Spark Connect server answers at {server}: {error}") from error
 
 
 def _check_master(context: RxSpark, active: str) -> None:
@@ -122,12 +166,12 @@ def _prepared(context: SparkContext, own: bool) -> Application:
     key = str(context.applicationId)
     if key not in _applications:
         _applications.clear()  # one application a process: those from before have ended
-        context.addPyFile(_packed_rxspark())
+        context.addPyFile(packed_rxspark())
         _applications[key] = Application(context, own)
     return _applications[key]
 
 
-def _packed_rxspark() -> str:
+def packed_rxspark() -> str:
     """A zip of this package, for executors that lack it or have another version; sources and compiled code."""
     package = Path(__file__).parents[1]
     path = Path(tempfile.mkdtemp(prefix="rxspark-")) / "rxspark.zip"

@@ -19,7 +19,7 @@ from pathlib import Path
 from rxspark.places import open_place, told
 from rxspark.worker.envelope import Envelopes, Failure
 
-__all__ = ["Elsewhere", "Outbox"]
+__all__ = ["Elsewhere", "Letter", "Outbox"]
 
 _WORTH_A_FILE = 1 << 20
 """Bytes of a partition's envelopes from which they go by a file."""
@@ -45,6 +45,10 @@ class Elsewhere:
         return packed
 
 
+Letter = bytes | Elsewhere
+"""The envelopes of a partition, packed, or where they are."""
+
+
 @dataclass(frozen=True)
 class Outbox:
     """Where the envelopes of one call go."""
@@ -57,7 +61,7 @@ class Outbox:
     limit: str
     """The engine's setting that says so, with its value."""
 
-    def post(self, packed: bytes) -> bytes | Elsewhere:
+    def post(self, packed: bytes) -> Letter:
         """What to send in place of the envelopes: themselves, or where they are."""
         if self.folder is not None and len(packed) >= _WORTH_A_FILE:
             return self._leave(packed, self.folder)
@@ -65,7 +69,7 @@ class Outbox:
             return self._without_the_largest(packed)
         return packed
 
-    def _leave(self, packed: bytes, folder: str) -> bytes | Elsewhere:
+    def _leave(self, packed: bytes, folder: str) -> Letter:
         name = f"{uuid.uuid4().hex}.envelopes"
         try:
             if self.on_this_host:

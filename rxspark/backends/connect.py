@@ -1,0 +1,166 @@
+"""RxSpark on Spark Connect, which has no RDDs, accumulators, broadcasts and job groups (Databricks, EMR Serverless).
+
+One DataFrame with a row for each partition, `range(n)` in n partitions, whose rows `mapInArrow` turns into envelopes:
+the same plan, runner and envelopes as on the classic engine. They come in the order of the partitions, while the job
+still runs; those behind a partition that fails do not come, and are run again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import re
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from grpc import RpcError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.session import SparkSession
+
+from rxspark.backends.base import Work
+from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOncePerNode, RunPartitions, joined
+from rxspark.backends.preflight import Answer, Preflight, java_text, start_problem
+from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox
+from rxspark.backends.spark_session import packed_rxspark
+from rxspark.contexts import RxSpark
+from rxspark.filesystem import share_folder
+from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.parcels import Parcel
+
+__all__ = ["ConnectBackend"]
+
+# Rows that Spark spreads over all slots: as many partitions as it makes by itself, none of them empty.
+_MANY = 1 << 20
+
+
+class _Link:
+    """What is kept for a session: its slots, and what was asked of them."""
+
+    def __init__(self, session: SparkSession) -> None:
+        session.addArtifacts(packed_rxspark(), pyfile=True)
+        self._session = weakref.proxy(session)
+        self.hosts: list[str] = []
+        """The host of each slot."""
+        self.preflight = Preflight(self._ask, local=False)
+        self.running: set[str] = set()
+        """The calls that Spark runs now, by id."""
+        setting = "1g"
+        with contextlib.suppress(PySparkException):  # servers that do not tell have Spark's default, as far as we know
+            setting = str(session.conf.get(MAX_RESULT_SIZE, setting))
+        self.most, self.limit = _bytes(setting), f"{MAX_RESULT_SIZE}={setting}"
+
+    def _ask(self, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
+        frame = self._session.range(_MANY).mapInArrow(AskSlot(run), SCHEMA)
+        try:
+            found = list(joined(frame.toLocalIterator()))
+        except PySparkException as error:
+            raise start_problem(java_text(error)) from error
+        self.hosts = [host for host, _ in found]
+        return found
+
+
+_links: weakref.WeakKeyDictionary[SparkSession, _Link] = weakref.WeakKeyDictionary()
+_linking = threading.Lock()
+
+
+class ConnectBackend(SparkEngine):
+    """Runs calls as jobs of one Spark Connect session."""
+
+    _foreign = (PySparkException, RpcError)
+
+    def __init__(self, session: SparkSession, context: RxSpark) -> None:
+        self._session = session
+        self._share_folder = share_folder(context)
+        with _linking:
+            if session not in _links:
+                _links[session] = _Link(session)
+        self._link = _links[session]
+        self.preflight = self._link.preflight
+        self.preflight.executors()
+        self.preflight.folder(self._share_folder)
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return len(self._link.hosts)
+
+    def nodes(self) -> list[str]:
+        return sorted(set(self._link.hosts))
+
+    def cancel(self, work: Work) -> None:
+        if work.id in self._link.running:
+            with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
+                self._session.interruptTag(work.id)
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return self._thread(run, name)
+
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        atexit.register(end)
+
+    def _has_ended(self) -> bool:
+        return bool(self._session.is_stopped)
+
+    def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        tags = self._session.getTags()  # by which a notebook cancels what its cell has begun; they belong to the thread
+
+        def tagged() -> None:
+            for tag in tags:
+                self._session.addTag(tag)
+            run()
+
+        return threading.Thread(target=tagged, name=name, daemon=True)
+
+    def _listening(self, work: Work) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _submit(self, work: Work) -> None:
+        self._session.addTag(work.id)
+        link = self._link
+        with self._carrier() as carrier, outbox(work, self._share_folder, None, link.most, link.limit) as box:
+            # Elements, each for one partition, travel together: a row of Spark's holds but the number of its partition.
+            partitions = carrier.call(Bundle([bundle.part(0) for bundle in work.partitions]))
+            run = (RunOncePerNode if work.once_per_node else RunPartitions)(
+                carrier.call(work.call), partitions, work.attempt, box
+            )
+            count = len(link.hosts) if work.once_per_node else len(work.partitions)
+            rows = self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA, barrier=work.once_per_node)
+            link.running.add(work.id)
+            try:
+                if not work.cancelled.is_set():
+                    for letter in joined(rows.toLocalIterator()):
+                        work.receive(letter)
+            finally:
+                link.running.discard(work.id)
+
+    def _carrier(self) -> Carrier:
+        return ByFolder(self._share_folder) if self._share_folder else _ByArtifact(self._session)
+
+
+class _ByArtifact(Carrier):
+    """Carries the call as a file of the session, once to each executor; Spark keeps it until the session ends."""
+
+    least = WORTH_A_FILE
+
+    def __init__(self, session: SparkSession) -> None:
+        super().__init__()
+        self._session = session
+
+    def _carry(self, bundle: Bundle) -> Parcel:
+        with tempfile.TemporaryDirectory(prefix="rxspark-") as folder:
+            file = Path(folder, f"{uuid4().hex}.bundle")
+            with file.open("wb") as written:
+                bundle.write(written)
+            self._session.addArtifacts(str(file), file=True)
+        return Artifact(file.name)
+
+
+def _bytes(amount: str) -> int:
+    """Bytes of an amount of memory as Spark writes it, such as "1g"."""
+    number, unit = re.fullmatch(r"(\d+)([a-z]?)b?", amount.strip().lower()).groups()  # type: ignore[union-attr]
+    return int(number) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}[unit]

@@ -1,0 +1,108 @@
+"""What runs on the executors of a Spark Connect session: rows that name partitions become rows that hold letters."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rxspark.backends.preflight import Answer
+from rxspark.backends.spark_common import its_node
+from rxspark.worker.bundle import Bundle, MappedBundle
+from rxspark.worker.outbox import Letter, Outbox
+from rxspark.worker.parcels import Inline, Parcel
+from rxspark.worker.runner import run_partition
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
+__all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOncePerNode", "RunPartitions", "joined"]
+
+SCHEMA = "last boolean, piece binary"
+"""A letter is a pickle in one or several rows, of which `last` marks the last."""
+
+# Bytes of a row: Spark puts up to 4 MB of rows into a message, as long as one row is not larger by itself.
+_PIECE = 3 << 20
+
+Batches = Iterable["RecordBatch"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the session carries to each executor."""
+
+    name: str
+
+    def open(self) -> Bundle:
+        """The bundle, mapped."""
+        from pyspark import SparkFiles
+
+        return MappedBundle(SparkFiles.get(self.name))
+
+
+class RunPartitions:
+    """Runs the partitions that the rows name."""
+
+    def __init__(self, call: Parcel, partitions: Parcel, attempt: int, outbox: Outbox) -> None:
+        self._call = call
+        self._partitions = partitions
+        self._attempt = attempt
+        self._outbox = outbox
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        for index in _numbers(batches):
+            yield from self._run(index)
+
+    def _run(self, index: int) -> Iterator[RecordBatch]:
+        from pyspark import TaskContext
+
+        partition = Inline((bytes(self._partitions.open().part(index)),))
+        attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))
+
+
+class RunOncePerNode(RunPartitions):
+    """Runs a partition on each node, in the first of its slots, as a barrier stage."""
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        from pyspark import BarrierTaskContext
+
+        list(batches)
+        node = its_node(BarrierTaskContext.get())
+        if node is not None:
+            yield from self._run(node)
+
+
+class AskSlot:
+    """Answers a question of the preflight, once a slot."""
+
+    def __init__(self, answer: Callable[[Iterable[Any]], Iterator[Answer]]) -> None:
+        self._answer = answer
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        for answer in self._answer(batches):
+            yield from _pieces(answer)
+
+
+def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
+    """What the rows hold, as they come."""
+    pieces: list[bytes] = []
+    for last, piece in rows:
+        pieces.append(piece)
+        if last:
+            yield pickle.loads(b"".join(pieces))
+            pieces.clear()
+
+
+def _numbers(batches: Batches) -> list[int]:
+    return [number for batch in batches for number in batch.column(0).to_pylist()]
+
+
+def _pieces(letter: Letter | Answer) -> Iterator[RecordBatch]:
+    from pyarrow import RecordBatch
+
+    packed = memoryview(pickle.dumps(letter, 5))
+    for start in range(0, len(packed), _PIECE):
+        last = start + _PIECE >= len(packed)
+        yield RecordBatch.from_pydict({"last": [last], "piece": [bytes(packed[start : start + _PIECE])]})

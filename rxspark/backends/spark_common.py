@@ -1,0 +1,149 @@
+"""What both engines of Spark have in common, the classic one and Spark Connect: how a job is watched and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rxspark.backends.base import Work, plain_interrupts
+from rxspark.backends.preflight import Preflight, java_text, start_problem
+from rxspark.errors import RxCanceledError, RxContextError
+from rxspark.places import Place
+from rxspark.sharing.folder import own_folder
+from rxspark.worker.outbox import Outbox
+from rxspark.worker.payload import Surroundings
+
+if TYPE_CHECKING:
+    from pyspark import BarrierTaskContext
+
+__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "its_node", "outbox"]
+
+MAX_RESULT_SIZE = "spark.driver.maxResultSize"
+
+# Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
+_MESSAGE = (1 << 31) - (1 << 20)
+
+# Seconds between looks at whether the caller was interrupted, while Spark works.
+_POLL = 0.2
+
+# What Spark says when the Python on an executor did not come to run our code.
+_NO_START = ("PythonException", "exception was thrown from the Python worker", "Error from python worker")
+
+# What Spark says when executors or their workers died, and when the results of one job passed the limit that the
+# driver has for them; those that it had delivered by then are here.
+_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE)
+
+_CANCELLED = ("cancelled", "OPERATION_CANCELED")
+
+_STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
+
+
+class SparkEngine(ABC):
+    """Runs calls as jobs of one Spark session: the part of a backend that does not depend on the kind of session."""
+
+    partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
+    same_host = False
+    surroundings: Surroundings | None = None
+
+    preflight: Preflight
+    _foreign: tuple[type[BaseException], ...] = ()
+    """What the engine raises when it gives up a job."""
+
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
+        self.preflight.kind(kind)
+        self.preflight.modules(modules)
+
+    def run(self, work: Work) -> None:
+        outcome: list[BaseException] = []
+
+        def submit() -> None:
+            try:
+                self._submit(work)
+            except BaseException as error:
+                outcome.append(error)
+
+        if self._has_ended():
+            raise RxContextError(_STOPPED)
+        # A thread of its own: what names a job to Spark belongs to the thread that submits it, and the caller's own
+        # thread stays free to be interrupted.
+        thread = self._thread(submit, f"rxspark-{work.id}")
+        with self._listening(work), plain_interrupts():
+            thread.start()
+            while thread.is_alive():
+                thread.join(_POLL)
+                if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
+                    self.cancel(work)
+        if outcome and not work.cancelled.is_set():
+            self._judge(work, outcome[0])
+
+    @abstractmethod
+    def cancel(self, work: Work) -> None:
+        """End what still runs of `work`."""
+
+    @abstractmethod
+    def _has_ended(self) -> bool:
+        """Whether the session was stopped, from here or from its other side."""
+
+    @abstractmethod
+    def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """A thread that may submit jobs."""
+
+    @abstractmethod
+    def _listening(self, work: Work) -> AbstractContextManager[None]:
+        """Take what comes for `work`, in this time."""
+
+    @abstractmethod
+    def _submit(self, work: Work) -> None:
+        """Run the job; return at its end."""
+
+    def _judge(self, work: Work, error: BaseException) -> None:
+        """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
+        if self._has_ended():
+            raise RxContextError(_STOPPED) from error
+        if not isinstance(error, self._foreign):
+            raise error
+        told = java_text(error)
+        reason = next((line for line in told.splitlines() if line.strip()), told)
+        # Our runner raises no error of the user's, so it is the worker's set-up.
+        if any(sign in told for sign in _NO_START):
+            raise start_problem(told) from error
+        if any(sign in told for sign in _CANCELLED):
+            raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
+        if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
+            raise RxContextError(f"Spark could not run the call: {reason}") from error
+        work.trouble, work.crowded = reason, MAX_RESULT_SIZE in told
+
+
+@contextlib.contextmanager
+def outbox(work: Work, shared: Place | None, here: Path | None, most: int, setting: str) -> Iterator[Outbox]:
+    """Where the workers of a call put envelopes that are large: in a folder on this host or of the cluster.
+
+    Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
+    """
+    largest = min(most - most // 16 if most else _MESSAGE, _MESSAGE)  # some kilobytes are Spark's own
+    if here is not None:
+        yield Outbox(str(here), True, largest, setting)
+        return
+    folder = own_folder(shared) / work.id if shared else None
+    try:
+        yield Outbox(str(folder) if folder else None, False, largest, setting)
+    finally:
+        if folder is not None:
+            # What attempts have left that were given up; whatever kept the call from its end, it comes first.
+            with contextlib.suppress(OSError):
+                folder.fs.rm(folder.path, recursive=True)
+
+
+def its_node(slot: BarrierTaskContext) -> int | None:
+    """The number of its node, for the first slot of a barrier stage on each; None for the others.
+
+    All slots run at once in such a stage, so that each node is among them.
+    """
+    hosts = [info.address.rpartition(":")[0] or info.address for info in slot.getTaskInfos()]
+    mine = hosts[slot.partitionId()]
+    return sorted(set(hosts)).index(mine) if hosts.index(mine) == slot.partitionId() else None
