@@ -7,12 +7,12 @@ import io
 import operator
 import re
 import tokenize
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["check_known", "evaluate", "names_in"]
+__all__ = ["backquoted", "check_known", "evaluate", "names_in"]
 
 _QUOTE = "_quoted_"
 _WORDS = {"&": " and ", "|": " or ", "~": " not ", "^": "**"}
@@ -71,6 +71,18 @@ def check_known(name: str, columns: Any, where: str) -> None:
             + (f" and {len(known) - 20} more" if len(known) > 20 else "")
         )
         raise RxArgumentError(f"{where}: there is no column {name!r}; {hint}")
+
+
+def backquoted(text: str, columns: Iterable[str]) -> str:
+    """The text with backquotes around names of columns that have a dot in them, which R takes as they are.
+
+    >>> backquoted("log(Sepal.Length)", ["Sepal.Length", "Species"])
+    'log(`Sepal.Length`)'
+    """
+    for name in columns:
+        if "." in name:
+            text = re.sub(rf"(?<![\w.`]){re.escape(name)}(?![\w.`(])", f"`{name}`", text)
+    return text
 
 
 def _quoted(name: str) -> str:

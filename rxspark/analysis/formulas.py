@@ -14,11 +14,11 @@ import pandas as pd
 from formulaic import SimpleFormula
 from formulaic.errors import DataMismatchWarning, FormulaicError
 
-from rxspark.analysis.expressions import check_known, evaluate, names_in
+from rxspark.analysis.expressions import backquoted, check_known, names_in
+from rxspark.analysis.frames import FUNCTIONS, value_of
 from rxspark.errors import RxArgumentError
 
 __all__ = [
-    "FUNCTIONS",
     "Formula",
     "Matrices",
     "design",
@@ -27,29 +27,9 @@ __all__ = [
     "parse",
     "predictors",
     "r_name",
-    "value_of",
 ]
 
 _OFFSET = re.compile(r"offset\((.*)\)")
-
-
-def _factor(values: Any) -> Any:
-    """R's factor(): levels in their own order, numbers by their value, written as R writes them."""
-    codes, levels = pd.factorize(values, sort=True)
-    labels = [f"{level:.15g}" if isinstance(level, (int, float, np.number)) else str(level) for level in levels]
-    return pd.Series(pd.Categorical.from_codes(codes, labels), index=getattr(values, "index", None))
-
-
-FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt")},
-    **{name: getattr(np, name) for name in ("sin", "cos", "tan")},
-    "abs": np.abs,
-    "pow": np.power,
-    "ifelse": np.where,
-    "I": lambda values: values,
-    "factor": _factor,
-}
-"""What may be called in formulas and expressions; formulaic's own (poly, bs, scale, C, ...) come to it in formulas."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +90,7 @@ def parse(text: Any, columns: Iterable[Any], one_sided: bool = False) -> Formula
 def _as_python(text: str, columns: list[str]) -> str:
     """R's spellings in formulaic's: powers within calls, as.factor, and names that have a dot in them."""
     text = re.sub(r"\bas\.factor\(", "factor(", text)
-    for name in columns:
-        if "." in name:
-            text = re.sub(rf"(?<![\w.`]){re.escape(name)}(?![\w.`(])", f"`{name}`", text)
+    text = backquoted(text, columns)
     depth, out = 0, []
     for before, letter in zip(" " + text, text, strict=False):
         if letter == "(":
@@ -208,14 +186,6 @@ def _offset(formula: Formula, table: pd.DataFrame) -> Any | None:
         return None
     parts = [value_of(text, table, f"formula={formula.text!r}") for text in formula.offsets]
     return sum(np.asarray(part, dtype=float) for part in parts) + np.zeros(len(table))
-
-
-def value_of(text: str, table: pd.DataFrame, where: str) -> Any:
-    """The value of a factor or an expression in a table."""
-    if text in table:
-        return table[text]
-    with np.errstate(all="ignore"):
-        return evaluate(text, table, FUNCTIONS, where)
 
 
 def _matrix(right: Any, table: pd.DataFrame, text: str) -> Any:

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from rxspark.analysis.families import LINKS, Family
-from rxspark.analysis.formulas import Formula, Matrices, design, parse, value_of
+from rxspark.analysis.formulas import Formula, Matrices, design, parse
+from rxspark.analysis.frames import selected
 from rxspark.analysis.glm_fit import Fit, fit, independent
 from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.sources import Selection, check_columns, local_columns, local_frame
+from rxspark.analysis.sources import Selection, check_columns, local_columns
 from rxspark.errors import RxArgumentError, RxModelWarning
 
-__all__ = ["fit_here", "refuse_response", "selected", "warn_of"]
+__all__ = ["fit_here", "refuse_response", "warn_of"]
 
 
 def fit_here(
@@ -43,19 +44,6 @@ def fit_here(
     model = _result(found, matrices, kept, aliased, y, prior, frequencies, asked, formula, max_iterations)
     warn_of(model, separated=found.converged and found.drift > 0.01)
     return model
-
-
-def selected(data: Any, needed: list[str], picked: Selection) -> pd.DataFrame:
-    """The rows and columns of local data that are needed, those of `transforms` made."""
-    frame = local_frame(data, [name for name in (*needed, *picked.needs()) if name not in picked.transforms])
-    for name, text in picked.transforms.items():
-        frame = frame.assign(**{name: value_of(text, frame, f"transforms[{name!r}]")})
-    if picked.rows is None:
-        return frame
-    rows = pd.Series(value_of(picked.rows, frame, "rowSelection"), index=frame.index)
-    if not pd.api.types.is_bool_dtype(rows.dropna().infer_objects()):
-        raise RxArgumentError(f"rowSelection={picked.rows!r}: it is not true or false, but of type {rows.dtype}")
-    return frame[rows.fillna(False).astype(bool)]
 
 
 def _numbers(y: pd.Series | None, family: Family, formula: Formula) -> Any:

@@ -32,11 +32,15 @@ class Selection:
     rows: str | None
     transforms: Mapping[str, str]
 
-    def needs(self) -> list[str]:
-        """The columns of the data that it takes."""
+    def needs(self, columns: Iterable[str]) -> list[str]:
+        """Which of the columns of the data it takes; RxArgumentError for one that is not there."""
         texts = {f"transforms[{name!r}]": text for name, text in self.transforms.items()}
         texts |= {} if self.rows is None else {"rowSelection": self.rows}
-        return [name for where, text in texts.items() for name in names_in(text, where)]
+        known = [*columns, *self.transforms]
+        needed = [(name, where) for where, text in texts.items() for name in names_in(text, where)]
+        for name, where in needed:
+            check_known(name, known, where)
+        return [name for name, _ in needed]
 
 
 def selection(rows: Any, transforms: Any) -> Selection:

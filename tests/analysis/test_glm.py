@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 from golden import CASES, GOLDEN, data, expected
 
-from rxspark import RxForeachDoPar, RxLocalParallel, RxModelWarning, rxElemArg, rxExec, rxGlm
+from rxspark import RxArgumentError, RxForeachDoPar, RxLocalParallel, RxModelWarning, rxElemArg, rxExec, rxGlm
 
 CLOSE = {"rel": 1e-6, "abs": 1e-9}
 
@@ -177,3 +177,16 @@ def test_tasks_fit_a_model_each(context: RxLocalParallel) -> None:
     assert found == right
     assert not any(found.output)
     assert [model.params.tolist() for model in models] == right[:2]
+
+
+@pytest.mark.parametrize(
+    ("argument", "told"),
+    [
+        ({"rowSelection": "ages > 3"}, "rowSelection: there is no column 'ages'; did you mean 'age'?"),
+        ({"transforms": {"z": "log(agee)"}}, "transforms['z']: there is no column 'agee'; did you mean 'age'?"),
+    ],
+)
+def test_columns_of_selections_that_are_not_there_are_named(argument: dict[str, object], told: str) -> None:
+    """A misspelt column in rowSelection or transforms is an error of ours, which names the one that was meant."""
+    with pytest.raises(RxArgumentError, match=re.escape(told)):
+        rxGlm("y ~ age", {"y": [1, 2, 3], "age": [1, 2, 4]}, **argument)
