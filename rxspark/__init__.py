@@ -59,6 +59,7 @@ from rxspark.jobs.handle import RxJob, RxJobs
 from rxspark.listing import RxFile, RxFiles
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
+from rxspark.plots.lineplot import rxLinePlot
 from rxspark.results import RxNotFinished, RxResults
 from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.share import rxShare
@@ -116,6 +117,7 @@ __all__ = [
     "rxHadoopMove",
     "rxHadoopRemove",
     "rxHadoopRemoveDir",
+    "rxLinePlot",
     "rxOptions",
     "rxPingNodes",
     "rxRemoteGetId",

@@ -31,6 +31,7 @@ LAYERS = [
     ["execute"],
     ["nodes", "sparkapp", "hadoop", "share", "packing"],
     ["analysis"],
+    ["plots"],
     ["doctor"],
     ["__main__"],
 ]
@@ -46,6 +47,7 @@ DOORS = {
         "backends/connect_rows.py",
         "backends/spark_common.py",
         "backends/yarn.py",
+        "analysis/spark_frames.py",
     },
     "py4j": {"backends/spark.py", "backends/spark_mail.py", "backends/spark_session.py", "backends/yarn.py"},
     "findspark": {"backends/spark_session.py"},
@@ -57,6 +59,7 @@ DOORS = {
     "tqdm": {"progress.py"},
     "formulaic": {"analysis/formulas.py"},
     "glum": {"analysis/glm_fit.py"},
+    "matplotlib": {"plots/drawing.py", "plots/lineplot.py"},
 }
 
 # Imports of our own inside functions: each backend is loaded only when its context is used, NumPy by the first task
@@ -72,6 +75,8 @@ LAZY = {
     "rng/rebinding.py",
     "rng/kinds.py",
     "analysis/glm.py",
+    "plots/curves.py",
+    "plots/lineplot.py",
 }
 
 
@@ -199,6 +204,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "jobs.states",
                 "nodes",
                 "options",
+                "plots.lineplot",
                 "results",
                 "share",
                 "worker.threads",

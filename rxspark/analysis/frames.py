@@ -11,10 +11,10 @@ from rxspark.analysis.expressions import evaluate
 from rxspark.analysis.sources import Selection, local_columns, local_frame
 from rxspark.errors import RxArgumentError
 
-__all__ = ["FUNCTIONS", "selected", "value_of"]
+__all__ = ["FUNCTIONS", "factor", "selected", "value_of"]
 
 
-def _factor(values: Any) -> Any:
+def factor(values: Any) -> Any:
     """R's factor(): levels in their own order, numbers by their value, written as R writes them."""
     codes, levels = pd.factorize(values, sort=True)
     labels = [f"{level:.15g}" if isinstance(level, (int, float, np.number)) else str(level) for level in levels]
@@ -28,7 +28,7 @@ FUNCTIONS: dict[str, Any] = {
     "pow": np.power,
     "ifelse": np.where,
     "I": lambda values: values,
-    "factor": _factor,
+    "factor": factor,
 }
 """What may be called in formulas and expressions; formulaic's own (poly, bs, scale, C, ...) come to it in formulas."""
 

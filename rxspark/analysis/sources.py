@@ -13,7 +13,7 @@ from rxspark.errors import RxArgumentError, RxFileError, RxMissingError
 from rxspark.filesystem import resolve
 from rxspark.places import URL
 
-__all__ = ["Selection", "libraries", "local_columns", "local_frame", "refuse_spark", "selection"]
+__all__ = ["Selection", "is_spark", "libraries", "local_columns", "local_frame", "refuse_spark", "selection"]
 
 
 @contextmanager
@@ -55,9 +55,14 @@ def selection(rows: Any, transforms: Any) -> Selection:
     return Selection(rows, dict(made))
 
 
+def is_spark(data: Any) -> bool:
+    """Whether the data are a Spark DataFrame."""
+    return type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession")
+
+
 def refuse_spark(data: Any, function: str) -> None:
     """RxArgumentError for a Spark DataFrame."""
-    if type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession"):
+    if is_spark(data):
         raise RxArgumentError(
             f"{function}: data is a Spark DataFrame, which cannot be analysed over the cluster yet; "
             f"data.toPandas() brings small data into this process"
@@ -88,7 +93,10 @@ def local_frame(data: Any, columns: Iterable[str]) -> Any:
         return _dataset(data).to_table(columns=names).to_pandas()
     if hasattr(data, "column_names"):
         return data.select(names).to_pandas()
-    frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    try:
+        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
+    except ValueError as error:  # columns of different lengths
+        raise RxArgumentError(f"data: {error}") from None
     return frame[names]
 
 

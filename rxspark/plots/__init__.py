@@ -1,0 +1,1 @@
+"""Plots of data in this process and on Spark, with matplotlib."""
