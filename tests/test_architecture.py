@@ -58,7 +58,6 @@ DOORS = {
     "ctypes": {"rng/quasi.py"},
     "tqdm": {"progress.py"},
     "formulaic": {"analysis/formulas.py"},
-    "glum": {"analysis/glm_fit.py"},
     "matplotlib": {"plots/drawing.py", "plots/lineplot.py"},
 }
 
@@ -148,7 +147,6 @@ def test_import_loads_nothing_heavy() -> None:
         "pyarrow",
         "fsspec",
         "formulaic",
-        "glum",
         "sklearn",
         "scipy",
     ]

@@ -16,49 +16,62 @@ __all__ = ["FAMILIES", "LINKS", "Family", "Link", "chosen"]
 Array = Any  # a NumPy array of floats, one value a row
 
 
+_EPS = 2.220446049250313e-16
+_LEAST_LOGIT = float(logit(_EPS))
+_LEAST_PROBIT = float(ndtri(_EPS))
+
+
 @dataclass(frozen=True)
 class Link:
-    """A link function of the mean: eta = link(mu), mu = inverse(eta), and two derivatives of the inverse."""
+    """A link function of the mean: eta = link(mu), mu = inverse(eta), and the derivative of the inverse.
+
+    Means stay away from their limits by as much as R keeps them, so that a fit that runs off to a limit stays finite.
+    """
 
     link: Callable[[Array], Array]
     inverse: Callable[[Array], Array]
     slope: Callable[[Array], Array]
-    curvature: Callable[[Array], Array]
 
 
-def _density(eta: Array) -> Array:
-    return np.exp(-0.5 * eta**2) / np.sqrt(2 * np.pi)
+def _exp(eta: Array) -> Array:
+    return np.maximum(np.exp(eta), _EPS)
+
+
+def _logistic(eta: Array) -> Array:
+    return expit(np.clip(eta, _LEAST_LOGIT, -_LEAST_LOGIT))
+
+
+def _logistic_slope(eta: Array) -> Array:
+    mu = _logistic(eta)
+    return mu * (1 - mu)
+
+
+def _normal(eta: Array) -> Array:
+    return ndtr(np.clip(eta, _LEAST_PROBIT, -_LEAST_PROBIT))
+
+
+def _normal_slope(eta: Array) -> Array:
+    return np.maximum(np.exp(-0.5 * eta**2) / np.sqrt(2 * np.pi), _EPS)
 
 
 def _cloglog_inverse(eta: Array) -> Array:
-    return -np.expm1(-np.exp(np.minimum(eta, 700.0)))
+    return np.clip(-np.expm1(-np.exp(np.minimum(eta, 700.0))), _EPS, 1 - _EPS)
 
 
 def _cloglog_slope(eta: Array) -> Array:
     capped = np.minimum(eta, 700.0)
-    return np.exp(capped - np.exp(capped))
-
-
-def _logit_slope(eta: Array) -> Array:
-    return expit(eta) * expit(-eta)
+    return np.maximum(np.exp(capped - np.exp(capped)), _EPS)
 
 
 LINKS: dict[str, Link] = {
-    "identity": Link(lambda mu: mu, lambda eta: eta, np.ones_like, np.zeros_like),
-    "log": Link(np.log, np.exp, np.exp, np.exp),
-    "logit": Link(logit, expit, _logit_slope, lambda eta: _logit_slope(eta) * (expit(-eta) - expit(eta))),
-    "probit": Link(ndtri, ndtr, _density, lambda eta: -eta * _density(eta)),
-    "cloglog": Link(
-        lambda mu: np.log(-np.log1p(-mu)),
-        _cloglog_inverse,
-        _cloglog_slope,
-        lambda eta: _cloglog_slope(eta) * -np.expm1(np.minimum(eta, 700.0)),
-    ),
-    "inverse": Link(lambda mu: 1 / mu, lambda eta: 1 / eta, lambda eta: -1 / eta**2, lambda eta: 2 / eta**3),
-    "1/mu^2": Link(
-        lambda mu: mu**-2.0, lambda eta: eta**-0.5, lambda eta: -0.5 * eta**-1.5, lambda eta: 0.75 * eta**-2.5
-    ),
-    "sqrt": Link(np.sqrt, np.square, lambda eta: 2 * eta, lambda eta: np.full_like(eta, 2.0)),
+    "identity": Link(lambda mu: mu, lambda eta: eta, np.ones_like),
+    "log": Link(np.log, _exp, _exp),
+    "logit": Link(logit, _logistic, _logistic_slope),
+    "probit": Link(ndtri, _normal, _normal_slope),
+    "cloglog": Link(lambda mu: np.log(-np.log1p(-mu)), _cloglog_inverse, _cloglog_slope),
+    "inverse": Link(lambda mu: 1 / mu, lambda eta: 1 / eta, lambda eta: -1 / eta**2),
+    "1/mu^2": Link(lambda mu: mu**-2.0, lambda eta: eta**-0.5, lambda eta: -0.5 * eta**-1.5),
+    "sqrt": Link(np.sqrt, np.square, lambda eta: 2 * eta),
 }
 
 
@@ -79,8 +92,12 @@ class Family:
     """(y, mu): what one row of weight 1 adds to the deviance."""
     start: Callable[[Array, Array], Array]
     """(y, prior weights): the means from which R starts too."""
-    log_likelihood: Callable[[Array, Array, Array, Array, float, int], float] | None
-    """(y, mu, prior weights, frequencies, deviance, observations); None where there is none."""
+    row_likelihood: Callable[[Array, Array, Array], Array] | None
+    """(y, mu, prior weights): what a row adds to the likelihood, where that is a sum over rows; None: there is none."""
+    log_likelihood: Callable[[float, float, float, int], float]
+    """(sum of those, deviance, sum of the weights, observations): the logarithm of the likelihood."""
+    reachable: Callable[[Array], Array]
+    """Which means a model may give."""
     extra_parameters: int = 0
     """Parameters beside the coefficients that the likelihood has, for AIC."""
 
@@ -88,44 +105,36 @@ class Family:
         """Twice the log-likelihood that is lacking to a perfect fit."""
         return float(np.sum(weights * self.unit_deviance(y, mu)))
 
-    def aic(
-        self, y: Array, mu: Array, prior: Array, frequencies: Array, deviance: float, observations: int, rank: int
-    ) -> float:
+    def aic(self, rows: float, deviance: float, weight: float, observations: int, rank: int) -> float:
         """Akaike's criterion as R gives it; NaN where a family has no likelihood."""
-        if self.log_likelihood is None:
+        if self.row_likelihood is None:
             return float("nan")
-        told = self.log_likelihood(y, mu, prior, frequencies, deviance, observations)
+        told = self.log_likelihood(rows, deviance, weight, observations)
         return float(-2 * told + 2 * (rank + self.extra_parameters))
 
 
-def _gaussian(y: Array, mu: Array, prior: Array, freq: Array, deviance: float, n: int) -> float:
-    return float(-0.5 * (n * (np.log(2 * np.pi * deviance / n) + 1) - np.sum(freq * np.log(prior))))
+def _gaussian(rows: float, deviance: float, weight: float, n: int) -> float:
+    return float(rows - 0.5 * n * (np.log(2 * np.pi * deviance / n) + 1))
 
 
-def _poisson(y: Array, mu: Array, prior: Array, freq: Array, deviance: float, n: int) -> float:
-    return float(np.sum(freq * prior * (xlogy(y, mu) - mu - gammaln(y + 1))))
+def _poisson_row(y: Array, mu: Array, prior: Array) -> Array:
+    return prior * (xlogy(y, mu) - mu - gammaln(y + 1))
 
 
-def _binomial(y: Array, mu: Array, prior: Array, freq: Array, deviance: float, n: int) -> float:
-    """A prior weight above 1 is a number of trials, and the response the share of successes, as R has it."""
-    trials = np.round(prior) if np.any(prior > 1) else np.ones_like(prior)
-    hits = np.round(trials * y)
+def _binomial_row(y: Array, mu: Array, prior: Array) -> Array:
+    """A prior weight is a number of trials, and the response the share of successes, as R has it."""
+    trials, hits = np.round(prior), np.round(prior * y)
     ways = gammaln(trials + 1) - gammaln(hits + 1) - gammaln(trials - hits + 1)
-    each = ways + xlogy(hits, mu) + xlog1py(trials - hits, -mu)
-    return float(np.sum(freq * np.divide(prior, trials, out=np.zeros_like(prior), where=trials > 0) * each))
+    return ways + xlogy(hits, mu) + xlog1py(trials - hits, -mu)
 
 
-def _gamma(y: Array, mu: Array, prior: Array, freq: Array, deviance: float, n: int) -> float:
-    weights = freq * prior
-    shape = np.sum(weights) / deviance
-    density = shape * np.log(shape * y / mu) - shape * y / mu - np.log(y) - gammaln(shape)
-    return float(np.sum(weights * density))
+def _gamma(rows: float, deviance: float, weight: float, n: int) -> float:
+    shape = weight / deviance
+    return float(shape * (-deviance / 2 - weight) + weight * (shape * np.log(shape) - gammaln(shape)) + rows)
 
 
-def _inverse_gaussian(y: Array, mu: Array, prior: Array, freq: Array, deviance: float, n: int) -> float:
-    weights = freq * prior
-    total = np.sum(weights)
-    return float(-0.5 * (total * (np.log(2 * np.pi * deviance / total) + 1) + 3 * np.sum(weights * np.log(y))))
+def _inverse_gaussian(rows: float, deviance: float, weight: float, n: int) -> float:
+    return float(1.5 * rows - 0.5 * weight * (np.log(2 * np.pi * deviance / weight) + 1))
 
 
 def _binomial_deviance(y: Array, mu: Array) -> Array:
@@ -143,6 +152,8 @@ _BINOMIAL: dict[str, Any] = {
     "variance": lambda mu: mu * (1 - mu),
     "unit_deviance": _binomial_deviance,
     "start": lambda y, prior: (prior * y + 0.5) / (prior + 1),
+    "log_likelihood": lambda rows, deviance, weight, n: rows,
+    "reachable": lambda mu: (mu > 0) & (mu < 1),
 }
 _POISSON: dict[str, Any] = {
     "links": ("log", "identity", "sqrt"),
@@ -151,12 +162,16 @@ _POISSON: dict[str, Any] = {
     "variance": lambda mu: mu,
     "unit_deviance": _poisson_deviance,
     "start": lambda y, prior: y + 0.1,
+    "log_likelihood": lambda rows, deviance, weight, n: rows,
+    "reachable": lambda mu: mu > 0,
 }
 _POSITIVE: dict[str, Any] = {
     "dispersion_known": False,
     "accepts": "values above 0",
     "valid": lambda y: y > 0,
     "start": lambda y, prior: y,
+    "row_likelihood": lambda y, mu, prior: -prior * np.log(y),
+    "reachable": lambda mu: mu > 0,
     "extra_parameters": 1,
 }
 
@@ -172,13 +187,15 @@ FAMILIES: dict[str, Family] = {
             variance=np.ones_like,
             unit_deviance=lambda y, mu: (y - mu) ** 2,
             start=lambda y, prior: y,
+            row_likelihood=lambda y, mu, prior: 0.5 * np.log(prior),
             log_likelihood=_gaussian,
+            reachable=np.isfinite,
             extra_parameters=1,
         ),
-        Family(name="binomial", dispersion_known=True, log_likelihood=_binomial, **_BINOMIAL),
-        Family(name="quasibinomial", dispersion_known=False, log_likelihood=None, **_BINOMIAL),
-        Family(name="poisson", dispersion_known=True, log_likelihood=_poisson, **_POISSON),
-        Family(name="quasipoisson", dispersion_known=False, log_likelihood=None, **_POISSON),
+        Family(name="binomial", dispersion_known=True, row_likelihood=_binomial_row, **_BINOMIAL),
+        Family(name="quasibinomial", dispersion_known=False, row_likelihood=None, **_BINOMIAL),
+        Family(name="poisson", dispersion_known=True, row_likelihood=_poisson_row, **_POISSON),
+        Family(name="quasipoisson", dispersion_known=False, row_likelihood=None, **_POISSON),
         Family(
             name="gamma",
             links=("inverse", "identity", "log"),

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from formulaic import SimpleFormula
 from formulaic.errors import DataMismatchWarning, FormulaicError
+from formulaic.parser.types import Factor, Term
 
 from rxspark.analysis.expressions import backquoted, check_known, names_in
 from rxspark.analysis.frames import FUNCTIONS, value_of
@@ -123,7 +124,7 @@ def design(formula: Formula, frame: pd.DataFrame, extra: Iterable[str] = ()) -> 
     used = list(dict.fromkeys([*formula.variables, *extra]))
     table = complete(frame, used, f"formula={formula.text!r}")
     y, offset = _response(formula, table), _offset(formula, table)
-    x = _matrix(formula.right, table, formula.text)
+    x = _matrix(_contrasted(formula.right, table), table, formula.text)
     matrix = np.asarray(x, dtype=float)
     gaps = np.isnan(matrix).any(axis=1)  # where an expression, such as log(x), had none
     gaps |= False if y is None else y.isna().to_numpy()
@@ -136,6 +137,20 @@ def design(formula: Formula, frame: pd.DataFrame, extra: Iterable[str] = ()) -> 
         raise RxArgumentError(f"formula={formula.text!r}: no row is left of {len(frame)}; {why}")
     names = tuple(r_name(name) for name in x.model_spec.column_names)
     return Matrices(y, matrix, names, offset, table, len(frame) - len(table), x.model_spec)
+
+
+def _contrasted(right: Any, table: pd.DataFrame) -> Any:
+    """The right side with R's contrasts for ordered factors: polynomials in the order of the levels."""
+    ordered = {name for name in table if getattr(table[name].dtype, "ordered", False)}
+    if not ordered:
+        return right
+
+    def contrasted(factor: Factor) -> Factor:
+        name = factor.expr
+        quoted = name if name.isidentifier() else f"`{name}`"
+        return Factor(f"C({quoted}, contr.poly)", eval_method="python") if name in ordered else factor
+
+    return SimpleFormula([Term([contrasted(factor) for factor in term.factors]) for term in right])
 
 
 def complete(frame: pd.DataFrame, used: list[str], where: str) -> pd.DataFrame:
@@ -206,8 +221,9 @@ def new_design(formula: Formula, spec: Any, frame: pd.DataFrame) -> tuple[Any, A
     whole = frame[used].notna().all(axis=1).to_numpy()
     table = complete(frame, used, where)
     for factor, levels in levels_of(spec).items():
-        if factor in table or factor.startswith("factor("):  # others, such as C(x), formulaic looks at itself
-            _refuse_unseen(factor, pd.Series(value_of(factor, table, where)), levels)
+        inside = re.fullmatch(r"C\(`?([^`(),]+)`?(?:,.*)?\)", factor)
+        expression = inside.group(1) if inside else factor
+        _refuse_unseen(expression, pd.Series(value_of(expression, table, where)), levels)
     x = np.asarray(_matrix(spec, table, formula.text), dtype=float)
     return x, _offset(formula, table), whole
 
@@ -240,8 +256,9 @@ def levels_of(spec: Any) -> dict[str, list[Any]]:
 def r_name(column: str) -> str:
     """The name that R gives to a column of the design matrix.
 
-    >>> [r_name(name) for name in ("Intercept", "g[T.b]", "g[T.b]:x", "poly(x, 2)[1]")]
-    ['(Intercept)', 'gb', 'gb:x', 'poly(x, 2)1']
+    >>> [r_name(name) for name in ("Intercept", "g[T.b]", "g[T.b]:x", "poly(x, 2)[1]", "C(g, contr.poly)[.L]")]
+    ['(Intercept)', 'gb', 'gb:x', 'poly(x, 2)1', 'g.L']
     """
+    column = re.sub(r"\bC\(([^(),]*), contr\.poly\)", r"\1", column)
     plain = re.sub(r"\[(?:T\.)?([^\]]*)\]", r"\1", column)
     return "(Intercept)" if column == "Intercept" else plain.replace(" ** ", "^").replace("`", "")

@@ -34,7 +34,8 @@ def rxGlm(
     ----------
     formula : str
         R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
-        truth values are factors, and numbers within ``factor(x)``; factors have treatment contrasts.
+        truth values are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors
+        (of pandas) polynomial ones, as in R.
     data : pandas.DataFrame, dict of columns, pyarrow.Table or path
         The data, or the path of a Parquet file; rows that lack a value that is needed are left out and counted.
     family : str, default "gaussian"
@@ -51,7 +52,8 @@ def rxGlm(
     transforms : dict of str, optional
         Columns to make first, by expressions over the others: ``{"z": "log(x)"}``.
     maxIterations : int, default 25
-        Fisher scoring steps at most.
+        Fisher scoring steps at most. There are as many as in R, and some more where R's would leave digits uncertain,
+        as with links that are not canonical.
 
     Returns
     -------
@@ -63,14 +65,15 @@ def rxGlm(
     ------
     RxArgumentError
         For a formula that is none, a column that is not there, a response that the family does not take, data
-        without rows, a Spark DataFrame.
+        without rows, a link by which no coefficients give means that the family can have, a Spark DataFrame.
     RxMissingError
         When the libraries of the extra ``analysis`` are not installed.
 
     Warns
     -----
     RxModelWarning
-        When the iteration does not converge, columns are collinear and left out, or a factor separates the response.
+        When the iteration does not converge (``.converged`` is then False), columns are collinear and left out
+        (``.aliased``), or columns separate the response (``.separated``).
 
     Examples
     --------

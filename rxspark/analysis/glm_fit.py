@@ -1,120 +1,58 @@
-"""A generalized linear model of data in memory, fitted by glum: the only file that names it.
+"""The fit of a generalized linear model: R's algorithm, on sums over rows that may lie anywhere.
 
-glum is the fastest of the libraries that are kept well, but knows neither collinear columns nor units: so it is given
-an orthonormal basis of the columns, in which every problem is well scaled, and its answer is turned back.
+Steps are those of R's glm.fit, from the same start, and so are counted as there. It ends as R's does, when the deviance
+has settled; where what is then left of the way is not negligible, as with links that are not canonical, it goes on.
 """
 
 from __future__ import annotations
 
-import warnings
+import operator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import glum
 import numpy as np
-from glum._link import Link as GlumLink
 from scipy.linalg import solve_triangular
 
-from rxspark.analysis.families import LINKS, Family, Link
+from rxspark.analysis.families import LINKS, Family
+from rxspark.analysis.glm_rows import Moments, Parts, Score, first_score, level, moved, score
+from rxspark.errors import RxArgumentError
 
-__all__ = ["Fit", "fit", "independent"]
+__all__ = ["Fit", "basis_of", "fit", "independent"]
 
-_GLUM_FAMILIES = {
-    "gaussian": "normal",
-    "quasibinomial": "binomial",
-    "quasipoisson": "poisson",
-    "inverse.gaussian": "inverse.gaussian",
-}
-_GRADIENT = 1e-9  # relative to what a row's score is by nature: coefficients are then right to eight digits
+Array = Any
+
+_SETTLED = 1e-8  # R's epsilon: the change of the deviance, relative
+_EXACT = 1e-9  # what may be left of the way, in standard errors: R lets that be some thousandths
+_ROUNDING = 1e-12  # steps that are smaller, relative to the linear predictor, are noise
 _COLLINEAR = 1e-11  # as R's glm has it: what is left of a column, relative to its length
+_FAR = 0.01  # a linear predictor that still moves by so much when the deviance has settled has no end
+_HALVINGS = 30
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit found, on the columns that are kept."""
+    """What a fit found."""
 
-    coefficients: Any
-    unscaled: Any
+    coefficients: Array
+    """Of the columns, 0 for those that were left out."""
+    unscaled: Array
     """The covariance of the coefficients at dispersion 1."""
-    mu: Any
     deviance: float
     pearson: float
     iterations: int
     converged: bool
-    drift: float
-    """How far one step more would move a linear predictor: not at all, unless it has no end, as under separation."""
+    separated: bool
+    """Whether means run off to a limit, so that coefficients have no end."""
 
 
-class _Adapted(GlumLink):  # type: ignore[misc] # glum has no types
-    """A link of ours, as glum calls links."""
-
-    def __init__(self, link: Link) -> None:
-        self.own = link
-
-    def link(self, mu: Any) -> Any:
-        return self.own.link(mu)
-
-    def derivative(self, mu: Any) -> Any:
-        return 1 / self.own.slope(self.own.link(mu))
-
-    def inverse(self, lin_pred: Any) -> Any:
-        return self.own.inverse(lin_pred)
-
-    def inverse_derivative(self, lin_pred: Any) -> Any:
-        return self.own.slope(lin_pred)
-
-    def inverse_derivative2(self, lin_pred: Any) -> Any:
-        return self.own.curvature(lin_pred)
-
-
-def fit(
-    x: Any, y: Any, weights: Any, offset: Any | None, family: Family, link_name: str, prior: Any, max_iterations: int
-) -> Fit:
-    """Fit a model to columns that are linearly independent; `weights` are prior weights times frequencies."""
-    link = LINKS[link_name]
-    back = _to_orthonormal(x, weights)
-    basis = np.asfortranarray(x @ back)
-    model = glum.GeneralizedLinearRegressor(
-        family=_GLUM_FAMILIES.get(family.name, family.name),
-        link=link_name if link_name in ("identity", "log", "logit", "cloglog") else _Adapted(link),
-        alpha=0,
-        fit_intercept=False,
-        solver="irls-ls",
-        max_iter=max_iterations,
-        gradient_tol=_GRADIENT * basis.shape[1] * _score_size(y, weights, family, link),
-        start_params=_start(basis, y, weights, offset, family, link, prior),
-    )
-    with warnings.catch_warnings(record=True) as told, np.errstate(all="ignore"):
-        warnings.simplefilter("always")
-        model.fit(basis, y, sample_weight=weights, offset=offset)
-        eta = basis @ model.coef_ + (0 if offset is None else offset)
-        mu, slope = link.inverse(eta), link.slope(eta)
-        information = weights * slope**2 / family.variance(mu)
-        unscaled = _inverse(basis.T @ (information[:, None] * basis))
-        step = unscaled @ (basis.T @ (weights * slope * (y - mu) / family.variance(mu)))
-    return Fit(
-        back @ model.coef_,
-        back @ unscaled @ back.T,
-        mu,
-        family.deviance(y, mu, weights),
-        float(np.sum(weights * (y - mu) ** 2 / family.variance(mu))),
-        int(model.n_iter_) + 1,  # the start was a step too
-        not any("failed to converge" in str(one.message) for one in told),
-        float(np.nan_to_num(np.abs(basis @ step), nan=np.inf).max()),
-    )
-
-
-def independent(x: Any, weights: Any) -> list[int]:
-    """The columns that are no combination of those before them, as R's glm keeps them."""
-    kept = [int(column) for column in np.flatnonzero(weights @ x**2)]
-    lengths = np.sqrt(weights @ x**2)
-    if _parts_of_their_own(((x.T * weights) @ x)[np.ix_(kept, kept)]).min(initial=1) > 1e-4:
-        return kept  # sure enough from the products, which are cheap
-    scaled = x * np.sqrt(weights)[:, None]
+def independent(root: Array) -> list[int]:
+    """The columns that are no combination of those before them, as R's glm keeps them; from their triangular factor."""
+    lengths = np.linalg.norm(root, axis=0)
+    kept = [int(column) for column in np.flatnonzero(lengths)]
     while kept:
-        own = np.abs(np.diag(np.linalg.qr(scaled[:, kept], mode="r"))) / lengths[kept]
-        if len(own) < len(kept):  # fewer rows than columns
-            own = np.append(own, np.zeros(len(kept) - len(own)))
+        own = np.abs(np.diag(np.linalg.qr(root[:, kept], mode="r"))) / lengths[kept][: len(root)]
+        own = np.append(own, np.zeros(len(kept) - len(own)))  # fewer rows than columns
         dependent = np.flatnonzero(own < _COLLINEAR)
         if len(dependent) == 0:
             break
@@ -122,54 +60,136 @@ def independent(x: Any, weights: Any) -> list[int]:
     return kept
 
 
-def _parts_of_their_own(products: Any) -> Any:
-    """How much of each column's length is left when those before it are taken out, from the columns' products."""
-    lengths = np.sqrt(np.diag(products))
+def basis_of(told: Moments, kept: list[int]) -> Array:
+    """The matrix by which the columns that are kept become orthogonal, each with a mean square of 1."""
+    root = np.linalg.qr(told.root[:, kept], mode="r")
+    back = np.zeros((told.root.shape[1], len(kept)))
+    back[kept] = solve_triangular(root, np.eye(len(kept))) * np.sqrt(told.weight)
+    return back
+
+
+def fit(parts: Parts, back: Array, told: Moments, family: Family, link_name: str, max_iterations: int) -> Fit:
+    """Fit a model to the basis ``x @ back``."""
+    at = _Model(parts, back, told, family, link_name)
+    target, deviance = at.start()
+    here: _Place | None = None
+    length: float | None = None
+    converged = separated = False
+    iteration = 0
+    while iteration < max_iterations and not converged and not separated:
+        iteration += 1
+        before, here = here, at.reach(target, here)
+        settled = abs(here.score.deviance - deviance) < _SETTLED * (abs(here.score.deviance) + 0.1)
+        if before is not None:
+            last, length = length, before.distance(here.beta - before.beta)
+            converged = settled and _left(length, last, at.canonical) <= max(
+                _EXACT * at.spread(here), _ROUNDING * before.distance(here.beta)
+            )
+            separated = settled and not converged and at.moved(here.beta - before.beta) > _FAR
+        deviance = here.score.deviance
+        target = here.beta + here.step
+    assert here is not None, "there is at least one iteration"
+    known = before if separated and before is not None else here  # R looks one step back, which else is no other place
+    return Fit(
+        back @ here.beta,
+        back @ _solved(known.score.information, np.eye(len(here.beta))) @ back.T,
+        here.score.deviance,
+        here.score.pearson,
+        iteration,
+        converged or separated,
+        separated,
+    )
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Coefficients, and what the rows say there."""
+
+    beta: Array
+    score: Score
+
+    @property
+    def step(self) -> Array:
+        return _solved(self.score.information, self.score.score)
+
+    def distance(self, step: Array) -> float:
+        """How long a step is, in standard errors at dispersion 1."""
+        return float(np.sqrt(max(step @ self.score.information @ step, 0.0)))
+
+
+@dataclass(frozen=True)
+class _Model:
+    """The sums over rows that a fit asks for."""
+
+    parts: Parts
+    back: Array
+    told: Moments
+    family: Family
+    link: str
+
+    @property
+    def canonical(self) -> bool:
+        """Whether Fisher's steps are Newton's, which square what is left of the way."""
+        return self.link == self.family.links[0]
+
+    def at(self, beta: Array) -> _Place:
+        return _Place(
+            beta, self.parts.total(partial(score, self.family.name, self.link, self.back, beta), operator.add)
+        )
+
+    def start(self) -> tuple[Array, float]:
+        """The first coefficients to try, and the deviance before them."""
+        first = self.parts.total(partial(first_score, self.family.name, self.link, self.back), operator.add)
+        return (self.level if first.unreachable else _solved(first.information, first.score)), first.deviance
+
+    @property
+    def level(self) -> Array:
+        """The coefficients that come nearest to giving all rows the mean response."""
+        value = float(LINKS[self.link].link(np.float64(self.told.response / self.told.weight)))
+        products: Array = self.parts.total(partial(level, self.back, value), operator.add)
+        return products / self.told.weight
+
+    def reach(self, target: Array, before: _Place | None) -> _Place:
+        """Go to the target; half the way, and so on, where that leads out of what the family has, or uphill."""
+        here = self.at(target)
+        anchor: Array | None = None
+        for _ in range(_HALVINGS):
+            if not here.score.unreachable and (before is None or not _uphill(before, here)):
+                return here
+            anchor = self.level if before is None and anchor is None else before.beta if before is not None else anchor
+            here = self.at((here.beta + anchor) / 2)
+        if before is not None:
+            return before
+        raise RxArgumentError(
+            f"link={self.link!r}: there are no coefficients by which all means are such as the family "
+            f"{self.family.name} has; its links are {', '.join(self.family.links)}"
+        )
+
+    def moved(self, step: Array) -> float:
+        """The most by which a step changes a linear predictor."""
+        return self.parts.total(partial(moved, self.back, step), max)
+
+    def spread(self, here: _Place) -> float:
+        """The square root of the dispersion."""
+        free = max(self.told.counted - len(here.beta), 1)
+        return 1.0 if self.family.dispersion_known else float(np.sqrt(here.score.pearson / free))
+
+
+def _uphill(before: _Place, here: _Place) -> bool:
+    old, new = before.score.deviance, here.score.deviance
+    return not new - old <= _SETTLED * (abs(new) + 0.1)
+
+
+def _left(length: float, last: float | None, canonical: bool) -> float:
+    """What is left of the way behind a step, by its length and that of the step before."""
+    if last is None or length >= last:
+        return length
+    rate = length / last
+    return length * (rate**2 if canonical else rate / (1 - rate))
+
+
+def _solved(matrix: Array, right: Array) -> Array:
     try:
-        return np.diag(np.linalg.cholesky(products / np.outer(lengths, lengths)))
-    except np.linalg.LinAlgError:
-        return np.zeros(1)
-
-
-def _to_orthonormal(x: Any, weights: Any) -> Any:
-    """The matrix by which columns become orthogonal, each with a mean square of 1."""
-    products = (x.T * weights) @ x
-    if _parts_of_their_own(products).min() > 1e-4:
-        root = np.linalg.cholesky(products).T
-    else:
-        root = np.asarray(np.linalg.qr(x * np.sqrt(weights)[:, None], mode="r"))
-    return solve_triangular(root, np.eye(len(root))) * np.sqrt(weights.sum())
-
-
-def _score_size(y: Any, weights: Any, family: Family, link: Link) -> float:
-    """How large the derivative of a row's likelihood is by nature, so that convergence does not hang on units."""
-    mean = np.average(y, weights=weights)
-    spread = np.average(np.abs(y - mean), weights=weights) + 1e-3 * abs(mean)
-    with np.errstate(all="ignore"):
-        size = float(spread * abs(link.slope(link.link(mean)) / family.variance(mean)))
-    return size if 0 < size < np.inf else 1.0
-
-
-def _start(basis: Any, y: Any, weights: Any, offset: Any, family: Family, link: Link, prior: Any) -> Any:
-    """The first step of R's iteration, from means near the responses; the mean of all where that leads nowhere."""
-    shift = 0 if offset is None else offset
-    with np.errstate(all="ignore"):
-        mu = family.start(y, prior)
-        eta = link.link(mu)
-        slope = link.slope(eta)
-        working = weights * slope**2 / family.variance(mu)
-        target = eta - shift + (y - mu) / slope
-        if np.isfinite(target).all() and np.isfinite(working).all():
-            first = np.linalg.lstsq((basis.T * working) @ basis, basis.T @ (working * target), rcond=None)[0]
-            reached = link.inverse(basis @ first + shift)
-            if np.isfinite(reached).all() and family.valid(reached).all():
-                return first
-    level = np.full(len(y), float(link.link(np.average(y, weights=weights)))) - shift
-    return np.linalg.lstsq(basis, level, rcond=None)[0]
-
-
-def _inverse(matrix: Any) -> Any:
-    try:
-        return np.linalg.inv(matrix)
+        return np.linalg.solve(matrix, right)
     except np.linalg.LinAlgError:  # where all means are at their limits, nothing is known of the coefficients
-        return np.full_like(matrix, np.inf)
+        return np.linalg.lstsq(matrix, right, rcond=None)[0]

@@ -38,6 +38,8 @@ class RxGlm:
         Fisher scoring steps.
     converged : bool
         Whether the iteration came to its end.
+    separated : bool
+        Whether columns separate the response, so that fitted means run off to a limit and coefficients have no end.
     nValidObs, nMissingObs : int
         Rows that were used, and rows that were left out as they lack a value.
     """
@@ -60,6 +62,7 @@ class RxGlm:
     rank: int
     iterations: int
     converged: bool
+    separated: bool
     nValidObs: int
     nMissingObs: int
     parsed: Formula = field(compare=False)

@@ -82,8 +82,8 @@ def test_the_summary_is_printed_as_in_r() -> None:
     """Word for word, from the table of coefficients to the iterations, with stars, degrees of freedom and gaps."""
     breaks = rxGlm("breaks ~ wool * tension", data("warpbreaks"), "poisson")
     assert from_coefficients(str(breaks.summary())) == from_coefficients(printed()[0])
-    ozone = from_coefficients(str(rxGlm("Ozone ~ Wind + Temp", data("airquality")).summary()))
-    assert ozone[:-1] == from_coefficients(printed()[1])[:-1]  # R counts least squares as two iterations
+    ozone = rxGlm("Ozone ~ Wind + Temp", data("airquality"))
+    assert from_coefficients(str(ozone.summary())) == from_coefficients(printed()[1])
 
 
 def test_a_model_is_printed_as_in_r() -> None:

@@ -19,9 +19,8 @@ def test_a_link_and_its_inverse_undo_each_other(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_slope_and_curvature_are_the_derivatives_of_the_inverse(name: str) -> None:
-    """Each agrees with the central difference of the function before it."""
+def test_the_slope_is_the_derivative_of_the_inverse(name: str) -> None:
+    """It agrees with the central difference."""
     link = LINKS[name]
-    for function, derivative in ((link.inverse, link.slope), (link.slope, link.curvature)):
-        difference = (function(ETA + STEP) - function(ETA - STEP)) / (2 * STEP)
-        np.testing.assert_allclose(derivative(ETA), difference, rtol=1e-7, atol=1e-9)
+    difference = (link.inverse(ETA + STEP) - link.inverse(ETA - STEP)) / (2 * STEP)
+    np.testing.assert_allclose(link.slope(ETA), difference, rtol=1e-7, atol=1e-9)

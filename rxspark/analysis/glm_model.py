@@ -1,0 +1,112 @@
+"""From the rows of a model, wherever they are, to the result."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from rxspark.analysis.families import LINKS, Family
+from rxspark.analysis.formulas import Formula
+from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
+from rxspark.analysis.glm_result import RxGlm
+from rxspark.analysis.glm_rows import Moments, Parts, Score, likelihood, moments, score
+from rxspark.errors import RxArgumentError, RxModelWarning
+
+__all__ = ["Described", "modelled"]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is to be fitted."""
+
+    formula: Formula
+    family: Family
+    link: str
+    names: tuple[str, ...]
+    """The columns of the design matrix."""
+    spec: Any
+    """How formulaic makes them."""
+    has_offset: bool
+
+
+def modelled(parts: Parts, what: Described, valid: int, missing: int, max_iterations: int) -> RxGlm:
+    """Fit a model to rows, of which so many were valid and so many left out."""
+    told = parts.total(moments, operator.add)
+    if not told.rows:
+        raise RxArgumentError("all weights are 0: no row counts")
+    kept = independent(told.root)
+    found = fit(parts, basis_of(told, kept), told, what.family, what.link, max_iterations)
+    free = told.counted - len(kept)
+    dispersion = 1.0 if what.family.dispersion_known else found.pearson / free if free > 0 else float("nan")
+    values, errors = np.full(len(what.names), np.nan), np.full(len(what.names), np.nan)
+    values[kept] = found.coefficients[kept]
+    errors[kept] = np.sqrt(np.diag(found.unscaled)[kept] * dispersion)
+    model = RxGlm(
+        formula=what.formula.text,
+        family=what.family.name,
+        link=what.link,
+        names=what.names,
+        aliased=tuple(name for column, name in enumerate(what.names) if column not in kept),
+        values=values,
+        errors=errors,
+        deviance=found.deviance,
+        nullDeviance=_null_deviance(parts, what, told, max_iterations),
+        aic=_aic(parts, what, found, told, len(kept)),
+        dispersion=dispersion,
+        dfResidual=free,
+        dfNull=told.counted - ("(Intercept)" in what.names),
+        rank=len(kept),
+        iterations=found.iterations,
+        converged=found.converged,
+        separated=found.separated,
+        nValidObs=valid,
+        nMissingObs=missing,
+        parsed=what.formula,
+        spec=what.spec,
+    )
+    _warn_of(model)
+    return model
+
+
+def _aic(parts: Parts, what: Described, found: Fit, told: Moments, rank: int) -> float:
+    rows = parts.total(partial(likelihood, what.family.name, what.link, found.coefficients), operator.add)
+    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has a likelihood without end
+        return what.family.aic(rows, np.float64(found.deviance), told.weight, told.counted, rank)
+
+
+def _null_deviance(parts: Parts, what: Described, told: Moments, max_iterations: int) -> float:
+    """The deviance of the model that has nothing but the intercept and the offset."""
+    intercept = "(Intercept)" in what.names
+    back = (
+        np.array([[float(name == "(Intercept)")] for name in what.names])
+        if intercept
+        else np.zeros((len(what.names), 0))
+    )
+    if intercept and what.has_offset:
+        return fit(parts, back, told, what.family, what.link, max_iterations).deviance
+    mean = np.float64(told.response / told.weight)
+    with np.errstate(divide="ignore"):  # all responses at the limit of the means: so is their mean
+        at = np.array([LINKS[what.link].link(mean)]) if intercept else np.zeros(0)
+    alone: Score = parts.total(partial(score, what.family.name, what.link, back, at), operator.add)
+    return alone.deviance
+
+
+def _warn_of(model: RxGlm) -> None:
+    """Say what is doubtful about a fit."""
+    told = []
+    if model.aliased:
+        told.append(f"left out as combinations of other columns: {', '.join(model.aliased)}")
+    if model.separated:
+        told.append(
+            "fitted means run off to a limit, as columns separate the response: coefficients have no end there, and "
+            "their standard errors mean nothing"
+        )
+    if not model.converged:
+        told.append(f"no convergence in {model.iterations} iterations; a larger maxIterations may help")
+    for text in told:
+        warnings.warn(f"rxGlm {model.formula!r}: {text}", RxModelWarning, stacklevel=5)
