@@ -2,18 +2,18 @@
 
     python examples/birthday.py --context local|localpar|dopar|spark
 
-Shows `rxElemArg`, which gives each task another value of an argument, and `taskChunkSize`. What to see: simulated
-probabilities within sampling error of the exact ones, better than 50-50 from 23 people on, and examples/output/
-birthday.png: a point for each party size, coloured by the chunk that it was computed in, on the exact curve.
+Shows `rxElemArg`, which gives each task another value of an argument, `taskChunkSize`, and `rxLinePlot`. What to see:
+simulated probabilities within sampling error of the exact ones, better than 50-50 from 23 people on, and examples/
+output/birthday.png: a point for each party size, coloured by chunk and node, on the exact curve.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from common import COLOURS, OUTPUT, read_options
+from common import OUTPUT, read_options
 from matplotlib.figure import Figure
 
-from rxspark import RxResults, rxElemArg, rxExec, rxSetComputeContext
+from rxspark import RxResults, rxElemArg, rxExec, rxLinePlot, rxSetComputeContext
 
 PEOPLE = range(2, 101)
 
@@ -48,19 +48,24 @@ def main() -> None:
 
 def plot(results: RxResults) -> None:
     """Plot probability against party size."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(PEOPLE, [exact(n) for n in PEOPLE], color="0.6", linewidth=1, zorder=1, label="exact")
-    table = results.info.assign(people=PEOPLE, probability=list(results))
-    for (chunk, part), colour in zip(table.groupby("chunk"), COLOURS, strict=False):
-        label = f"chunk {chunk}: {part['host'].iloc[0]}, process {part['pid'].iloc[0]}"
-        axes.scatter(part["people"], part["probability"], s=22, color=colour, zorder=2, label=label)
-    axes.set(xlabel="party size", ylabel="probability of a shared birthday", title="Our rockin' soirée")
-    axes.set(xlim=(0, 102), ylim=(-0.02, 1.02))
-    axes.grid(color="0.92")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(loc="lower right", frameon=False)
-    figure.savefig(OUTPUT / "birthday.png", dpi=120)
+    axes = Figure(figsize=(8, 5), layout="constrained").subplots()
+    curve = {"partySize": PEOPLE, "exact": [exact(n) for n in PEOPLE]}
+    rxLinePlot("exact ~ partySize", curve, lineColor="0.6", lineWidth=1, ax=axes)
+    info = results.info
+    nodes = "chunk " + info["chunk"].astype(str) + ", " + info["host"].str.partition(".")[0]
+    birthday_data = {"probSameBD": list(results), "partySize": PEOPLE, "nodes": nodes}
+    rxLinePlot(
+        "probSameBD ~ partySize",
+        groups="nodes",
+        data=birthday_data,
+        type="p",
+        xTitle="Party Size",
+        yTitle="Probability of Same Birthday",
+        title="Our Rockin Soiree!",
+        subtitle="grey: the exact probability",
+        ax=axes,
+    )
+    axes.figure.savefig(OUTPUT / "birthday.png", dpi=120)
     print(f"picture: {OUTPUT / 'birthday.png'}")
 
 

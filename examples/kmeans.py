@@ -5,7 +5,7 @@
 Shows a function of yours that calls rxExec, and a library that draws random numbers of its own: KMeans is given no
 random_state, and yet draws from the task's stream. What to see: the same clustering twice for the same seed; the time
 beside that of one call with all 400 starts, which falls with the number of cores (by nothing with `--context local`);
-and examples/output/kmeans.png, the clusters in the plane of their first two principal components.
+and examples/output/kmeans.png, the clusters in the plane of their first two principal components, centres in black.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from common import COLOURS, OUTPUT, read_options
-from matplotlib.colors import ListedColormap
+from common import OUTPUT, read_options
 from matplotlib.figure import Figure
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from rxspark import rxExec, rxSetComputeContext
+from rxspark import rxExec, rxLinePlot, rxSetComputeContext
 
 
 def kmeans(x: np.ndarray, centers: int, iter_max: int = 10, nstart: int = 1) -> KMeans:
@@ -72,22 +71,20 @@ def make_data(rows: int, columns: int) -> np.ndarray:
 
 
 def plot(x: np.ndarray, model: KMeans) -> None:
-    """Draw the points in the plane of their first two principal components, with the clusters' numbers."""
+    """Draw the points in the plane of their first two principal components, and the clusters' centres."""
     mean = x.mean(axis=0)
     plane = np.linalg.svd(x - mean, full_matrices=False)[2][:2].T
-    points, centres = (x - mean) @ plane, (model.cluster_centers_ - mean) @ plane
-    figure = Figure(figsize=(7, 6), layout="constrained")
-    axes = figure.subplots()
-    axes.scatter(
-        points[:, 0], points[:, 1], c=model.labels_, cmap=ListedColormap(COLOURS), s=5, alpha=0.5, linewidths=0
-    )
-    for number, (across, up) in enumerate(centres):
-        box = {"boxstyle": "circle", "facecolor": "white", "edgecolor": "black"}
-        axes.text(across, up, str(number), ha="center", va="center", fontsize=9, bbox=box)
-    axes.set(xlabel="first principal component", ylabel="second principal component")
-    axes.set_title(f"The best of 20 runs: {len(centres)} clusters of {len(x)} points in {x.shape[1]} dimensions")
-    axes.set_aspect("equal")
-    figure.savefig(OUTPUT / "kmeans.png", dpi=120)
+    axes = Figure(figsize=(7, 6), layout="constrained").subplots()
+    for points, look in (
+        (x, {"groups": model.labels_, "symbolSize": 3}),
+        (model.cluster_centers_, {"symbolColor": "black", "symbolSize": 7}),
+    ):
+        first, second = ((points - mean) @ plane).T
+        rxLinePlot("second ~ first", {"first": first, "second": second}, type="p", ax=axes, **look)
+    axes.get_legend().set_title("cluster")
+    axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
+    axes.set_title(f"{len(model.cluster_centers_)} clusters of {len(x)} points in {x.shape[1]} dimensions")
+    axes.figure.savefig(OUTPUT / "kmeans.png", dpi=120)
     print(f"picture: {OUTPUT / 'kmeans.png'}")
 
 

@@ -111,7 +111,26 @@ def test_mandelbrot_has_the_known_area(context: str) -> None:
     assert share == pytest.approx(100 * 1.5066 / 2.6**2, abs=100 / 60)
 
 
-@pytest.mark.parametrize("example", ["birthday", "mandelbrot", "kmeans"])
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_poisson_estimates_spread_around_the_truth(context: str) -> None:
+    """The means of 40 models are the true coefficients, and their deviations the standard errors, within chance."""
+    rows = re.findall(r"^(\S+) +" + r" +".join([r"(-?[\d.]+)"] * 4) + "$", output("poisson", context), re.MULTILINE)
+    assert [(name, float(true)) for name, true, *_ in rows] == [("(Intercept)", 0), ("x1", 1), ("x2", 2)]
+    for _, true, mean, deviation, error in rows:
+        assert abs(float(mean) - float(true)) < 5 * float(error) / 40**0.5
+        assert float(deviation) == pytest.approx(float(error), rel=0.5)
+
+
+def test_poisson_estimates_are_the_same_everywhere() -> None:
+    """One seed gives the same means and deviations in one process and in several."""
+    first, second = (
+        [line.split()[:4] for line in output("poisson", context).splitlines()[3:6]] for context in CONTEXTS
+    )
+    assert first == second
+    assert first[2][0] == "x2"
+
+
+@pytest.mark.parametrize("example", ["birthday", "mandelbrot", "kmeans", "poisson"])
 @pytest.mark.parametrize("context", CONTEXTS)
 def test_pictures_are_written(example: str, context: str) -> None:
     """A run leaves a PNG that is not empty and has the size of a figure."""

@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import is_color_like
+from matplotlib.legend import Legend
 
 from rxspark.errors import RxArgumentError
 from rxspark.plots.curves import Chart, Curve
@@ -88,7 +89,7 @@ def draw(chart: Chart, style: Style, axes: Axes | None) -> Axes | list[Axes]:
         place: dict[str, Any] = {"xycoords": axes.xaxis.label, "textcoords": "offset points"}
         axes.annotate(below, (0.5, 0), (0, -4), ha="center", va="top", fontsize="small", color="0.3", **place)
     if style.legend and chart.labels:
-        axes.legend(title=chart.legend or None, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+        _make_plain(axes.legend(title=chart.legend or None, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False))
     return axes
 
 
@@ -121,14 +122,16 @@ def _draw_panels(chart: Chart, style: Style, looks: dict[str, dict[str, Any]]) -
         figure.suptitle(style.title)
     if style.legend and chart.labels:
         drawn = [label for label in chart.labels if label in handles]
-        figure.legend(
-            [handles[label] for label in drawn],
-            drawn,
-            title=chart.legend or None,
-            loc="outside right upper",
-            frameon=False,
-        )
+        title, named = chart.legend or None, [handles[label] for label in drawn]
+        _make_plain(figure.legend(named, drawn, title=title, loc="outside right upper", frameon=False))
     return shown
+
+
+def _make_plain(legend: Legend) -> None:
+    """Symbols that are small and let others show through are hard to tell apart in a legend."""
+    for handle in legend.get_lines():
+        handle.set_alpha(1)
+        handle.set_markersize(max(handle.get_markersize(), 5))
 
 
 def _dress(axes: Axes, chart: Chart, style: Style) -> None:

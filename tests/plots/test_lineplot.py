@@ -218,6 +218,15 @@ def test_many_groups_differ_in_more_than_colour() -> None:
     assert len({(to_hex(line.get_color()), line.get_marker(), line.get_linestyle()) for line in lines}) == 30
 
 
+def test_many_points_are_small_but_not_in_the_legend() -> None:
+    """Above 2,000 points symbols let others show through; those of the legend do not."""
+    data = pd.DataFrame({"x": range(2_001), "y": 1, "g": "a"})
+    axes = rxLinePlot("y ~ x", data, groups="g", type="p")
+    (named,) = axes.get_legend().get_lines()
+    assert (axes.lines[0].get_alpha(), axes.lines[0].get_markersize()) == (0.5, 2.5)
+    assert (named.get_alpha(), named.get_markersize()) == (1, 5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
