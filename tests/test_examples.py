@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 import struct
 
@@ -197,6 +198,18 @@ def test_foreach_backends_walk_alike(context: str) -> None:
             continue
         assert words.startswith("same numbers: True")
         assert words.endswith("in this process" if name == "threading" else "in other processes")
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_controls_do_what_they_say(context: str) -> None:
+    """Objects and modules are there, texts are kept, failures cost their own entry, a node gives one result."""
+    text = output("controls", context)
+    assert "with rate and math given: [95.12, 190.25]" in text
+    assert r"kept, by task: {0: 'task 1 speaks\n', 1: 'task 2 speaks\n'}" in text
+    assert "two of three: 1.0, 0.25; task 1: ZeroDivisionError: division by zero" in text
+    assert "the call warns: 1 of 3 tasks failed; task 1: ZeroDivisionError: division by zero" in text
+    assert "the first error is raised: ZeroDivisionError in task 1" in text
+    assert re.search(rf"once on each node: {{'\w+': '{platform.python_version()}'}}\nnodes: 1$", text, re.MULTILINE)
 
 
 def test_an_unknown_context_is_refused() -> None:
