@@ -8,12 +8,15 @@ import os
 import platform
 import socket
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from rxspark.backends.capabilities import capability_table
 from rxspark.backends.java import java_problem
+from rxspark.backends.spark_session import connect_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
@@ -43,6 +46,8 @@ def examine(context: ComputeContext) -> list[Finding]:
         checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
         checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
     checks["round trip"] = lambda: _round_trip(context)
+    if isinstance(context, RxSpark):
+        checks["session"] = lambda: _session(context)
     return [_made(name, check) for name, check in checks.items()]
 
 
@@ -132,3 +137,10 @@ def _round_trip(context: ComputeContext) -> str:
     for error in result.errors.values():
         raise error
     return f"two tasks ran on {', '.join(sorted(set(result)))}"
+
+
+def _session(context: RxSpark) -> str:
+    """What kind of session there is, and what it can do."""
+    connect = connect_session(context) is not None
+    table = textwrap.indent(capability_table("connect" if connect else "classic"), "         ")
+    return f"{'Spark Connect' if connect else 'a classic one'}\n{table}"

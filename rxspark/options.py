@@ -56,6 +56,12 @@ OPTIONS: dict[str, Option] = {
         lambda v: v is None or is_seconds(v),
         "Seconds after which a task is stopped, where the compute context names no other limit; None: never.",
     ),
+    "connectTimeout": Option(
+        120,
+        "a number of seconds above 0",
+        is_seconds,
+        "Seconds without a sign of life after which a Spark Connect server counts as lost.",
+    ),
     "shareThreshold": Option(
         64 * 1024,
         "a whole number of bytes, at least 0",
@@ -96,6 +102,8 @@ def rxOptions(**values: Any) -> dict[str, Any]:
             Characters of console output that are kept for one task.
         ``taskTimeLimit`` : float, default None
             Seconds after which a task is stopped, where the compute context names no other limit; None: never.
+        ``connectTimeout`` : float, default 120
+            Seconds without a sign of life after which a Spark Connect server counts as lost.
         ``shareThreshold`` : int, default 65536
             Bytes from which what a call sends, such as FUN with all its constants, is written once to a file that the
             tasks map; smaller things travel with the tasks. On a cluster at least 1048576.

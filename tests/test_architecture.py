@@ -30,7 +30,7 @@ LAYERS = [
     ["jobs"],
     ["execute"],
     ["nodes", "sparkapp", "hadoop", "share", "packing"],
-    ["analysis"],
+    ["analysis", "revoscalepy"],
     ["plots"],
     ["doctor"],
     ["__main__"],

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import pickle
 import re
 import tempfile
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -29,12 +31,22 @@ from rxspark.backends.preflight import Answer, Preflight, java_text, start_probl
 from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox
 from rxspark.backends.spark_session import packed_rxspark
 from rxspark.contexts import RxSpark
+from rxspark.errors import RxContextError
 from rxspark.filesystem import share_folder
+from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Parcel
 
 __all__ = ["ConnectBackend"]
+
+# Seconds between questions whether the server still answers.
+_BEAT = 20
+
+# Seconds that cancelling may take before it is left to itself.
+_CANCEL = 5
+
+_WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
 
 # Rows that Spark spreads over all slots: as many partitions as it makes by itself, none of them empty.
 _MANY = 1 << 20
@@ -66,6 +78,32 @@ class _Link:
         return found
 
 
+class _Pulse:
+    """Whether the server still answers; PySpark's client says that it does not after ten minutes of trying."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._answered = time.monotonic()
+        self._asking: threading.Thread | None = None
+
+    def feel(self) -> None:
+        """Raise RxContextError when no answer has come for as long as the option says."""
+        limit, silent = rxGetOption("connectTimeout"), time.monotonic() - self._answered
+        if silent > limit:
+            raise RxContextError(
+                f"the Spark Connect server has not answered for {silent:.0f} seconds "
+                f"(rxOptions(connectTimeout={limit})): the connection is lost, or the server has ended. {_WHAT_IS_KEPT}"
+            )
+        if silent > min(_BEAT, limit / 3) and (self._asking is None or not self._asking.is_alive()):
+            self._asking = threading.Thread(target=self._ask, name="rxspark-pulse", daemon=True)
+            self._asking.start()
+
+    def _ask(self) -> None:
+        with contextlib.suppress(PySparkException, RpcError):
+            self._session.conf.get("spark.sql.session.timeZone")  # what every server tells; asked anew each time
+            self._answered = time.monotonic()
+
+
 _links: weakref.WeakKeyDictionary[SparkSession, _Link] = weakref.WeakKeyDictionary()
 _linking = threading.Lock()
 
@@ -94,8 +132,14 @@ class ConnectBackend(SparkEngine):
 
     def cancel(self, work: Work) -> None:
         if work.id in self._link.running:
-            with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
-                self._session.interruptTag(work.id)
+            # Not for ever: with a server that is silent, PySpark would try to reach it for ten minutes.
+            thread = threading.Thread(target=self._interrupt, args=[work.id], name="rxspark-cancel", daemon=True)
+            thread.start()
+            thread.join(_CANCEL)
+
+    def _interrupt(self, tag: str) -> None:
+        with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
+            self._session.interruptTag(tag)
 
     def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
         return self._thread(run, name)
@@ -117,16 +161,26 @@ class ConnectBackend(SparkEngine):
         return threading.Thread(target=tagged, name=name, daemon=True)
 
     def _listening(self, work: Work) -> AbstractContextManager[None]:
+        self._pulse = _Pulse(self._session)
         return nullcontext()
+
+    def _judge(self, work: Work, error: BaseException) -> None:
+        if isinstance(error, RpcError):
+            lost = f"the connection to the Spark Connect server was lost: {error.details()}"
+            raise RxContextError(f"{lost}. {_WHAT_IS_KEPT}") from error
+        super()._judge(work, error)
+
+    def _look_after_link(self) -> None:
+        self._pulse.feel()
 
     def _submit(self, work: Work) -> None:
         self._session.addTag(work.id)
         link = self._link
         with self._carrier() as carrier, outbox(work, self._share_folder, None, link.most, link.limit) as box:
-            # Elements, each for one partition, travel together: a row of Spark's holds but the number of its partition.
-            partitions = carrier.call(Bundle([bundle.part(0) for bundle in work.partitions]))
+            # Parcels of partitions travel together, as a row of Spark's holds but the number of its partition.
+            parcels = [pickle.dumps(carrier.partition(bundle), 5) for bundle in work.partitions]
             run = (RunOncePerNode if work.once_per_node else RunPartitions)(
-                carrier.call(work.call), partitions, work.attempt, box
+                carrier.call(work.call), carrier.call(Bundle(parcels)), work.attempt, box
             )
             count = len(link.hosts) if work.once_per_node else len(work.partitions)
             rows = self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA, barrier=work.once_per_node)

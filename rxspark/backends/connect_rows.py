@@ -11,7 +11,7 @@ from rxspark.backends.preflight import Answer
 from rxspark.backends.spark_common import its_node
 from rxspark.worker.bundle import Bundle, MappedBundle
 from rxspark.worker.outbox import Letter, Outbox
-from rxspark.worker.parcels import Inline, Parcel
+from rxspark.worker.parcels import Parcel
 from rxspark.worker.runner import run_partition
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ class Artifact:
 class RunPartitions:
     """Runs the partitions that the rows name."""
 
-    def __init__(self, call: Parcel, partitions: Parcel, attempt: int, outbox: Outbox) -> None:
+    def __init__(self, call: Parcel, parcels: Parcel, attempt: int, outbox: Outbox) -> None:
         self._call = call
-        self._partitions = partitions
+        self._parcels = parcels
         self._attempt = attempt
         self._outbox = outbox
 
@@ -57,7 +57,7 @@ class RunPartitions:
     def _run(self, index: int) -> Iterator[RecordBatch]:
         from pyspark import TaskContext
 
-        partition = Inline((bytes(self._partitions.open().part(index)),))
+        partition: Parcel = pickle.loads(self._parcels.open().part(index))
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))
 

@@ -78,6 +78,7 @@ class SparkEngine(ABC):
                 thread.join(_POLL)
                 if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
                     self.cancel(work)
+                self._look_after_link()
         if outcome and not work.cancelled.is_set():
             self._judge(work, outcome[0])
 
@@ -96,6 +97,9 @@ class SparkEngine(ABC):
     @abstractmethod
     def _listening(self, work: Work) -> AbstractContextManager[None]:
         """Take what comes for `work`, in this time."""
+
+    def _look_after_link(self) -> None:  # noqa: B027 - the classic engine tells by itself
+        """Raise if Spark can be reached no longer and would not tell of it."""
 
     @abstractmethod
     def _submit(self, work: Work) -> None:

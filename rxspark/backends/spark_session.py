@@ -23,6 +23,7 @@ from rxspark.backends.yarn import HADOOP_CONF_DIR, jars_archive
 from rxspark.contexts import ENVIRONMENT, RxSpark
 from rxspark.errors import RxContextError, RxMissingError
 from rxspark.filesystem import share_folder
+from rxspark.options import rxGetOption
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -141,17 +142,29 @@ def _active_of(kind: Any) -> Any:
 
 
 def _connected(server: str) -> Any:
+    """A session with a server; in a thread of its own, as PySpark tries for ten minutes to reach it."""
     _find_pyspark()
-    try:
-        from pyspark.sql.connect.session import SparkSession
+    made: list[Any] = []
 
-        return SparkSession.builder.remote(server).getOrCreate()
-    except ImportError as error:
-        raise RxContextError(
-            f"RxSpark(master={server!r}): {error}. Install it: pip install 'pyspark[connect]'"
-        ) from error
-    except Exception as error:
-        raise RxContextError(f"no Spark Connect server answers at {server}: {error}") from error
+    def connect() -> None:
+        try:
+            from pyspark.sql.connect.session import SparkSession
+
+            made.append(SparkSession.builder.remote(server).getOrCreate())
+        except Exception as error:
+            made.append(error)
+
+    limit = rxGetOption("connectTimeout")
+    thread = threading.Thread(target=connect, name="rxspark-connect", daemon=True)
+    thread.start()
+    thread.join(limit)
+    if not made:
+        raise RxContextError(f"{server} has not answered for {limit} seconds (rxOptions(connectTimeout={limit}))")
+    if isinstance(made[0], ImportError):
+        raise RxContextError(f"{made[0]}. A Spark Connect session needs pip install 'rxspark[connect]'") from made[0]
+    if isinstance(made[0], Exception):
+        raise RxContextError(f"no session with {server} could be made: {made[0]}") from made[0]
+    return made[0]
 
 
 def _check_master(context: RxSpark, active: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import joblib
 import pytest
+from connect_server import connect_server
 
 from rxspark import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
 
@@ -65,6 +66,20 @@ def _borrowed_session() -> Iterator[ComputeContext]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def _connect_session() -> Iterator[ComputeContext]:
+    """A session with a Spark Connect server on this machine."""
+    from pyspark.sql.connect.session import SparkSession
+
+    from rxspark.backends.spark_session import stop_own
+
+    stop_own()
+    with connect_server() as server:
+        session = SparkSession.builder.remote(server.url).create()
+        yield RxSpark()
+        session.stop()
+
+
 CONTEXTS = {
     "local": lambda: _here(RxLocalSeq()),
     "localpar": lambda: _here(RxLocalParallel()),
@@ -72,7 +87,11 @@ CONTEXTS = {
     "dopar-threading": lambda: _joblib("threading"),
     "spark": _own_session,
     "spark-cluster": _borrowed_session,
+    "spark-connect": _connect_session,
 }
+
+# On Spark Connect a call takes three times as long: there the other files count as slow (`scripts/test -m slow`).
+QUICK_ON_CONNECT = {"test_failures", "test_jobs", "test_nodes", "test_results", "test_seeds", "test_share_folder"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -87,11 +106,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     out = {name.replace("_", "-") for mark in metafunc.definition.iter_markers("left_out") for name in mark.kwargs}
     assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
     values = [
-        pytest.param(name, marks=pytest.mark.spark if name.startswith("spark") else ())
+        pytest.param(name, marks=_marks(name, metafunc.module.__name__.rpartition(".")[2]))
         for name in CONTEXTS
         if name not in out
     ]
     metafunc.parametrize("context", values, indirect=True, scope="session")
+
+
+def _marks(context: str, module: str) -> list[pytest.MarkDecorator]:
+    spark = [pytest.mark.spark] if context.startswith("spark") else []
+    slow = [pytest.mark.slow] if context == "spark-connect" and module not in QUICK_ON_CONNECT else []
+    return spark + slow
 
 
 @pytest.hookimpl(trylast=True)

@@ -19,7 +19,10 @@ def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.left_out(spark_cluster="executors in general are on other machines, where the folder does not exist")
+@pytest.mark.left_out(
+    spark_cluster="executors in general are on other machines, where the folder does not exist",
+    spark_connect="as spark-cluster",
+)
 def test_the_working_directory_arrives(tmp_path):
     """A task runs in the folder in which the caller is at the time of the call."""
     assert rxExec(os.getcwd, timesToRun=2) == [os.getcwd()] * 2
@@ -28,7 +31,10 @@ def test_the_working_directory_arrives(tmp_path):
     assert rxExec(os.getcwd) == [str(tmp_path / "below")]
 
 
-@pytest.mark.left_out(spark_cluster="the environment of executors on other machines is Spark's to set")
+@pytest.mark.left_out(
+    spark_cluster="the environment of executors on other machines is Spark's to set",
+    spark_connect="as spark-cluster",
+)
 def test_an_environment_variable_set_just_before_arrives(monkeypatch):
     """A variable that the caller sets is seen by the next call, one that it changes or removes too."""
     read = lambda: os.environ.get("RX_JUST_SET")  # noqa: E731
@@ -41,7 +47,10 @@ def test_an_environment_variable_set_just_before_arrives(monkeypatch):
     assert rxExec(read) == [None]
 
 
-@pytest.mark.left_out(spark_cluster="folders of the caller's machine need not exist on the executors'")
+@pytest.mark.left_out(
+    spark_cluster="folders of the caller's machine need not exist on the executors'",
+    spark_connect="as spark-cluster",
+)
 def test_the_search_path_arrives(tmp_path, monkeypatch):
     """What the caller can import, its tasks can."""
     (tmp_path / "rx_only_here.py").write_text("VALUE = 42\n")
@@ -56,7 +65,10 @@ def test_the_search_path_arrives(tmp_path, monkeypatch):
     sys.modules.pop("rx_only_here", None)
 
 
-@pytest.mark.left_out(spark_cluster="folders of the caller's machine need not exist on the executors'")
+@pytest.mark.left_out(
+    spark_cluster="folders of the caller's machine need not exist on the executors'",
+    spark_connect="as spark-cluster",
+)
 def test_the_search_path_keeps_its_order(tmp_path, monkeypatch):
     """A module that the caller would find in the first folder of its path is not found in another one by a task."""
     for folder, value in (("first", 1), ("second", 2)):

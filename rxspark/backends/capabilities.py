@@ -1,0 +1,37 @@
+"""What each kind of Spark session can do: the one table of it, which the doctor prints and the tests go through."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+__all__ = ["CAPABILITIES", "Capability", "Kind", "capability_table"]
+
+Kind = Literal["classic", "connect"]
+"""Of a session: with a JVM in the driver program, or a client of a Spark Connect server."""
+
+
+class Capability(NamedTuple):
+    """How each kind of session does one thing."""
+
+    classic: str
+    connect: str
+
+
+CAPABILITIES: dict[str, Capability] = {
+    "tasks, seeds, errors, console": Capability("yes", "yes, the same numbers"),
+    "wait=False, jobs that survive": Capability("yes", "yes"),
+    "once a node (oncePerElem, rxPingNodes)": Capability("yes", "where the server runs barrier stages"),
+    "results while the job runs": Capability("as they finish", "in the order of the tasks"),
+    "finished tasks beside a worker that died": Capability("kept", "kept if before it, else run again"),
+    "cancelling": Capability("by job group", "by operation tag"),
+    "large constants without hdfsShareDir": Capability("broadcast, removed", "artifacts, kept with the session"),
+    "large results": Capability("by files, else maxResultSize", "in rows of 3 MB, up to maxResultSize"),
+    "settings of RxSpark, pythonEnv": Capability("in sessions that rxspark makes", "the server's"),
+    "FAIR pools for jobs side by side": Capability("set by rxspark", "the server's"),
+}
+
+
+def capability_table(kind: Kind) -> str:
+    """What a kind of session can do, a line each."""
+    width = max(map(len, CAPABILITIES))
+    return "\n".join(f"{name:{width}}  {getattr(how, kind)}" for name, how in CAPABILITIES.items())

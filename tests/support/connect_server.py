@@ -1,0 +1,56 @@
+"""A Spark Connect server on this machine, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pyspark
+
+_SETTINGS = {
+    "spark.connect.grpc.binding.address": "127.0.0.1",
+    "spark.connect.grpc.binding.port": "0",
+    "spark.ui.enabled": "false",
+}
+
+
+class Server(NamedTuple):
+    """A server that runs."""
+
+    url: str
+    pid: int
+
+
+@contextmanager
+def connect_server(master: str = "local[2,4]", **settings: str) -> Iterator[Server]:
+    """Start a server, and end it with all its workers."""
+    home = os.environ.get("SPARK_HOME", pyspark.__path__[0])
+    options = [word for name, value in {**_SETTINGS, **settings}.items() for word in ("--conf", f"{name}={value}")]
+    command = [f"{home}/bin/spark-submit", "--master", master, *options]
+    command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
+    with tempfile.NamedTemporaryFile(suffix=".log") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            yield Server(f"sc://127.0.0.1:{_port(Path(log.name), server)}", server.pid)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+
+
+def _port(log: Path, server: subprocess.Popen[bytes]) -> int:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        started = re.search(r"Spark Connect server started at: \S+:(\d+)", log.read_text())
+        if started:
+            return int(started[1])
+        time.sleep(0.2)
+    raise RuntimeError(f"no Spark Connect server came up:\n{log.read_text()[-3000:]}")

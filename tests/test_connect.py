@@ -1,0 +1,180 @@
+"""RxSpark on a Spark Connect server: what is not seen by the contract suite, which runs there too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from connect_server import connect_server
+
+from rxspark import (
+    RxContextError,
+    RxLocalSeq,
+    RxSpark,
+    rxCancelJob,
+    rxElemArg,
+    rxExec,
+    rxGetJobResults,
+    rxGetJobs,
+    rxResumeJob,
+    rxWaitForJob,
+)
+from rxspark.backends.capabilities import CAPABILITIES, capability_table
+
+pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The URL of a server whose sessions bring 32 MB at most in one job."""
+    with connect_server(**{"spark.driver.maxResultSize": "32m"}) as started:
+        yield started.url
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _session(server: str) -> Iterator[None]:
+    """A session with it, as a user's own program has one."""
+    from pyspark.sql.connect.session import SparkSession
+
+    from rxspark.backends.spark_session import stop_own
+
+    stop_own()
+    session = SparkSession.builder.remote(server).create()
+    yield
+    session.stop()
+
+
+def test_large_constants_and_elements_come_by_artifacts() -> None:
+    """What is too large for a plan, constants of 40 MB and elements of 8 MB, reaches the tasks whole."""
+    constant, elements = np.arange(5_000_000.0), [np.full(1_000_000, k) for k in range(3)]
+
+    def look(element: np.ndarray, constant: np.ndarray) -> tuple[float, float]:
+        return float(element.sum()), float(constant[-1])
+
+    with RxSpark():
+        assert rxExec(look, rxElemArg(elements), constant) == [(k * 1e6, 4_999_999.0) for k in range(3)]
+
+
+def test_large_constants_and_results_go_by_the_share_folder(tmp_path: Path) -> None:
+    """With hdfsShareDir nothing has a limit: 48 MB of results where a job may bring 32; the folder is left clean."""
+    with RxSpark(hdfsShareDir=f"file://{tmp_path}"):
+        found = rxExec(lambda k, x: x + k, rxElemArg([1, 2]), np.arange(3_000_000.0))
+    assert [float(values[-1]) for values in found] == [3_000_000.0, 3_000_001.0]
+    assert [file for file in tmp_path.rglob("*") if file.is_file() and file.name.endswith(".envelopes")] == []
+
+
+def test_one_result_that_is_too_large_is_named_and_the_others_come() -> None:
+    """A value past spark.driver.maxResultSize is the error of its own task, with setting and size."""
+    with RxSpark(), pytest.warns(match="1 of 3 tasks failed"):
+        found = rxExec(lambda k: bytes(40_000_000) if k == 1 else k, rxElemArg([0, 1, 2]), taskChunkSize=1)
+    assert [found[0], found[2]] == [0, 2]
+    assert "spark.driver.maxResultSize=32m" in str(found[1])
+
+
+def test_a_job_is_cancelled_by_its_tag_and_frees_the_slots() -> None:
+    """After rxCancelJob a call runs at once, although the tasks of the job would have slept for minutes."""
+    with RxSpark(wait=False):
+        job = rxExec(time.sleep, rxElemArg([200.0] * 2))
+        time.sleep(4)
+        began = time.monotonic()
+        assert rxCancelJob(job)
+        assert rxWaitForJob(job, timeout=60) == "canceled"
+        after = rxExec(pow, rxElemArg([3, 4]), 2)
+        assert rxWaitForJob(after, timeout=120) == "finished"
+        assert rxGetJobResults(after) == [9, 16]
+    assert time.monotonic() - began < 150
+
+
+def test_another_master_is_refused() -> None:
+    """A context that asks for an application of its own does not run silently on the active session."""
+    with RxSpark(master="yarn"), pytest.raises(RxContextError, match="a Spark Connect session is active"):
+        rxExec(pow, 2, 3)
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    """RxSpark(master="sc://...") tells which address does not answer, after rxOptions("connectTimeout") seconds."""
+    code = (
+        "from rxspark import *\n"
+        "rxOptions(connectTimeout=3)\n"
+        "rxSetComputeContext('spark', master='sc://127.0.0.1:1')\n"
+        "try:\n    rxExec(pow, 2, 3)\nexcept RxContextError as error:\n    print('told:', error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, cwd=ROOT)
+    assert "told: sc://127.0.0.1:1 has not answered for 3 seconds" in done.stdout, done.stderr
+
+
+_PROGRAM = """
+import os, signal, sys, threading, time
+from pathlib import Path
+
+import numpy as np
+from connect_server import connect_server
+from pyspark.sql.connect.session import SparkSession
+from rxspark import RxContextError, RxSpark, rxElemArg, rxExec, rxOptions
+
+folder = Path(sys.argv[1])
+marks = folder / "marks"
+
+def task(k):
+    (marks / f"{k}-{time.time_ns()}").touch()
+    if k >= 4 and not (folder / "again").exists():
+        time.sleep(300)
+    return float(np.random.uniform())
+
+def kill_when_four_have_finished_and_two_run(pid):
+    while len(list(folder.rglob("*.envelopes"))) < 4 or len(list(marks.iterdir())) < 6:
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+
+rxOptions(connectTimeout=6)
+with connect_server() as server:
+    SparkSession.builder.remote(server.url).create()
+    threading.Thread(target=kill_when_four_have_finished_and_two_run, args=[server.pid], daemon=True).start()
+    try:
+        with RxSpark(hdfsShareDir=f"file://{folder}"):
+            rxExec(task, rxElemArg(range(6)), taskChunkSize=1, RNGseed=5)
+    except RxContextError as error:
+        print("told:", error, flush=True)
+    os._exit(0)
+"""
+
+
+def test_a_job_goes_on_where_the_server_died(tmp_path: Path) -> None:
+    """Kill -9 of the server during a call is told in time; in another context just the rest of the job runs."""
+    (tmp_path / "marks").mkdir()
+    program = tmp_path / "program.py"
+    program.write_text(_PROGRAM)
+    places = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "support")])
+    done = subprocess.run(
+        [sys.executable, program, tmp_path],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        env={**os.environ, "PYTHONPATH": places},
+    )
+    assert "told: the Spark Connect server has not answered" in done.stdout, done.stderr
+    (tmp_path / "again").touch()
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        (job,) = rxGetJobs()
+        assert rxWaitForJob(rxResumeJob(job), timeout=120) == "finished"
+        resumed = rxGetJobResults(job)
+        assert resumed == rxExec(lambda _: float(np.random.uniform()), rxElemArg(range(6)), taskChunkSize=1, RNGseed=5)
+    runs = sorted(mark.name.partition("-")[0] for mark in (tmp_path / "marks").iterdir())
+    assert [runs.count(str(k)) for k in range(4)] == [1, 1, 1, 1]
+    assert runs.count("4") == runs.count("5") == 2
+
+
+def test_the_table_of_capabilities_tells_of_both_kinds() -> None:
+    """Each line says how either kind of session does it, and the doctor's text has them all."""
+    assert all(how.classic and how.connect for how in CAPABILITIES.values())
+    assert len(capability_table("connect").splitlines()) == len(CAPABILITIES)
+    assert "operation tag" in capability_table("connect")
+    assert "job group" in capability_table("classic")

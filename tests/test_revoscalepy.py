@@ -1,0 +1,132 @@
+"""Scripts written for revoscalepy run with one changed import."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+import rxspark
+from rxspark import RxArgumentError, RxTaskError
+from rxspark.revoscalepy import (
+    RxLocalParallel,
+    RxLocalSeq,
+    RxRemoteJobStatus,
+    RxSpark,
+    rx_cancel_job,
+    rx_cleanup_jobs,
+    rx_exec,
+    rx_get_compute_context,
+    rx_get_job_output,
+    rx_get_job_results,
+    rx_get_job_status,
+    rx_get_jobs,
+    rx_set_compute_context,
+    rx_wait_for_job,
+)
+
+
+def multiply(x: int, y: int) -> int:
+    """The function of the examples."""
+    return x * y
+
+
+def test_lists_are_spread_and_other_values_are_for_all() -> None:
+    """A list has an element for each execution; two lists go side by side; a list inside a list is one argument."""
+    assert rx_exec(multiply, x=[1, 2, 3], y=6) == [6, 12, 18]
+    assert rx_exec(multiply, x=[1, 2, 3], y=[4, 5, 6]) == [4, 10, 18]
+    assert rx_exec(lambda the_list: the_list, the_list=[[0, 1, 2, 3]]) == [[0, 1, 2, 3]]
+    assert rx_exec(lambda row, k: (row, k), row=[[0, 1]], k=[7, 8]) == [([0, 1], 7), ([0, 1], 8)]
+    assert rx_exec(multiply, x=2, y=3, times_to_run=3) == [6, 6, 6]
+
+
+def test_args_are_one_dict_for_all_or_one_for_each() -> None:
+    """`args` as in revoscalepy's reference; further keyword arguments join them."""
+    assert rx_exec(multiply, args={"x": 2, "y": 5}, times_to_run=2) == [10, 10]
+    assert rx_exec(multiply, args=[{"x": 2, "y": 5}, {"x": 3, "y": 5}]) == [10, 15]
+    assert rx_exec(multiply, args={"x": 2}, y=[1, 2, 3]) == [2, 4, 6]
+
+
+def test_a_failure_stays_in_its_slot() -> None:
+    """As in revoscalepy's Spark example: the execution that raises has its error in its own place."""
+
+    def fail_at_13(k: int) -> int:
+        if k == 13:
+            raise ValueError("unlucky")
+        return k
+
+    with pytest.warns(rxspark.RxTaskWarning, match="1 of 20 tasks failed"):
+        found = rx_exec(fail_at_13, k=list(range(20)))
+    assert isinstance(found[13], RxTaskError)
+    assert [k for k, value in enumerate(found) if value == k] == [k for k in range(20) if k != 13]
+    with pytest.raises(RxTaskError, match="unlucky"):
+        rx_exec(fail_at_13, k=list(range(20)), continue_on_failure=False)
+
+
+def test_local_state_and_callback() -> None:
+    """The function finds the objects of `local_state`; the callback gets each result in order."""
+    heard: list[int] = []
+    assert rx_exec(lambda x: x + offset, x=[1, 2], local_state={"offset": 10}, callback=heard.append) == [11, 12]  # type: ignore[name-defined] # noqa: F821
+    assert heard == [11, 12]
+
+
+def test_contexts_have_revoscalepys_arguments() -> None:
+    """Underscores, a string of Spark settings, and machinery without effect, of which a warning tells."""
+    with pytest.warns(RuntimeWarning, match="no use for idle_timeout, spark_reduce_method"):
+        context = RxSpark(
+            hdfs_share_dir="hdfs:///share",
+            num_executors=4,
+            executor_overhead_mem="1g",
+            extra_spark_config="--conf spark.a=1 --conf spark.b=x=y",
+            idle_timeout=3600,
+            spark_reduce_method="auto",
+            console_output=True,
+        )
+    assert context == rxspark.RxSpark(
+        hdfsShareDir="hdfs:///share",
+        numExecutors=4,
+        executorOverheadMem="1g",
+        extraSparkConfig={"spark.a": "1", "spark.b": "x=y"},
+        consoleOutput=True,
+    )
+    before = rx_set_compute_context(RxLocalParallel())
+    assert rx_get_compute_context() == rxspark.RxLocalParallel()
+    rx_set_compute_context(before)
+    with pytest.raises(RxArgumentError, match="did you mean numExecutors"):
+        rxspark.rxSetComputeContext("spark", numExecutor=3)
+
+
+def test_the_job_functions() -> None:
+    """A job is waited for, told of, fetched once, and then undetermined; another one is canceled and removed."""
+    heard: list[int] = []
+    job = rx_exec(multiply, x=[1, 2], y=3, compute_context=RxLocalSeq(wait=False), callback=heard.append)
+    rx_wait_for_job(job)
+    assert rx_get_job_status(job) is RxRemoteJobStatus.FINISHED
+    assert job in rx_get_jobs(states="finished", verbose=False)
+    assert rx_get_job_output(job) == ""
+    assert rx_get_job_results(job) == [3, 6]
+    assert heard == [3, 6]
+    assert rx_get_job_status(job) is RxRemoteJobStatus.UNDETERMINED
+
+    job = rx_exec(lambda s: time.sleep(s), s=[60, 60], compute_context=RxLocalSeq(wait=False))
+    assert rx_cancel_job(job)
+    assert rx_get_job_status(job) is RxRemoteJobStatus.CANCELED
+    rx_cleanup_jobs(job)
+    assert rx_get_job_status(job) is RxRemoteJobStatus.UNDETERMINED
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"args": 3}, r"args=3: args is a dict of keyword arguments"),
+        ({"args": [1]}, r"args=\[1\]: args is a dict"),
+        ({"args": {"x": 1}, "x": 2, "y": 1}, r"x=2: args gives 'x' too"),
+        ({"x": [1, 2], "y": [1, 2, 3]}, r"2.*3"),
+        ({"x": 1, "y": 2, "local_state": 5}, r"local_state=5: local_state is a dict"),
+        ({"x": 1, "y": 2, "callback": 5}, r"callback=5: callback is a function"),
+    ],
+)
+def test_bad_input_is_named_before_anything_runs(arguments: dict[str, object], told: str) -> None:
+    """Each wrong argument by its name and value."""
+    with pytest.raises(RxArgumentError, match=told):
+        rx_exec(multiply, **arguments)  # type: ignore[arg-type]
