@@ -74,6 +74,7 @@ LAZY = {
     "rng/rebinding.py",
     "rng/kinds.py",
     "analysis/glm.py",
+    "analysis/glm_result.py",
     "plots/curves.py",
     "plots/lineplot.py",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from collections.abc import Iterable
@@ -22,11 +23,16 @@ from rxspark.errors import RxArgumentError
 __all__ = [
     "Formula",
     "Matrices",
+    "complete",
     "design",
+    "gaps_in",
+    "gaps_told",
     "levels_of",
+    "matrices_of",
     "new_design",
     "parse",
     "predictors",
+    "prepared",
     "r_name",
 ]
 
@@ -117,14 +123,26 @@ def factor_columns(factor: str, columns: Iterable[str], where: str) -> list[str]
 
 
 def design(formula: Formula, frame: pd.DataFrame, extra: Iterable[str] = ()) -> Matrices:
-    """The response and the design matrix of a table, factors by R's treatment contrasts.
+    """The response and the design matrix of a table, factors by R's contrasts.
 
     Rows that lack a value in a column that is used, or in one of `extra`, are left out and counted.
     """
     used = list(dict.fromkeys([*formula.variables, *extra]))
     table = complete(frame, used, f"formula={formula.text!r}")
+    matrices = matrices_of(formula, table, _contrasted(formula.right, table), len(frame))
+    if len(matrices.table) == 0:
+        why = gaps_told(gaps_in(frame, used)) or "the data are empty"
+        raise RxArgumentError(f"formula={formula.text!r}: no row is left of {len(frame)}; {why}")
+    return matrices
+
+
+def matrices_of(formula: Formula, table: pd.DataFrame, right: Any, rows: int) -> Matrices:
+    """The response and the design matrix of a complete table, of which there were so many rows.
+
+    `right` is the right side, or the spec that the matrix of other data had.
+    """
     y, offset = _response(formula, table), _offset(formula, table)
-    x = _matrix(_contrasted(formula.right, table), table, formula.text)
+    x = _matrix(right, table, formula.text)
     matrix = np.asarray(x, dtype=float)
     gaps = np.isnan(matrix).any(axis=1)  # where an expression, such as log(x), had none
     gaps |= False if y is None else y.isna().to_numpy()
@@ -132,11 +150,8 @@ def design(formula: Formula, frame: pd.DataFrame, extra: Iterable[str] = ()) -> 
     if gaps.any():
         matrix, table, y = matrix[~gaps], table[~gaps], None if y is None else y[~gaps]
         offset = None if offset is None else offset[~gaps]
-    if len(table) == 0:
-        why = _told_gaps(frame[used]) or "the data are empty"
-        raise RxArgumentError(f"formula={formula.text!r}: no row is left of {len(frame)}; {why}")
     names = tuple(r_name(name) for name in x.model_spec.column_names)
-    return Matrices(y, matrix, names, offset, table, len(frame) - len(table), x.model_spec)
+    return Matrices(y, matrix, names, offset, table, rows - len(table), x.model_spec)
 
 
 def _contrasted(right: Any, table: pd.DataFrame) -> Any:
@@ -184,10 +199,14 @@ def _plain(column: pd.Series, where: str) -> pd.Series:
     raise RxArgumentError(f"{where}: column {column.name!r} is of type {kind}; use a number, or text as a factor")
 
 
-def _told_gaps(frame: pd.DataFrame) -> str:
-    """Which columns lack how many values."""
-    counts = frame.isna().sum()
-    return ", ".join(f"{name!r} lacks {count} values" for name, count in counts.items() if count)
+def gaps_in(frame: pd.DataFrame, used: list[str]) -> dict[str, int]:
+    """How many values each column lacks."""
+    return {name: int(frame[name].isna().sum()) for name in used}
+
+
+def gaps_told(gaps: dict[str, int]) -> str:
+    """Which columns lack how many values, in words."""
+    return ", ".join(f"{name!r} lacks {count} values" for name, count in gaps.items() if count)
 
 
 def _response(formula: Formula, table: pd.DataFrame) -> pd.Series | None:
@@ -226,6 +245,28 @@ def new_design(formula: Formula, spec: Any, frame: pd.DataFrame) -> tuple[Any, A
         _refuse_unseen(expression, pd.Series(value_of(expression, table, where)), levels)
     x = np.asarray(_matrix(spec, table, formula.text), dtype=float)
     return x, _offset(formula, table), whole
+
+
+def prepared(formula: Formula, levels: dict[str, list[Any]]) -> Any:
+    """How formulaic makes the design matrix of data that it does not see as a whole: factors have these levels.
+
+    Raises
+    ------
+    RxArgumentError
+        For a function that takes a column as a whole, such as scale and poly.
+    """
+    longest = max(map(len, levels.values()), default=1)
+    columns = {
+        name: list(itertools.islice(itertools.cycle(levels[name]), longest)) if name in levels else [1.0] * longest
+        for name in formula.variables
+    }
+    x = _matrix(formula.right, pd.DataFrame(columns), formula.text)
+    if x.model_spec.transform_state:
+        raise RxArgumentError(
+            f"formula={formula.text!r}: {', '.join(x.model_spec.transform_state)} takes the column as a whole, which "
+            f"lies in parts on the cluster; use I(x^2) and the like, or columns that Spark made"
+        )
+    return x.model_spec
 
 
 def predictors(formula: Formula) -> set[str]:

@@ -1,11 +1,12 @@
-"""rxGlm: generalized linear models of data in this process."""
+"""rxGlm: generalized linear models, of data in this process or on a cluster."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.sources import libraries, refuse_spark, selection
+from rxspark.analysis.sources import libraries, on_spark, selection
+from rxspark.contexts import rxGetComputeContext
 from rxspark.elements import whole_number
 
 if TYPE_CHECKING:
@@ -27,8 +28,9 @@ def rxGlm(
 ) -> RxGlm:
     """Fit a generalized linear model, with the numbers that R's glm gives.
 
-    The model is fitted here, whatever the compute context is; in a task of rxExec by that task: one model a task.
-    Nothing is printed. Data of Spark are refused: there is no fit over the cluster yet.
+    Under `RxSpark` one model is fitted over the cluster if the data are there: a Spark DataFrame, a table, Parquet
+    files. Data of this process are fitted here, whatever the compute context is; in a task of rxExec by that task: one
+    model a task. The result is the same, to rounding. Nothing is printed.
 
     Parameters
     ----------
@@ -36,8 +38,9 @@ def rxGlm(
         R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
         truth values are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors
         (of pandas) polynomial ones, as in R.
-    data : pandas.DataFrame, dict of columns, pyarrow.Table or path
-        The data, or the path of a Parquet file; rows that lack a value that is needed are left out and counted.
+    data : pandas.DataFrame, dict of columns, pyarrow.Table, path, Spark DataFrame or name of a table
+        The data, or the path or URL of Parquet files; under `RxSpark` Spark looks for those, and for the table that
+        another text names. Rows that lack a value that is needed are left out and counted.
     family : str, default "gaussian"
         "gaussian", "binomial", "poisson", "gamma", "inverse.gaussian", "quasibinomial" or "quasipoisson".
     link : str, optional
@@ -88,5 +91,10 @@ def rxGlm(
     asked = chosen(family, link)
     steps = whole_number("maxIterations", maxIterations, 1)
     picked = selection(rowSelection, transforms)
-    refuse_spark(data, "rxGlm")
+    context = rxGetComputeContext()
+    if on_spark(data, context, "rxGlm"):
+        from rxspark.analysis.glm_spark import fit_on_spark
+        from rxspark.analysis.spark_frames import spark_data
+
+        return fit_on_spark(formula, spark_data(data, context, "rxGlm"), asked, pweights, fweights, picked, steps)
     return fit_here(formula, data, asked, pweights, fweights, picked, steps)

@@ -33,4 +33,4 @@ def fit_here(
     assert matrices.y is not None, "rxGlm parses formulas with two sides"
     part = part_of(matrices, formula, asked[0], response_levels(matrices.y), pweights, fweights)
     described = Described(formula, *asked, matrices.names, matrices.spec, matrices.offset is not None)
-    return modelled(Here(part), described, len(matrices.table), matrices.missing, max_iterations)
+    return modelled(Here(part), described, max_iterations)

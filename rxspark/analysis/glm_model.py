@@ -34,8 +34,8 @@ class Described:
     has_offset: bool
 
 
-def modelled(parts: Parts, what: Described, valid: int, missing: int, max_iterations: int) -> RxGlm:
-    """Fit a model to rows, of which so many were valid and so many left out."""
+def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
+    """Fit a model to rows."""
     told = parts.total(moments, operator.add)
     if not told.rows:
         raise RxArgumentError("all weights are 0: no row counts")
@@ -64,8 +64,8 @@ def modelled(parts: Parts, what: Described, valid: int, missing: int, max_iterat
         iterations=found.iterations,
         converged=found.converged,
         separated=found.separated,
-        nValidObs=valid,
-        nMissingObs=missing,
+        nValidObs=told.valid,
+        nMissingObs=told.missing,
         parsed=what.formula,
         spec=what.spec,
     )

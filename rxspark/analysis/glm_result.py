@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rxspark.analysis.expressions import check_known
 from rxspark.analysis.families import FAMILIES, LINKS
 from rxspark.analysis.formulas import Formula, new_design, predictors
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
-from rxspark.analysis.sources import local_columns, local_frame, refuse_spark
+from rxspark.analysis.sources import local_columns, local_frame, on_spark
+from rxspark.contexts import rxGetComputeContext
 from rxspark.errors import RxArgumentError
 
 __all__ = ["RxGlm"]
@@ -116,8 +119,9 @@ class RxGlm:
 
         Returns
         -------
-        pandas.Series
-            One value a row, NaN where a column that is needed has none.
+        pandas.Series or Spark DataFrame
+            One value a row, NaN where a column that is needed has none. Of a Spark DataFrame: the same with a column
+            more, of the response's name and ``_Pred``, null where there is no value.
 
         Raises
         ------
@@ -126,8 +130,18 @@ class RxGlm:
         """
         if type not in ("response", "link"):
             raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
-        refuse_spark(data, "predict")
-        known = predictors(self.parsed)
+        known, context = predictors(self.parsed), rxGetComputeContext()
+        if on_spark(data, context, "predict"):
+            from rxspark.analysis.spark_frames import spark_data
+            from rxspark.analysis.spark_predict import with_column
+
+            there = spark_data(data, context, "predict")
+            needed = [name for name in self.parsed.variables if name in known]
+            for name in needed:
+                check_known(name, there.columns, "predict")
+            return with_column(
+                there, f"{self.parsed.response}_Pred", "double", needed, partial(self.predict, type=type)
+            )
         frame = local_frame(data, [name for name in local_columns(data, "predict") if name in known])
         x, offset, whole = new_design(self.parsed, self.spec, frame)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)

@@ -42,6 +42,10 @@ class Part:
     prior: Array
     frequencies: Array
     offset: Array | None
+    valid: int
+    """Rows of the table that have all values; they may have weight 0."""
+    missing: int
+    """Rows that were left out as they lack a value."""
 
     @property
     def weights(self) -> Array:
@@ -91,6 +95,8 @@ class Moments:
     weight: float
     response: float
     """The weighted sum of the responses."""
+    valid: int
+    missing: int
 
     def __add__(self, other: Moments) -> Moments:
         root = np.linalg.qr(np.vstack([self.root, other.root]), mode="r")
@@ -100,6 +106,8 @@ class Moments:
             self.counted + other.counted,
             self.weight + other.weight,
             self.response + other.response,
+            self.valid + other.valid,
+            self.missing + other.missing,
         )
 
 
@@ -125,6 +133,8 @@ def moments(part: Part) -> Moments:
         int(part.frequencies.sum()),
         float(weights.sum()),
         float(weights @ part.y),
+        part.valid,
+        part.missing,
     )
 
 

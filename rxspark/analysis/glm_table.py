@@ -42,9 +42,9 @@ def part_of(
     _refuse_infinite(matrices, formula)
     counts = (prior * frequencies) > 0
     if counts.all():
-        return Part(matrices.x, y, prior, frequencies, matrices.offset)
+        return Part(matrices.x, y, prior, frequencies, matrices.offset, len(y), matrices.missing)
     offset = None if matrices.offset is None else matrices.offset[counts]
-    return Part(matrices.x[counts], y[counts], prior[counts], frequencies[counts], offset)
+    return Part(matrices.x[counts], y[counts], prior[counts], frequencies[counts], offset, len(y), matrices.missing)
 
 
 def _numbers(y: pd.Series | None, family: Family, formula: Formula, levels: list[Any] | None) -> Any:

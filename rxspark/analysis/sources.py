@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from rxspark.analysis.expressions import check_known, names_in
+from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxArgumentError, RxFileError, RxMissingError
 from rxspark.filesystem import resolve
 from rxspark.places import URL
 
-__all__ = ["Selection", "is_spark", "libraries", "local_columns", "local_frame", "refuse_spark", "selection"]
+__all__ = ["Selection", "is_spark", "libraries", "local_columns", "local_frame", "on_spark", "selection"]
 
 
 @contextmanager
@@ -60,13 +61,22 @@ def is_spark(data: Any) -> bool:
     return type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession")
 
 
-def refuse_spark(data: Any, function: str) -> None:
-    """RxArgumentError for a Spark DataFrame."""
+def on_spark(data: Any, context: ComputeContext, function: str) -> bool:
+    """Whether an analysis of the data runs over the cluster: a Spark DataFrame, a table or Parquet under RxSpark.
+
+    Raises
+    ------
+    RxArgumentError
+        For a Spark DataFrame in another compute context.
+    """
+    if isinstance(context, RxSpark):
+        return is_spark(data) or isinstance(data, (str, os.PathLike))
     if is_spark(data):
         raise RxArgumentError(
-            f"{function}: data is a Spark DataFrame, which cannot be analysed over the cluster yet; "
-            f"data.toPandas() brings small data into this process"
+            f"{function}: data is a Spark DataFrame, but the compute context is {context!r}, which works in this "
+            f'process; rxSetComputeContext("spark") works over the cluster, data.toPandas() brings small data here'
         )
+    return False
 
 
 def local_columns(data: Any, function: str) -> list[str]:

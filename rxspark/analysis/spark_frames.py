@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
+from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions
 
 from rxspark.analysis.expressions import evaluate
-from rxspark.analysis.sources import Selection
+from rxspark.analysis.sources import Selection, is_spark
+from rxspark.backends import backend_for
+from rxspark.backends.spark_session import active_session
+from rxspark.contexts import ComputeContext, RxSpark
+from rxspark.errors import RxFileError, RxMissingError
 
-__all__ = ["SPARK_FUNCTIONS", "sampled", "spark_selected"]
+__all__ = ["SPARK_FUNCTIONS", "made_column", "numbered", "sampled", "spark_data", "spark_errors", "spark_selected"]
 
 SPARK_FUNCTIONS: dict[str, Any] = {
     **{name: getattr(functions, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt")},
@@ -47,3 +56,61 @@ def sampled(data: Any, most: int) -> tuple[pd.DataFrame, int]:
         # Rows are drawn one by one, so their number varies: with four standard deviations less no row is cut off.
         data = data.sample(fraction=(most - 4 * most**0.5) / count, seed=1)
     return data.limit(most).toPandas(), count
+
+
+def spark_data(data: Any, context: ComputeContext, function: str) -> Any:
+    """The Spark DataFrame that data name: itself, a table, or Parquet files where Spark looks for them.
+
+    Raises
+    ------
+    RxFileError
+        When there is no such table, or no such file.
+    """
+    assert isinstance(context, RxSpark), "only RxSpark works over a cluster"
+    backend_for(context)  # finds or makes the application, and gives rxspark to its executors
+    if is_spark(data):
+        return data
+    text = os.fspath(data)
+    session = active_session(context)
+    try:
+        return session.table(text) if _TABLE.fullmatch(text) else session.read.parquet(text)
+    except AnalysisException as error:
+        what = "table" if _TABLE.fullmatch(text) else "Parquet file where Spark looks for it"
+        raise RxFileError(
+            f"{function}: data={text!r}: there is no such {what} ({str(error).splitlines()[0]})"
+        ) from None
+
+
+_TABLE = re.compile(r"(?!.*\.parquet$)\w+(\.\w+){0,2}")
+
+
+def numbered(data: Any, names: list[str]) -> Any:
+    """Those columns of a Spark DataFrame, named by their numbers; decimal numbers as floats."""
+    kinds = dict(data.dtypes)
+    columns = [
+        _column(data, name).cast("double") if kinds[name].startswith("decimal") else _column(data, name)
+        for name in names
+    ]
+    return data.select([column.alias(f"c{number}") for number, column in enumerate(columns)])
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """Turn a library that the executors lack into an error that says so."""
+    try:
+        yield
+    except PySparkException as error:
+        found = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", str(error))
+        if found is None:
+            raise
+        raise RxMissingError(
+            f"the executors lack {found.group(1)}: install rxspark[analysis] there too, or send an environment that "
+            f"has it (python -m rxspark pack)"
+        ) from error
+
+
+def made_column(data: Any, name: str, kind: str, run: Any) -> Any:
+    """A Spark DataFrame with one column more, which `run` appends to its batches of Arrow."""
+    plain = data.toDF(*(f"c{number}" for number in range(len(data.columns))))
+    schema = plain.withColumn("made", functions.lit(None).cast(kind)).schema
+    return plain.mapInArrow(run, schema).toDF(*data.columns, name)

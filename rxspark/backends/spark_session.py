@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Application",
+    "active_session",
     "application_for",
     "classic_context",
     "connect_session",
@@ -129,6 +130,13 @@ def connect_session(context: RxSpark) -> SparkSession | None:
     if active is None and wanted is not None:
         active = _connected(wanted)
     return active
+
+
+def active_session(context: RxSpark) -> Any:
+    """The session for tables of a compute context, whose application is running."""
+    from pyspark.sql import SparkSession
+
+    return connect_session(context) or SparkSession.builder.getOrCreate()
 
 
 def _active_of(kind: Any) -> Any:

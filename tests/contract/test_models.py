@@ -1,0 +1,150 @@
+"""rxGlm means the same on data in this process and over a cluster: one model, equal to 1e-9, with all its arguments."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rxspark import ComputeContext, RxArgumentError, RxFileError, RxLocalSeq, RxModelWarning, rxExec, rxGlm
+
+HERE = "fits here, as local does"
+pytestmark = pytest.mark.left_out(localpar=HERE, dopar_loky=HERE, dopar_threading=HERE, spark_cluster=HERE)
+
+
+def table() -> pd.DataFrame:
+    """Visits of people; some values are missing."""
+    rng = np.random.default_rng(3)
+    n = 300
+    found = pd.DataFrame(
+        {
+            "home.town": rng.choice(["Bonn", "Ulm", "Aalen"], n),
+            "old": rng.random(n) < 0.4,
+            "age": rng.integers(18, 90, n).astype(float),
+            "years": rng.uniform(0.5, 4, n),
+            "group": rng.choice([2, 10, 1], n),
+            "times": rng.integers(0, 4, n),
+        }
+    )
+    found["visits"] = rng.poisson(found["years"] * np.exp(0.01 * found["age"] - 0.5 * found["old"]))
+    found["cost"] = rng.gamma(2, 1 + found["group"])
+    found.loc[[3, 70], "home.town"] = None
+    found.loc[9, "age"] = np.nan
+    return found
+
+
+def given(frame: pd.DataFrame) -> Any:
+    """The data where the context works: in this process, or spread over Spark."""
+    from rxspark import rxGetComputeContext
+
+    if isinstance(rxGetComputeContext(), RxLocalSeq):
+        return frame
+    from pyspark.sql import SparkSession
+
+    rxExec(abs, -1)  # starts the session
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    return session.createDataFrame(frame.replace({np.nan: None})).repartition(2)
+
+
+def close(model: Any, right: Any) -> None:
+    """All numbers of a model agree."""
+    assert model.names == right.names
+    assert model.aliased == right.aliased
+    for one, other in zip(model.table().to_numpy().T, right.table().to_numpy().T, strict=True):
+        assert one == pytest.approx(other, rel=1e-7, abs=1e-12, nan_ok=True)
+    for key in ("deviance", "nullDeviance", "aic", "dispersion"):
+        assert getattr(model, key) == pytest.approx(getattr(right, key), rel=1e-9), key
+    for key in ("dfResidual", "dfNull", "rank", "iterations", "converged", "separated"):
+        assert getattr(model, key) == getattr(right, key), key
+
+
+def test_counts_with_selections_frequencies_and_offset() -> None:
+    """Poisson with factors, a column that is made, rows that are chosen, frequencies and an offset: as made by hand."""
+    frame = table()
+    data = given(frame)
+    model = rxGlm(
+        "visits ~ home.town * old + late + offset(log(years))",
+        data,
+        "poisson",
+        fweights="times",
+        transforms={"late": "age >= 60 | age < 20"},
+        rowSelection="years > 1 & group != 2",
+    )
+    by_hand = frame[(frame["years"] > 1) & (frame["group"] != 2)]
+    by_hand = by_hand.assign(late=(by_hand["age"] >= 60) | (by_hand["age"] < 20))
+    close(model, rxGlm("visits ~ home.town * old + late + offset(log(years))", repeated(by_hand), "poisson"))
+    assert model.nMissingObs == by_hand["home.town"].isna().sum()
+    assert model.nValidObs == by_hand["home.town"].notna().sum()
+    again = pickle.loads(pickle.dumps(model))
+    new = {"home.town": ["Ulm", None], "old": [True, False], "late": [False, True], "years": [2.0, 1.0]}
+    told = again.predict(pd.DataFrame(new))
+    assert told[0] == pytest.approx(model.predict(pd.DataFrame(new))[0])
+    assert np.isnan(told[1])
+
+
+def repeated(frame: pd.DataFrame) -> pd.DataFrame:
+    """Each row as often as `times` says."""
+    return frame.loc[frame.index.repeat(frame["times"])].reset_index(drop=True)
+
+
+def test_costs_with_weights_a_link_and_collinear_columns() -> None:
+    """Gamma with a link that is not the default, prior weights, numbers as a factor, a column too much; predictions."""
+    frame = table()
+    formula = "cost ~ factor(group) + age + I(2 * age) + age:old"
+    with pytest.warns(RxModelWarning, match=r"combinations of other columns: I\(2 \* age\)"):
+        model = rxGlm(formula, given(frame), "gamma", link="log", pweights="years")
+    with pytest.warns(RxModelWarning):
+        right = rxGlm(formula, frame, "gamma", link="log", pweights="years")
+    close(model, right)
+    wanted = right.predict(frame)
+    assert model.names[:3] == ("(Intercept)", "factor(group)2", "factor(group)10")
+    new = given(frame.assign(row=range(len(frame))))
+    told = model.predict(new)
+    found = told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")["cost_Pred"]
+    assert found.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("formula", "arguments", "told"),
+    [
+        ("visit ~ age", {}, "there is no column 'visit'; did you mean 'visits'?"),
+        ("visits ~ age", {"rowSelection": "agee > 3"}, "there is no column 'agee'; did you mean 'age'?"),
+        ("visits ~ age", {"family": "binomial"}, "the family binomial takes values from 0 to 1"),
+        ("visits ~ age", {"rowSelection": "age > 999"}, "no row is left"),
+    ],
+)
+def test_bad_input_is_told_alike(formula: str, arguments: dict[str, Any], told: str) -> None:
+    """What is wrong with an argument, or with the values, is the same error wherever the data are."""
+    with pytest.raises(RxArgumentError, match=re.escape(told)):
+        rxGlm(formula, given(table()), **arguments)
+
+
+@pytest.mark.left_out(local="it is about Spark")
+def test_data_of_spark_by_name_and_by_path(context: ComputeContext, tmp_path: Path) -> None:
+    """A table's name and the path of Parquet files; what is not there is told; local data are fitted here."""
+    from pyspark.sql import SparkSession
+
+    frame = table().dropna()
+    data = given(frame)
+    data.createOrReplaceTempView("people")
+    data.write.parquet(str(tmp_path / "people"))
+    right = rxGlm("cost ~ age", frame)
+    for source in ("people", str(tmp_path / "people")):
+        close(rxGlm("cost ~ age", source), right)
+    with pytest.raises(RxFileError, match="data='persons': there is no such table"):
+        rxGlm("cost ~ age", "persons")
+    with pytest.raises(RxFileError, match="there is no such Parquet file where Spark looks"):
+        rxGlm("cost ~ age", str(tmp_path / "persons.parquet"))
+    with pytest.raises(RxArgumentError, match=r"poly\(age, 2\) takes the column as a whole"):
+        rxGlm("cost ~ poly(age, 2)", data)
+    with RxLocalSeq(), pytest.raises(RxArgumentError, match=r'rxSetComputeContext\("spark"\) works over the cluster'):
+        rxGlm("cost ~ age", data)
+    session = SparkSession.getActiveSession()
+    assert session is not None
+    assert not session.sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone
