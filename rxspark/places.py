@@ -10,13 +10,14 @@ import getpass
 import os
 import posixpath
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
 
-__all__ = ["URL", "Place", "default_file_system", "expand", "hadoop_user", "login", "open_place", "told"]
+__all__ = ["URL", "Place", "default_file_system", "expand", "hadoop_user", "login", "open_place", "told", "write"]
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 """What a URL begins with: its scheme."""
@@ -143,6 +144,44 @@ def told(place: Place) -> Iterator[None]:
             raise RxContextError(f"{place} cannot be reached by user {place.user!r}: {reason}") from error
         raise place.problem(reason) from error
 
+
+def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None) -> None:
+    """Open a file for `fill` to write it whole; errors name the place that the user knows.
+
+    On HDFS it is written anew when a connection broke: hdfs-native gives a file up when a DataNode fails that was to
+    take it, and for ten minutes, until it counts as dead, the NameNode may name that DataNode for any file.
+    """
+    until = time.monotonic() + _PERSISTENCE
+    while True:
+        with told(known_as or place), contextlib.ExitStack() as closing:
+            file = place.fs.open(place.path, "wb")
+            if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
+                closing.enter_context(file)
+            try:
+                fill(_InBytes(file) if place.hadoop else file)
+                file.close()
+                return
+            except OSError as error:
+                broken = place.hadoop and any(sign in str(error) for sign in _BROKEN)
+                if not broken or time.monotonic() > until:
+                    raise
+        time.sleep(0.02)
+
+
+class _InBytes:
+    """A file that is given bytes: hdfs-native takes a memoryview too, but number by number, at a third of the speed."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: Any) -> Any:
+        return self._file.write(bytes(data))
+
+
+_PERSISTENCE = 30.0
+"""Seconds: among three DataNodes, one of them dead, three attempts of four fail."""
+
+_BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
 
 _UNREACHABLE = (
     "Connection refused",

@@ -10,6 +10,7 @@ import os
 import secrets
 import zlib
 
+from rxspark import places
 from rxspark.errors import RxFileError
 from rxspark.places import Place, told
 
@@ -33,8 +34,7 @@ def write(place: Place, body: bytes) -> None:
             return
         draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
         try:
-            with place.fs.open(draft.path, "wb") as file:
-                file.write(_sealed(body))
+            places.write(draft, lambda file: file.write(_sealed(body)), known_as=place)
             if place.hadoop:
                 place.fs.mv(draft.path, place.path, overwrite=True)
             else:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rxspark.errors import RxArgumentError
-from rxspark.places import Place, told
+from rxspark.places import Place, told, write
 
 __all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
 
@@ -71,15 +71,18 @@ def _copy_file(source: Place, target: Place) -> None:
     make_folder(target.parent)
     part = target.parent / f".{target.name}._COPYING_.{os.getpid()}" if target.renames else target
     try:
-        with told(target), part.fs.open(part.path, "wb") as writer:
-            for piece in _pieces(source):
-                writer.write(piece)
+        write(part, lambda file: _pour(source, file), known_as=target)
         if part is not target:
             _rename(part, target, overwrite=True)
     except BaseException:
         with contextlib.suppress(Exception):
             remove(part, skip_trash=True)
         raise
+
+
+def _pour(source: Place, file: Any) -> None:
+    for piece in _pieces(source):
+        file.write(piece)
 
 
 def _pieces(source: Place) -> Iterator[bytes]:

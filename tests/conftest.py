@@ -32,9 +32,15 @@ def _context_restored() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A running Hadoop, one for all tests: its HADOOP_CONF_DIR."""
+    """A running Hadoop, one for all tests: its HADOOP_CONF_DIR.
+
+    Where it cannot be started, the tests fail with what scripts/hadoop says, as when Maven Central is out of reach.
+    """
     folder = tmp_path_factory.mktemp("hadoop")
-    subprocess.run([sys.executable, HADOOP, "start", "--dir", folder], check=True, timeout=280)
+    command = [sys.executable, str(HADOOP), "start", "--dir", str(folder)]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=280)
+    if done.returncode:
+        pytest.fail(f"there is no Hadoop for this test: {done.stderr}", pytrace=False)
     yield folder / "conf"
     subprocess.run([sys.executable, HADOOP, "stop", "--dir", folder, "--purge"], check=True, timeout=120)
 

@@ -301,8 +301,13 @@ def test_plain_paths_are_on_the_default_file_system(hdfs: str, local: Path) -> N
 
 
 @pytest.mark.hadoop
-def test_start_again_restarts_what_has_died_and_nothing_else(cluster: Path) -> None:
-    """`scripts/hadoop start` leaves running daemons alone and restarts killed ones; `status` tells both."""
+def test_what_has_died_is_started_again_and_writing_goes_on_without_it(
+    cluster: Path, hdfs: str, local: Path, tmp_path: Path
+) -> None:
+    """`scripts/hadoop start` restarts killed daemons, and only these; files are written though a DataNode is dead.
+
+    The NameNode goes on naming it, so that hdfs-native by itself would fail with three files of four.
+    """
     folder = cluster.parent
     before = json.loads((folder / "pids.json").read_text())
     assert script("start", folder).returncode == 0
@@ -312,6 +317,9 @@ def test_start_again_restarts_what_has_died_and_nothing_else(cluster: Path) -> N
         os.kill(before[name], signal.SIGKILL)
     told = script("status", folder)
     assert (told.returncode, told.stdout.count("not running")) == (1, 2)
+    for number in range(8):
+        rxHadoopCopyFromLocal(local / "a.csv", f"{hdfs}/{number}")
+    assert {text_of(f"{hdfs}/{number}", tmp_path) for number in range(8)} == {"text of a.csv"}
     assert script("start", folder).returncode == 0
     after = json.loads((folder / "pids.json").read_text())
     assert {name for name in before if after[name] != before[name]} == killed

@@ -9,8 +9,10 @@ import ast
 import functools
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from rxspark.places import open_place
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
-pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(600)]  # the first one waits for Hadoop, the archive and a program
+pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(1200)]  # the first one waits for Hadoop, the archive and a program
 
 # Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
 MKL = """
@@ -73,17 +75,17 @@ def around(cluster: Path, **more: str) -> dict[str, str]:
     return {**kept, "HADOOP_CONF_DIR": str(cluster), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT), **more}
 
 
-def run(code: str, folder: Path, cluster: Path, *arguments: str, **more: str) -> list[str]:
-    """Run a program; the lines that it prints."""
+def run(code: str, folder: Path, cluster: Path, *arguments: str, ends: int = 0, **more: str) -> list[str]:
+    """Run a program that ends with this exit code; the lines that it prints."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
         env=around(cluster, **more),
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=800,
     )
-    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.returncode == ends, done.stderr[-4000:]
     return done.stdout.splitlines()
 
 
@@ -91,7 +93,8 @@ def run(code: str, folder: Path, cluster: Path, *arguments: str, **more: str) ->
 
 # Prints what the tests look at, one line a promise, as Python literals.
 PROGRAM = """
-import glob, json, os, signal, sys, threading, time
+import glob, json, os, shutil, signal, sys, threading, time
+import numpy as np
 sys.path.insert(0, sys.argv[1])
 from dice import play_dice
 from rxspark import *
@@ -118,34 +121,94 @@ try:
 except RxMissingError as error:
     show("lacking", str(error))
 
+numbers = np.arange(400_000.0)
+
+def bundles():
+    return [file.name for file in rxHadoopListFiles(share, recursive=True) if file.name.endswith(".bundle")]
+
+def source(array):  # the file that an array's numbers are mapped from
+    address = array.__array_interface__["data"][0]
+    for line in open("/proc/self/maps"):
+        first, last = (int(end, 16) for end in line.split()[0].split("-"))
+        if first <= address < last:
+            return line.split(maxsplit=5)[5].strip()
+
+def beholds(x, number, url):
+    import fsspec
+    fs, path = fsspec.core.url_to_fs(url)
+    return float(x[number]), source(x), sum(name.endswith(".bundle") for name in fs.find(path))
+
+def sharing(x):
+    results = rxExec(beholds, x, rxElemArg(range(8)), share)
+    return [value for value, _, _ in results], {place for _, place, _ in results}, {count for _, _, count in results}
+
+shared = rxShare(numbers)
+show("rxShare", [sharing(shared), sharing(shared)])
+shared.remove()
+show("removed", bundles())
+show("automatic", sharing(numbers))
+show("left_by_calls", bundles())
+
 with open("numbers", "wb") as file:
     file.write(bytes(range(256)) * 40_000)
 rxHadoopCopyFromLocal("numbers", share + "/numbers", overwrite=True)
+table = np.arange(12_500_000.0)
 
-def reads(number, path, seconds):
-    import hashlib, random, time, fsspec
+def reads(number, path, table, seconds):
+    import hashlib, os, random, time, fsspec
     from numpy.random import normal
+    open(f"{begun}/{os.environ['CONTAINER_ID']}", "w").close()
     time.sleep(seconds)
     with fsspec.open(path) as file:
         file.seek(number * 1000)
         digest = hashlib.sha256(file.read()).hexdigest()
-    return number, digest, random.random(), normal()
+    return number, digest, float(table[number::24].sum()), random.random(), normal()
 
-def call(seconds):  # without the host: executors know the name of the file system
-    path = "hdfs:///" + share.split("/", 3)[3] + "/numbers"
-    return rxExec(reads, rxElemArg(range(24)), path, seconds, RNGseed=7)
+begun = os.path.abspath("begun")
+
+def call(seconds, meanwhile=lambda size: None):
+    shutil.rmtree(begun, ignore_errors=True)
+    os.mkdir(begun)
+    shared = rxShare(table)  # anew, so that each host fetches it anew
+    threading.Thread(target=meanwhile, args=[shared.parcel.size], daemon=True).start()
+    path = "hdfs:///" + share.split("/", 3)[3] + "/numbers"  # without the host, which executors know
+    results = rxExec(reads, rxElemArg(range(24)), path, shared, seconds, RNGseed=7)
+    shared.remove()
+    return results
+
+def sends(pid, size):  # a DataNode has a block open as long as it sends it
+    for name in glob.glob(f"/proc/{pid}/fd/*"):
+        try:
+            block = os.readlink(name)
+            if "/finalized/" in block and os.path.getsize(block) == size:
+                return True
+        except OSError:
+            pass
+    return False
+
+killed = []
+
+def kill_who_sends(size):
+    while not killed:
+        for pid in [pid for name, pid in daemons.items() if name.startswith("datanode")]:
+            if sends(pid, size):
+                os.kill(pid, signal.SIGSTOP)
+                if sends(pid, size):  # it had not come to the end before it was stopped
+                    kill(pid)
+                    killed.append(pid)
+                    return
+                os.kill(pid, signal.SIGCONT)
+        time.sleep(0.001)
 
 undisturbed = call(0)
 show("undisturbed", (len({result[1:] for result in undisturbed}), len(undisturbed.errors)))
 
-def disturbed(victim, seconds):
-    threading.Timer(1.5, kill, [victim]).start()
-    results = call(seconds)
+def disturbed(seconds, meanwhile):
+    results = call(seconds, meanwhile)
     return results == undisturbed, len(results.errors), int(max(results.info["attempt"])) > 0
 
-blocks = glob.glob(hadoop + "/datanode*/**/blk_*", recursive=True)
-holders = {os.path.relpath(block, hadoop).split("/")[0] for block in blocks if os.path.getsize(block) == 10_240_000}
-show("datanode", disturbed(daemons[min(holders)], 0.3))
+show("datanode", disturbed(0.3, kill_who_sends))
+show("senders_killed", len(killed))
 
 def containers():
     found = {}
@@ -161,14 +224,47 @@ def containers():
 def executors():
     return {place: pid for place, pid in containers().items() if not place.endswith("_000001")}  # YARN's own master
 
-show("executor", disturbed(next(iter(executors().values())), 0.4))
+def kill_where_tasks_run(victim, places):
+    def wait_and_kill(size):
+        while not any(os.path.exists(f"{begun}/{os.path.basename(place)}") for place in places):
+            time.sleep(0.01)
+        kill(victim)
+    return wait_and_kill
+
+place, pid = next(iter(executors().items()))
+show("executor", disturbed(0.4, kill_where_tasks_run(pid, [place])))
 
 def node(place):
     return place.removeprefix(hadoop).split("/")[1]
 of_executors = {node(place) for place in executors()}
 of_master = {node(place) for place in containers() if place.endswith("_000001")}
-show("nodemanager", disturbed(daemons[min(of_executors - of_master or of_executors)], 1.5))
-rxSparkDisconnect()
+victim = min(of_executors - of_master or of_executors)
+on_it = [place for place in executors() if node(place) == victim]
+show("nodemanager", disturbed(1.5, kill_where_tasks_run(daemons[victim], on_it)))
+
+kept = rxShare(numbers)
+
+def waits(x, mark):
+    open(mark, "w").close()
+    time.sleep(300)
+
+def die():
+    while not os.path.exists("running"):
+        time.sleep(0.05)
+    show("stranded", bundles())
+    kill(os.getpid())
+threading.Thread(target=die, daemon=True).start()
+rxExec(waits, numbers, os.path.abspath("running"))
+"""
+
+# The next program of this user here: it needs no session of its own to sweep, as it shares something.
+NEXT = """
+import sys
+import numpy as np
+from rxspark import *
+rxSetComputeContext(RxSpark(master="yarn", hdfsShareDir=sys.argv[1]))
+kept = rxShare(np.ones(9))
+print([file.name for file in rxHadoopListFiles(sys.argv[1], recursive=True) if file.name.endswith(".bundle")])
 """
 
 
@@ -178,11 +274,18 @@ def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("program")
     arguments = [str(EXAMPLES), share, environment, str(cluster.parent), repr(SIZE), repr(SETTINGS)]
     try:
-        lines = run(PROGRAM, folder, cluster, *arguments)
+        lines = run(PROGRAM, folder, cluster, *arguments, ends=-signal.SIGKILL)
     finally:
         command = [sys.executable, ROOT / "scripts" / "hadoop", "start", "--dir", cluster.parent]
         subprocess.run(command, check=True, timeout=200)
-    return {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines if "=" in line)}
+    seen = {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines if "=" in line)}
+    (next_sees,) = run(NEXT, folder, cluster, share)
+    return {**seen, "next_sees": ast.literal_eval(next_sees), "left_by_next": files(share, ".bundle")}
+
+
+def files(folder: str, ending: str) -> list[str]:
+    """The files below a folder whose names end so."""
+    return [name for name in rxHadoopListFiles(folder, recursive=True).names if name.endswith(ending)]
 
 
 def wins(games: int, chunk: int) -> int:
@@ -223,10 +326,37 @@ def test_the_share_folder_was_tested_and_left_clean(told: dict[str, object]) -> 
 
 
 @pytest.mark.spark
+def test_shared_data_goes_by_the_share_folder(told: dict[str, object], cluster: Path) -> None:
+    """One file on HDFS for two calls by rxShare, or for one call with a large constant; each host maps its copy."""
+    first, second = told["rxShare"]
+    assert first == second  # what the hosts have fetched serves the next call
+    for values, places, counts in (first, told["automatic"]):
+        assert values == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+        assert counts == {1}
+        hosts = {re.match(rf"{cluster.parent}/nodemanager(\d)/local/.*\.bundle$", place)[1] for place in places}
+        assert len(hosts) == len(places)
+    assert told["removed"] == told["left_by_calls"] == []
+
+
+@pytest.mark.spark
+def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, object], cluster: Path) -> None:
+    """Killed (-9) in a call: what it had written goes from HDFS with the next program's first, from hosts by itself."""
+    assert len(told["stranded"]) == 2  # that of the handle, and that of the call
+    (kept,) = told["next_sees"]
+    assert kept not in told["stranded"]
+    assert told["left_by_next"] == []
+    until = time.monotonic() + 100  # until YARN has seen that its application is no more
+    while list(cluster.parent.glob("nodemanager*/local/**/fetched/*.bundle")) and time.monotonic() < until:
+        time.sleep(0.2)
+    assert list(cluster.parent.glob("nodemanager*/local/**/fetched/*.bundle")) == []
+
+
+@pytest.mark.spark
 @pytest.mark.parametrize("victim", ["datanode", "executor", "nodemanager"])
 def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) -> None:
-    """Killed (-9) while a call reads from HDFS and draws: all results are there, equal to an undisturbed run's."""
+    """Killed (-9) while tasks fetch shared data, read from HDFS and draw: results are those of an undisturbed run."""
     assert told["undisturbed"] == (24, 0)
+    assert told["senders_killed"] == 1  # the DataNode, while it sent what rxShare had written
     equal, errors, retried = told[victim]
     assert (equal, errors) == (True, 0)
     assert retried or victim != "executor"  # that of a killed NodeManager works on for some time, as an orphan
@@ -235,24 +365,36 @@ def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) 
 # ------------------------------------------------------------------ by scripts/submit
 
 
-def submit(cluster: Path, share: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Play the dice example by scripts/submit."""
-    command = [str(ROOT / "scripts" / "submit"), "--num-executors", "1", "--executor-memory", "600m"]
-    command += ["--driver-memory", "512m", *arguments]
+@pytest.fixture(scope="session")
+def submitted(
+    cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, tuple[str, str]]:
+    """What the dice example said by scripts/submit, in client and in cluster mode side by side: output and log."""
+    folder = tmp_path_factory.mktemp("submitted")
+    modes = ("client", "cluster")
+    running = [submit(mode, folder, cluster, share) for mode in modes]
+    try:
+        ends = [process.wait(800) for process in running]
+    finally:
+        for process in running:
+            process.kill()
+    said = {mode: ((folder / f"{mode}.out").read_text(), (folder / f"{mode}.err").read_text()) for mode in modes}
+    assert ends == [0, 0], "\n".join(log[-4000:] for _, log in said.values())
+    return said
+
+
+def submit(mode: str, folder: Path, cluster: Path, share: str) -> subprocess.Popen[bytes]:
+    """Begin to play the dice example by scripts/submit."""
+    command = [str(ROOT / "scripts" / "submit"), "--deploy-mode", mode, "--num-executors", "1"]
+    command += ["--executor-memory", "600m", "--driver-memory", "512m"]
     for name, value in SETTINGS.items():
         command += ["--conf", f"{name}={value}"]
+    command += ["--py-files", str(EXAMPLES / "common.py"), str(EXAMPLES / "dice.py"), "--context", "spark"]
     variables = around(cluster, VIRTUAL_ENV=sys.prefix, RXSPARK_SHARE=share, RXSPARK_PACK=" ".join(pack()))
-    if "cluster" in arguments:
+    if mode == "cluster":
         del variables["PYTHONPATH"]  # it would go into the container, where rxspark shall come with the environment
-    done = subprocess.run(
-        [*command, "--py-files", str(EXAMPLES / "common.py"), str(EXAMPLES / "dice.py"), "--context", "spark"],
-        env=variables,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done
+    with (folder / f"{mode}.out").open("wb") as output, (folder / f"{mode}.err").open("wb") as log:
+        return subprocess.Popen(command, env=variables, stdout=output, stderr=log)
 
 
 def table(text: str) -> tuple[int, int]:
@@ -263,21 +405,21 @@ def table(text: str) -> tuple[int, int]:
 
 
 @pytest.mark.spark
-def test_the_dice_example_in_client_mode(cluster: Path, share: str, environment: str) -> None:
+def test_the_dice_example_in_client_mode(submitted: dict[str, tuple[str, str]]) -> None:
     """The driver runs here, the games in containers; they are those of RxLocalSeq."""
     won = wins(10_000, 2_000)
-    done = submit(cluster, share, "--deploy-mode", "client")
-    assert table(done.stdout) == (10_000 - won, won)
-    assert "the same result of every game: True" in done.stdout
+    output, _ = submitted["client"]
+    assert table(output) == (10_000 - won, won)
+    assert "the same result of every game: True" in output
 
 
 @pytest.mark.spark
-def test_the_dice_example_in_cluster_mode(cluster: Path, share: str, environment: str) -> None:
+def test_the_dice_example_in_cluster_mode(submitted: dict[str, tuple[str, str]], cluster: Path) -> None:
     """The driver runs in a container, in the packed environment; the games are those of RxLocalSeq."""
     won = wins(10_000, 2_000)
-    done = submit(cluster, share, "--deploy-mode", "cluster")
-    application = re.search(r"application_\d+_\d+", done.stderr)
-    assert application, done.stderr[-2000:]
+    _, log = submitted["cluster"]
+    application = re.search(r"application_\d+_\d+", log)
+    assert application, log[-2000:]
     (output,) = cluster.parent.glob(f"nodemanager*/logs/{application[0]}/container_*_01_000001/stdout")
     assert table(output.read_text()) == (10_000 - won, won)
 

@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from rxspark.errors import RxContextError, RxError, RxMissingError
-from rxspark.places import Place, open_place, told
+from rxspark.places import Place, open_place, told, write
 from rxspark.rng.kinds import KINDS, require
 from rxspark.transfers import make_folder, remove
 
@@ -129,8 +129,7 @@ def check_folder(folder: Place, read_elsewhere: Callable[[Place, str], None]) ->
     text = uuid4().hex
     make_folder(folder)
     file = folder / f".rxspark-check-{text}"
-    with told(file):
-        file.fs.pipe_file(file.path, text.encode())
+    write(file, lambda opened: opened.write(text.encode()))
     try:
         read_elsewhere(file, text)
     finally:

@@ -31,7 +31,7 @@ from rxspark.errors import RxContextError, RxError, RxFileError, RxJobError
 from rxspark.jobs.processes import Process, this_process
 from rxspark.jobs.record import Record
 from rxspark.jobs.states import QUEUED, RUNNING
-from rxspark.places import Place, open_place, told
+from rxspark.places import Place, open_place, told, write
 from rxspark.results import Facts
 from rxspark.rng.kinds import Root
 from rxspark.worker.bundle import Bundle, MappedBundle
@@ -242,8 +242,7 @@ class Folder:
 
     def _write_bundle(self, name: str, bundle: Bundle) -> None:
         try:
-            with told(self.place), self.place.fs.open((self.place / name).path, "wb") as file:
-                bundle.write(file)
+            write(self.place / name, bundle.write, known_as=self.place)
         except RxFileError as problem:
             reason = getattr(problem.__cause__, "strerror", None) or problem
             raise RxFileError(

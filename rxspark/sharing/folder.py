@@ -16,27 +16,16 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rxspark.errors import RxError
-from rxspark.places import Place, open_place, told
-from rxspark.worker.bundle import Bundle, Writable
+from rxspark.places import Place, open_place, told, write
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import process_token
 
 __all__ = ["own_folder", "remove_there", "write_there"]
 
 _numbers = itertools.count(1)
-
-
-class _InBytes:
-    """A file that is given bytes: hdfs-native takes a memoryview too, but number by number, at a third of the speed."""
-
-    def __init__(self, file: Writable) -> None:
-        self._file = file
-
-    def write(self, data: Any) -> Any:
-        return self._file.write(bytes(data))
 
 
 def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
@@ -52,9 +41,8 @@ def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
     folder = own_folder(share)
     place = folder / f"{next(_numbers)}.bundle"
     try:
+        write(place, bundle.write)
         with told(place):
-            with place.fs.open(place.path, "wb") as file:
-                bundle.write(_InBytes(file))
             size = int(place.fs.info(place.path)["size"])
     except RxError:
         remove_there(place)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rxspark.places import open_place, told
+from rxspark.places import open_place, told, write
 from rxspark.worker.envelope import Envelopes, Failure
 
 __all__ = ["Elsewhere", "Letter", "Outbox"]
@@ -79,7 +79,7 @@ class Outbox:
             place = open_place(folder) / name
             with told(place):
                 place.fs.makedirs(place.parent.path, exist_ok=True)
-                place.fs.pipe_file(place.path, packed)
+            write(place, lambda file: file.write(packed))
             return Elsewhere(str(place), on_this_host=False)
         except OSError as error:
             why = f"could not be written to {folder} on {socket.gethostname()}: {error}"
