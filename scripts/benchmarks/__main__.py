@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchmarks import report
-from benchmarks.contenders import CONTENDERS, R
+from benchmarks.contenders import CONTENDERS, CORES, R
 from benchmarks.workloads import WORKLOADS
 
 # A warm-up ends after so many runs or seconds: a JVM that has run 20 small jobs has compiled what they need.
@@ -43,7 +43,8 @@ SPARK_ENV = {
 class Measure:
     """What one contender did with one workload."""
 
-    seconds: list[float] = field(default_factory=list)
+    figures: list[float] = field(default_factory=list)
+    """Seconds, or where memory is measured, copies."""
     fingerprints: set[str] = field(default_factory=set)
     note: str = ""
 
@@ -52,16 +53,16 @@ class Measure:
         if "error" in answer:
             self.note = answer["error"]
         else:
-            self.seconds.append(answer["seconds"])
+            self.figures.append(answer["figure"])
             self.fingerprints.add(answer["fingerprint"])
 
 
 class Running:
     """A contender's process, seen from here."""
 
-    def __init__(self, name: str, logs: Path) -> None:
+    def __init__(self, name: str, logs: Path, cores: int = CORES) -> None:
         self.name = name
-        self.log = logs / f"{name}.log"
+        self.log = logs / (f"{name}.log" if cores == CORES else f"{name}-{cores}.log")
         command = [sys.executable, "-m", "benchmarks.worker", name]
         if isinstance(CONTENDERS[name], R):
             command = ["Rscript", str(Path(__file__).parent / "peers.R"), name]
@@ -71,12 +72,17 @@ class Running:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, **SPARK_ENV},
+                env={
+                    **os.environ,
+                    **SPARK_ENV,
+                    "BENCH_CORES": str(cores),
+                    "BENCH_MEETING": str(logs.absolute() / f"{name}-meeting"),
+                },
                 text=True,
             )
 
     def ask(self, workload: str) -> dict[str, Any]:
-        """One run: its seconds and fingerprint, or its error."""
+        """One run: its figure and fingerprint, or its error."""
         assert self.process.stdin
         try:
             self.process.stdin.write(workload + "\n")
@@ -105,12 +111,12 @@ class Running:
             self.process.kill()
 
 
-def start(names: list[str], logs: Path) -> list[Running]:
-    """Those of the contenders that can be started, one after the other."""
+def start(names: list[str], logs: Path, cores: int = CORES) -> list[Running]:
+    """Those of the contenders that can be started, one after the other, each with so many workers."""
     ready = []
     for name in names:
         began = time.perf_counter()
-        running = Running(name, logs)
+        running = Running(name, logs, cores)
         error = running.answer(START_LIMIT).get("error")
         say(f"{name}: " + (f"left out, {error}" if error else f"started in {time.perf_counter() - began:.1f} s"))
         if error:
@@ -139,29 +145,41 @@ def contest(workload: str, contenders: list[Running], repeats: int, everything: 
     return measures
 
 
+def alone(workload: str, names: list[str], logs: Path) -> dict[str, Measure]:
+    """A workload that each contender does once, as the only one that runs."""
+    work, measures = WORKLOADS[workload], {}
+    for name in names:
+        for running in start([name] if workload in CONTENDERS[name].workloads else [], logs, work.workers):
+            measures[name] = Measure()
+            measures[name].add(running.ask(workload))
+            running.stop()
+    return measures
+
+
 def warm_up(workload: str, one: Running, measure: Measure) -> int:
     """Untimed runs; gives the number of timed ones that may follow."""
     began = time.perf_counter()
     for run in range(WARM_RUNS):
         answer = one.ask(workload)
-        if "error" in answer or answer["seconds"] > VERY_SLOW:
+        if "error" in answer or answer["figure"] > VERY_SLOW:
             measure.add(answer)
             measure.note = measure.note or "one run, not warmed up"
             return 0
         # Never after the first, which may start processes and so says nothing about the next.
         if run and time.perf_counter() - began > WARM_SECONDS:
             break
-    if answer["seconds"] > SLOW:
+    if answer["figure"] > SLOW:
         measure.note = "one run"
         return 1
     return sys.maxsize
 
 
-def disagreements(measures: dict[str, Measure]) -> list[str]:
-    """Contenders that should have drawn the same numbers and did not."""
+def disagreements(workload: str, measures: dict[str, Measure]) -> list[str]:
+    """Contenders that should have got the same numbers, all of them from the same data, and did not."""
     said = []
-    for draws in {CONTENDERS[name].draws for name in measures} - {""}:
-        members = {name: m.fingerprints for name, m in measures.items() if CONTENDERS[name].draws == draws}
+    group = {name: "data" if WORKLOADS[workload].data else CONTENDERS[name].draws for name in measures}
+    for draws in set(group.values()) - {""}:
+        members = {name: measure.fingerprints for name, measure in measures.items() if group[name] == draws}
         if len(set().union(*members.values())) > 1:
             said.append("results differ: " + ", ".join(f"{n} {'/'.join(sorted(f))}" for n, f in members.items() if f))
     return said
@@ -177,7 +195,7 @@ def imports(repeats: int) -> dict[str, Measure]:
             if told.returncode:
                 measure.note = told.stderr.strip().splitlines()[-1]
             elif turn:
-                measure.seconds.append(float(told.stdout.split()[-1]))
+                measure.figures.append(float(told.stdout.split()[-1]))
     return measures
 
 
@@ -228,18 +246,23 @@ def main() -> None:
         names = [name for name in names if not isinstance(CONTENDERS[name], R)]
     results: dict[str, dict[str, Measure]] = {}
     problems: list[str] = []
-    contenders = start(names, folder)
+    together = [workload for workload in workloads if workload == "import" or not WORKLOADS[workload].memory]
+    contenders = start([name for name in names if set(together) & set(CONTENDERS[name].workloads)], folder)
     try:
-        for workload in workloads:
+        for workload in together:
             say(f"{workload} ...")
             if workload == "import":
                 results[workload] = imports(asked.repeats)
             else:
                 results[workload] = contest(workload, contenders, asked.repeats, asked.all)
-                problems += [f"{workload}: {text}" for text in disagreements(results[workload])]
+                problems += [f"{workload}: {text}" for text in disagreements(workload, results[workload])]
     finally:
         for one in contenders:
             one.stop()
+    for workload in workloads:
+        if workload not in together:
+            say(f"{workload} ...")
+            results[workload] = alone(workload, names, folder)
     cells = {workload: {name: vars(measure) for name, measure in row.items()} for workload, row in results.items()}
     print(report.write(folder, where, cells, problems))
 

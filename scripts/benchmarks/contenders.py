@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.workloads import ARRAYS, NORMALS, SEED, SWITCHES, WORKLOADS, Workload
 
-CORES = 2
+CORES = int(os.environ.get("BENCH_CORES", "2"))
 # Partitions of a raw PySpark job over many items: about two a slot, as its tuning guide says.
 PARTITIONS = 5
 
@@ -36,8 +39,10 @@ class Contender:
     """
 
     draws = "peers"
-    workloads: tuple[str, ...] = ("noop2", "noop10k", "dice")
+    workloads: tuple[str, ...] = ("noop2", "noop10k", "dice", "filter")
     slow: tuple[str, ...] = ()
+    data: Any = None
+    placed: Any = None
 
     def __init__(self, title: str, rival: str) -> None:
         self.title = title
@@ -46,9 +51,24 @@ class Contender:
     def start(self) -> None:
         """Get ready: whatever a user has to do once a session."""
 
+    def prepare(self, work: Workload) -> None:
+        """What comes before the clock starts: the data is made, and placed if the work wants that."""
+        self.data = work.data() if work.data else None
+        self.placed = self.place(self.data) if work.placed else None
+
     def run(self, work: Workload) -> list[Any]:
         """The work, once; this is what is timed."""
-        return work.joined(self.map(work.task, work.items))
+        if work.data is None:
+            return work.joined(self.map(work.task, work.items))
+        return self.map_over(self.placed if work.placed else self.place(self.data), work.task, work.items)
+
+    def place(self, data: Any) -> Any:
+        """Bring data to where the workers find it; what stands for it then."""
+        return data
+
+    def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
+        """`task` of the data and each item, in order."""
+        return self.map(partial(task, placed), items)
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         """`task` of each item, in order."""
@@ -62,6 +82,7 @@ class Rx(Contender):
     """rxspark in one of its contexts."""
 
     draws = "rxspark"
+    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
 
     def __init__(self, title: str, rival: str, context: str, borrowed: bool = False, **settings: Any) -> None:
         super().__init__(title, rival)
@@ -75,16 +96,26 @@ class Rx(Contender):
         if self.borrowed:
             spark_session()
         rxspark.rxSetComputeContext(getattr(rxspark, self.context)(**self.settings))
-        rxspark.rxOptions(reportProgress=0)
+        rxspark.rxOptions(reportProgress=0, numCoresToUse=CORES, sizeWarning=2**40)
 
     def run(self, work: Workload) -> list[Any]:
-        from rxspark import rxExec
+        from rxspark import rxElemArg, rxExec
 
-        return list(rxExec(**work.rx))
+        if work.data is None:
+            return list(rxExec(**work.rx))
+        table = self.placed if work.placed else self.data
+        return list(rxExec(work.task, table, rxElemArg(work.items), **work.rx))
+
+    def place(self, data: Any) -> Any:
+        from rxspark import rxShare
+
+        return rxShare(data)
 
 
 class PySpark(Contender):
     """A job over an RDD, written by hand."""
+
+    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
 
     def __init__(self, title: str, rival: str, **config: str) -> None:
         super().__init__(title, rival)
@@ -96,12 +127,20 @@ class PySpark(Contender):
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         return self.spark.sparkContext.parallelize(items, min(len(items), PARTITIONS)).map(task).collect()
 
+    def place(self, data: Any) -> Any:
+        return self.spark.sparkContext.broadcast(data)
+
+    def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
+        return self.map(lambda item: task(placed.value, item), items)
+
     def stop(self) -> None:
         self.spark.stop()
 
 
 class Loky(Contender):
     """loky's reusable executor."""
+
+    workloads = (*Contender.workloads, "memory2", "memory4")
 
     def start(self) -> None:
         from loky import get_reusable_executor
@@ -121,18 +160,37 @@ class Joblib(Contender):
     """joblib.Parallel over its loky backend."""
 
     backend = "loky"
+    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
+
+    def prepare(self, work: Workload) -> None:
+        super().prepare(work)
+        if work.placed:  # a file that workers map, as joblib's guide writes it
+            import joblib
+
+            self.folder = tempfile.TemporaryDirectory()
+            path = Path(self.folder.name, "data")
+            joblib.dump(self.data, path)
+            self.placed = joblib.load(path, mmap_mode="r")
+
+    def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
+        return self.calls([(task, placed, item) for item in items])
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+        return self.calls([(task, item) for item in items])
+
+    def calls(self, calls: list[tuple[Any, ...]]) -> list[Any]:
+        """Each call of a function with its arguments."""
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config(backend=self.backend, n_jobs=CORES):
-            return Parallel()(delayed(task)(item) for item in items)
+            return Parallel()(delayed(call[0])(*call[1:]) for call in calls)
 
 
 class JoblibSpark(Joblib):
     """joblib.Parallel over Spark: one Spark job a task."""
 
     backend = "spark"
+    workloads = Contender.workloads
     slow = ("noop10k",)
 
     def start(self) -> None:
@@ -150,6 +208,7 @@ class Dask(Contender):
 
     # One run in 20 got other numbers: threads of its worker can draw from the generator that the task has seeded.
     draws = ""
+    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
 
     def start(self) -> None:
         from distributed import Client, LocalCluster
@@ -163,6 +222,12 @@ class Dask(Contender):
         # pure=False: otherwise the second run finds the first one's results.
         return self.client.gather(self.client.map(task, items, pure=False))
 
+    def place(self, data: Any) -> Any:
+        return self.client.scatter(data, broadcast=True)
+
+    def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
+        return self.client.gather(self.client.map(task, [placed] * len(items), items, pure=False))
+
     def stop(self) -> None:
         self.client.close()
         self.cluster.close()
@@ -170,6 +235,8 @@ class Dask(Contender):
 
 class Ray(Contender):
     """Ray's remote functions."""
+
+    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
 
     def start(self) -> None:
         import ray
@@ -181,6 +248,13 @@ class Ray(Contender):
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         remote = self.remote[task]
         return self.ray.get([remote.remote(item) for item in items])
+
+    def place(self, data: Any) -> Any:
+        return self.ray.put(data)
+
+    def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
+        remote = self.remote[task]
+        return self.ray.get([remote.remote(placed, item) for item in items])
 
     def stop(self) -> None:
         self.ray.shutdown()
@@ -295,7 +369,7 @@ class R(Contender):
 
     def __init__(self, title: str, rival: str, *workloads: str) -> None:
         super().__init__(title, rival)
-        self.workloads = workloads or self.workloads
+        self.workloads = workloads or ("noop2", "noop10k", "dice")
 
 
 def spark_session(config: dict[str, str] | None = None) -> Any:

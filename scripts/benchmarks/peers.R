@@ -69,7 +69,7 @@ while (length(workload <- readLines(questions, n = 1L)) > 0) {
   seconds <- as.numeric(difftime(Sys.time(), began, units = "secs"))
   if (workload == "streams") seconds <- results
   if (sound(workload, results)) {
-    answer('{"seconds": %.6f, "fingerprint": ""}', seconds)
+    answer('{"figure": %.6f, "fingerprint": ""}', seconds)
   } else {
     answer('{"error": "wrong result"}')
   }

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.contenders import CONTENDERS
 from benchmarks.workloads import WORKLOADS
 
-# {workload: {contender: {"seconds": [...], "note": ...}}}
+# {workload: {contender: {"figures": [...], "note": ...}}}
 Results = dict[str, dict[str, dict[str, Any]]]
 
 PACKAGES = ("rxspark", "pyspark", "numpy", "mkl_random", "joblib", "loky", "distributed", "ray", "joblibspark")
@@ -25,13 +25,14 @@ PACKAGES = ("rxspark", "pyspark", "numpy", "mkl_random", "joblib", "loky", "dist
 
 @dataclass(frozen=True)
 class Target:
-    """The speed to reach: at most `factor` times the median of `beside`, or `milliseconds`."""
+    """What to reach: at most `factor` times the median of `beside`, or so many milliseconds, or `copies`."""
 
     workload: str
     contender: str
     beside: str = ""
     factor: float = 1.0
     milliseconds: float = 0.0
+    copies: float = 0.0
 
 
 TARGETS = (
@@ -41,6 +42,12 @@ TARGETS = (
     Target("noop10k", "rx-spark", milliseconds=100),
     Target("dice", "rx-localpar", milliseconds=35),
     Target("dice", "rx-spark", milliseconds=80),
+    Target("filter", "rx-localpar", milliseconds=150),
+    Target("filter-placed", "rx-localpar", milliseconds=100),
+    Target("memory2", "rx-localpar", copies=1.2),
+    Target("memory4", "rx-localpar", copies=1.2),
+    Target("memory2", "rx-spark", copies=1.2),
+    Target("memory4", "rx-spark", copies=1.2),
     Target("streams", "rx-mt2203", milliseconds=120),
     Target("streams", "rx-philox", milliseconds=120),
     Target("normals", "rx-mt2203", beside="mkl-mt2203", factor=1.1),
@@ -71,31 +78,31 @@ def table(workload: str, row: dict[str, dict[str, Any]]) -> str:
     lines = [
         f"### {title(workload)}",
         "",
-        "| contender | min ms | median ms | x rxspark | runs | |",
+        f"| contender | min {unit(workload)} | median {unit(workload)} | x rxspark | runs | |",
         "|---|---:|---:|---:|---:|---|",
     ]
     for name, cell in sorted(row.items(), key=lambda item: _median(item[1]) or float("inf")):
         figures = "- | - | - | 0"
-        if cell["seconds"]:
-            low, mid = 1000 * min(cell["seconds"]), 1000 * median(cell["seconds"])
-            figures = f"{low:,.1f} | {mid:,.1f} | {_ratio(workload, name, row)} | {len(cell['seconds'])}"
+        if cell["figures"]:
+            low, mid = (_shown(workload, figure) for figure in (min(cell["figures"]), median(cell["figures"])))
+            figures = f"{low} | {mid} | {_ratio(workload, name, row)} | {len(cell['figures'])}"
         lines.append(f"| {label(workload, name)} | {figures} | {cell['note']} |")
     return "\n".join(lines)
 
 
 def targets(results: Results) -> str:
     """Each target beside what was measured."""
-    lines = ["### Targets", "", "| workload | contender | median ms | to reach, ms | |", "|---|---|---:|---:|---|"]
+    lines = ["### Targets", "", "| workload | contender | median | to reach | |", "|---|---|---:|---:|---|"]
     for goal in TARGETS:
         row = results.get(goal.workload, {})
         got = _median(row.get(goal.contender))
         other = _median(row.get(goal.beside)) if goal.beside else None
-        limit = goal.factor * other if other else goal.milliseconds / 1000
+        limit = goal.factor * other if other else goal.copies or goal.milliseconds / 1000
         how = f" ({goal.factor} x {label(goal.workload, goal.beside)})" if goal.beside else ""
         if got is None or not limit:
             continue
         verdict = "reached" if got <= limit else "**not reached**"
-        figures = f"{1000 * got:,.1f} | {1000 * limit:,.1f}{how}"
+        figures = f"{_shown(goal.workload, got)} {unit(goal.workload)} | {_shown(goal.workload, limit)}{how}"
         lines.append(f"| {title(goal.workload)} | {label(goal.workload, goal.contender)} | {figures} | {verdict} |")
     return "\n".join(lines) if len(lines) > 4 else "No target belongs to what was measured."
 
@@ -121,7 +128,7 @@ def machine() -> dict[str, str]:
 
 
 def plot(results: Results, path: Path) -> None:
-    """Horizontal bars, one panel a workload, milliseconds on a logarithmic scale; rxspark's in colour."""
+    """Horizontal bars, one panel a workload, on a logarithmic scale; rxspark's in colour."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -138,12 +145,25 @@ def plot(results: Results, path: Path) -> None:
     for axis, (workload, row) in zip(axes[:, 0], rows.items(), strict=True):
         names = sorted(row, key=lambda name: row[name], reverse=True)
         colours = ["tab:orange" if name.startswith("rx") else "tab:gray" for name in names]
-        bars = axis.barh([label(workload, name) for name in names], [1000 * row[name] for name in names], color=colours)
+        lengths = [row[name] * _scale(workload) for name in names]
+        bars = axis.barh([label(workload, name) for name in names], lengths, color=colours)
         axis.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}", padding=3)
-        axis.set(xscale="log", title=title(workload))
+        axis.set(xscale="log", title=f"{title(workload)}, median {unit(workload)}")
         axis.margins(x=0.15)
-    axes[-1, 0].set_xlabel("median, milliseconds (logarithmic)")
     figure.savefig(path, dpi=110)
+
+
+def unit(workload: str) -> str:
+    """What the figures of a workload count in the tables."""
+    return "copies" if workload in WORKLOADS and WORKLOADS[workload].memory else "ms"
+
+
+def _scale(workload: str) -> float:
+    return 1 if unit(workload) == "copies" else 1000
+
+
+def _shown(workload: str, figure: float) -> str:
+    return f"{figure:.2f}" if unit(workload) == "copies" else f"{1000 * figure:,.1f}"
 
 
 def title(workload: str) -> str:
@@ -163,7 +183,7 @@ def _ratio(workload: str, name: str, row: dict[str, dict[str, Any]]) -> str:
 
 
 def _median(cell: dict[str, Any] | None) -> float | None:
-    return median(cell["seconds"]) if cell and cell["seconds"] else None
+    return median(cell["figures"]) if cell and cell["figures"] else None
 
 
 def _plain(results: Results) -> Results:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 # The article's dice example: games, games a chunk, seed.
@@ -14,6 +18,10 @@ GAMES, CHUNK, SEED = 10_000, 2_000, 777
 
 # Switches of streams; normal numbers in an array, and arrays: the first one alone would pay for new memory.
 SWITCHES, NORMALS, ARRAYS = 10_000, 1_000_000, 10
+
+# The article's table: rows, and the tags that its tasks filter by. And the bytes of the one large object.
+ROWS, TAGS = 5_000_000, "ABCDEFG"
+OBJECT = 1_000_000_000
 
 
 def noop(_: Any = None) -> None:
@@ -43,6 +51,42 @@ def play_batch(seed: int) -> list[str]:
     return [play_dice() for _ in range(CHUNK)]
 
 
+def filter_test(table: Any, tag: str) -> float:
+    """The sum of column a over the rows of one tag."""
+    return float(table["a"][table["tag"] == tag].sum())
+
+
+@cache
+def make_table() -> Any:
+    """A frame of 85 MB: a tag and two numbers."""
+    import numpy as np
+    import pandas as pd
+
+    rng = np.random.default_rng(1)
+    tags = pd.Categorical.from_codes(rng.integers(0, len(TAGS), ROWS).astype("i1"), categories=list(TAGS))
+    return pd.DataFrame({"tag": tags, "a": rng.random(ROWS), "b": rng.random(ROWS)})
+
+
+def make_object() -> Any:
+    """An array of one GB."""
+    import numpy as np
+
+    return np.ones(OBJECT // 8)
+
+
+def hold(array: Any, number: int) -> float:
+    """Read each page of the array, and hold it until the memory of all who do so has been measured."""
+    total = float(array[::512].sum())
+    meeting = Path(os.environ["BENCH_MEETING"])
+    (meeting / str(number)).touch()
+    until = time.monotonic() + 300
+    while not (meeting / "measured").exists():
+        if time.monotonic() > until:
+            raise TimeoutError("the others did not come")
+        time.sleep(0.01)
+    return total
+
+
 @dataclass(frozen=True)
 class Workload:
     """One kind of work.
@@ -50,6 +94,10 @@ class Workload:
     `check` raises ValueError for a wrong result. `rx` are the arguments of rxExec; a peer calls `task` once for each
     of `items`. `joined` puts a peer's results into the form of rxspark's. Work inside one task has none of these, and
     contenders of its own, of which `rival` is the one that the others are compared with.
+
+    Work on `data` is `task(data, item)` for everybody; if it is `placed`, the data has gone before the clock starts to
+    where the workers find it, in the way that the contender has for that. Where `memory` is measured and not time,
+    each contender is alone, with so many `workers`, and does it once.
     """
 
     title: str
@@ -59,6 +107,10 @@ class Workload:
     items: list[Any] = field(default_factory=list)
     joined: Callable[[list[Any]], list[Any]] = list
     rival: str = ""
+    data: Callable[[], Any] | None = None
+    placed: bool = False
+    memory: bool = False
+    workers: int = 2
 
 
 def fingerprint(results: list[Any]) -> str:
@@ -93,6 +145,38 @@ def _check_normals(results: list[Any]) -> None:
         raise ValueError(f"{results[0].size} numbers with mean {mean} and standard deviation {deviation}")
 
 
+def _check_sums(results: list[Any]) -> None:
+    # 714,000 numbers from 0 to 1 a tag: 3,000 are ten standard deviations, those of how many there are counted too.
+    expected = ROWS / len(TAGS) / 2
+    if len(results) != len(TAGS) or any(abs(total - expected) > 3_000 for total in results):
+        raise ValueError(f"sums {results}, not {len(TAGS)} near {expected:,.0f}")
+
+
+def _check_held(workers: int) -> Callable[[list[Any]], None]:
+    def check(results: list[Any]) -> None:
+        if results != [float(-(-(OBJECT // 8) // 512))] * workers:
+            raise ValueError(f"{results}, not the sum over every page, {workers} times")
+
+    return check
+
+
+def _filter(title: str, placed: bool) -> Workload:
+    return Workload(title, _check_sums, {}, filter_test, list(TAGS), data=make_table, placed=placed)
+
+
+def _memory(workers: int) -> Workload:
+    return Workload(
+        f"memory for one object of 1 GB, {workers} workers",
+        _check_held(workers),
+        {"taskChunkSize": 1},
+        hold,
+        list(range(workers)),
+        data=make_object,
+        memory=True,
+        workers=workers,
+    )
+
+
 def _noops(title: str, count: int) -> Workload:
     return Workload(title, _check_noop(count), {"FUN": noop, "timesToRun": count}, noop, list(range(count)))
 
@@ -108,6 +192,10 @@ WORKLOADS = {
         [SEED + chunk for chunk in range(GAMES // CHUNK)],
         lambda batches: list(chain.from_iterable(batches)),
     ),
+    "filter": _filter(f"filterTest, {ROWS:,} rows x {len(TAGS)} tags, the table as an argument", placed=False),
+    "filter-placed": _filter("the same once the table has been placed (rxShare, put, scatter, broadcast)", placed=True),
+    "memory2": _memory(2),
+    "memory4": _memory(4),
     "streams": Workload(
         f"{SWITCHES:,} switches of streams in a task (10 ms are 1 µs each)", _check_uniform, rival="rx-mt2203"
     ),
