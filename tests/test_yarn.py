@@ -26,7 +26,7 @@ from rxspark.places import open_place
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 
-pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(1200)]  # the first one waits for Hadoop, the archive and a program
+pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(1200)]  # Hadoop, the archive and a program come first
 
 # Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
 MKL = """
