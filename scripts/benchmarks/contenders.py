@@ -82,10 +82,12 @@ class Rx(Contender):
     """rxspark in one of its contexts."""
 
     draws = "rxspark"
-    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
 
     def __init__(self, title: str, rival: str, context: str, borrowed: bool = False, **settings: Any) -> None:
         super().__init__(title, rival)
+        # Sequential work holds one object; locally there are no more workers than cores, so that four may never meet.
+        memory = {"RxLocalSeq": (), "RxSpark": ("memory2", "memory4")}.get(context, ("memory2",))
+        self.workloads = (*self.workloads, "filter-placed", *memory)
         self.context = context
         self.borrowed = borrowed
         self.settings = settings

@@ -45,7 +45,6 @@ TARGETS = (
     Target("filter", "rx-localpar", milliseconds=150),
     Target("filter-placed", "rx-localpar", milliseconds=100),
     Target("memory2", "rx-localpar", copies=1.2),
-    Target("memory4", "rx-localpar", copies=1.2),
     Target("memory2", "rx-spark", copies=1.2),
     Target("memory4", "rx-spark", copies=1.2),
     Target("streams", "rx-mt2203", milliseconds=120),

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,16 +16,17 @@ from rxspark.jobs.stored import StoredJob
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "hadoop"
 
-pytestmark = [pytest.mark.hadoop, pytest.mark.spark]
+pytestmark = [pytest.mark.hadoop, pytest.mark.spark, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
-def hadoop(cluster, monkeypatch):
-    """The folder of a running Hadoop, whose daemons run again afterwards."""
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
+def hadoop(tmp_path, monkeypatch):
+    """A running Hadoop of the test's own: the folder that `scripts/hadoop` knows it by."""
+    subprocess.run([sys.executable, SCRIPT, "start", "--dir", tmp_path], check=True, timeout=280)
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path / "conf"))
     monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
-    yield cluster.parent
-    subprocess.run([sys.executable, SCRIPT, "start", "--dir", cluster.parent], check=True, timeout=200)
+    yield tmp_path
+    subprocess.run([sys.executable, SCRIPT, "stop", "--dir", tmp_path, "--purge"], check=True, timeout=120)
 
 
 def _slow_square(number):
@@ -40,9 +38,9 @@ def test_jobs_on_hdfs(hadoop):
     """Cancelled, listed, resumed and removed by way of HDFS; when it stops, a running job's results still come home."""
     from rxspark.backends.spark_session import stop_own
 
-    rxHadoopMakeDir("/jobs")
+    rxHadoopMakeDir("/share")
     config = {"spark.ui.enabled": "false"}
-    context = RxSpark(master="local[2,4]", wait=False, hdfsShareDir="/jobs", extraSparkConfig=config)
+    context = RxSpark(master="local[2,4]", wait=False, hdfsShareDir="/share", extraSparkConfig=config)
     stop_own()
     try:
         with context:
@@ -56,13 +54,13 @@ def test_jobs_on_hdfs(hadoop):
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
             assert elsewhere.results() == [number * number for number in range(8)]
-            assert rxHadoopListFiles("/jobs") == []
+            assert rxHadoopListFiles("/share") == []
 
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
             while stranded.info()["done"] < 1:
                 time.sleep(0.05)
             seen_by_others = RxJob(StoredJob(Folder(stranded._source.folder.place)))
-            os.kill(json.loads((hadoop / "pids.json").read_text())["namenode"], signal.SIGKILL)
+            subprocess.run([sys.executable, SCRIPT, "stop", "--dir", hadoop], check=True, timeout=120)
             assert stranded.wait(120) == "finished"
             assert seen_by_others.status() == "undetermined"
             assert stranded.results() == [0, 1, 4, 9]
