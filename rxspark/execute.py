@@ -165,6 +165,7 @@ def rxExec(
         auto_cleanup=cleanup,
         console_output=relay,
         modules=sorted(work.modules),
+        shared=sorted({handle.file for handle in work.shared}),
     )
     job = Job(backend, work, record, kept_in(home, record, work))
     if not context.wait:

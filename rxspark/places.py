@@ -126,6 +126,13 @@ class Place:
         # Stores of objects may list the folder itself as an entry of its own.
         return sorted((e for e in found if _bare(e) != self.path.strip("/")), key=_bare)
 
+    def names(self) -> list[str]:
+        """The names in this folder now, also where a file system remembers what was there before."""
+        self.fs.invalidate_cache()
+        if not self.renames and not self.is_folder():
+            return []  # a store of objects has no empty folders
+        return [_bare(entry).rpartition("/")[2] for entry in self.entries()]
+
 
 def _bare(entry: dict[str, Any]) -> str:
     return str(entry["name"]).strip("/")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
 import zlib
 
 from rxspark import places
@@ -18,6 +19,15 @@ __all__ = ["FORMAT", "create", "read", "write"]
 
 FORMAT = 1
 """The format of the files, to be raised when what older versions read would be wrong."""
+
+
+# Rounds in which processes that want to create the same file make room for one another, and the longest pause between
+# them in milliseconds.
+_ROUNDS = 20
+_PAUSE = 200
+
+# Seconds after which the claim of a process that has not gone on from there is void.
+_CLAIM = 60.0
 
 
 def write(place: Place, body: bytes) -> None:
@@ -49,13 +59,12 @@ def create(place: Place, body: bytes) -> bool:
     """Write a file if there is none of that name; of several processes that try, one gets True."""
     if place.hadoop:
         return _create_on_hdfs(place, body)
+    if not place.renames:
+        return _create_by_claim(place, body)
     with told(place):
         try:
-            if place.start == "":
-                with open(place.path, "xb") as file:
-                    file.write(_sealed(body))
-            else:
-                place.fs.pipe_file(place.path, _sealed(body), mode="create")
+            with open(place.path, "xb") as file:
+                file.write(_sealed(body))
         except FileExistsError:
             return False
     return True
@@ -74,6 +83,35 @@ def _create_on_hdfs(place: Place, body: bytes) -> bool:
                 raise
             return False
     return True
+
+
+def _create_by_claim(place: Place, body: bytes) -> bool:
+    """By a claim beside the file: whoever sees no other claim but its own may write the file.
+
+    Not every store of objects can refuse to replace an object, but those in use (S3, Google's, Azure's) list an object
+    from the moment in which it is written. So of two processes that first write their claims and then look, at least
+    one sees the other.
+    """
+    head = f".{place.name}.claim-"
+    for _ in range(_ROUNDS):
+        claim = place.parent / f"{head}{int(time.time())}-{secrets.token_hex(4)}"
+        write(claim, b"")
+        try:
+            names = place.parent.names()
+            if place.name in names:
+                return False
+            if not any(_holds(name, head) for name in names if name != claim.name):
+                write(place, body)  # before the claim goes: at each moment one of the two is seen
+                return True
+        finally:
+            with contextlib.suppress(Exception):  # void after a while
+                place.fs.rm_file(claim.path)
+        time.sleep(secrets.randbelow(_PAUSE) / 1000)
+    return False
+
+
+def _holds(name: str, head: str) -> bool:
+    return name.startswith(head) and int(name.removeprefix(head).partition("-")[0]) > time.time() - _CLAIM
 
 
 def read(place: Place) -> bytes:

@@ -14,7 +14,7 @@ from rxspark.sharing.folder import remove_there, write_there
 from rxspark.sharing.handle import Shared
 from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.parcels import Parcel
+from rxspark.worker.parcels import Fetched, InFile
 
 __all__ = ["rxShare"]
 
@@ -75,7 +75,7 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
     return Shared(parcel, bundle.size, of, where, shipper.modules, partial(_in_process, os.getpid(), remover))
 
 
-def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[Parcel, str, Callable[[], None]]:
+def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[InFile | Fetched, str, Callable[[], None]]:
     context = rxGetComputeContext()
     place = resolve(path, "path") if path is not None else None
     if place is None and isinstance(context, RxSpark):

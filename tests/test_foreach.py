@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import joblib
 import numpy as np
 import pytest
 
-from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxElemArg, rxExec
+from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec
 
 BACKENDS = ["loky", "threading", "multiprocessing", "sequential", "dask", "ray"]
 
@@ -82,3 +84,23 @@ def test_an_unknown_option_is_refused_by_its_name() -> None:
     """A misspelt option, which joblib would hand on to the backend, is an error that names the right one."""
     with RxForeachDoPar(), pytest.raises(RxArgumentError, match=r"'njobs'.*did you mean 'n_jobs'"):
         rxExec(abs, -1, foreachOpts={"njobs": 2})
+
+
+def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(tmp_path: Path) -> None:
+    """Their tasks are not in this process; a job whose tasks go on for ever is cancelled at once all the same."""
+
+    def waits(gate: str) -> int:
+        while not os.path.exists(gate):
+            time.sleep(0.02)
+        return os.getpid()
+
+    with active("dask"), RxForeachDoPar(wait=False):
+        busy = rxExec(waits, str(tmp_path / "gate"), timesToRun=20, taskChunkSize=1)
+        while busy.status() != "running":
+            time.sleep(0.02)
+        assert rxCancelJob(busy) is True
+        assert busy.status() == "canceled"
+        (tmp_path / "gate").touch()
+        job = rxExec(waits, str(tmp_path / "gate"), timesToRun=4)
+        assert job.wait(120) == "finished"
+        assert os.getpid() not in job.results()

@@ -13,7 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rxspark import RxContextError, RxFileError, RxLocalParallel, RxLocalSeq, RxTaskError, rxExec, rxShare
+from rxspark import (
+    RxContextError,
+    RxFileError,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxTaskError,
+    rxCleanupJobs,
+    rxExec,
+    rxGetJobs,
+    rxShare,
+)
 
 
 @pytest.fixture
@@ -36,12 +46,17 @@ def run(program: str, **more) -> subprocess.CompletedProcess[str]:
 def test_the_files_of_a_call_go_with_it(folder):
     """While a call runs its large constants are in one file; afterwards there is none, also after an error."""
     big = np.zeros(100_000)
-    counts = rxExec(lambda x: len(list(Path(str(folder)).rglob("*.bundle"))), big, timesToRun=2)
-    assert counts == [1, 1]
-    assert bundles(folder) == []
+
+    def count(x):
+        return sum(path.stat().st_size >= x.nbytes for path in Path(str(folder)).rglob("*") if path.is_file())
+
+    assert rxExec(count, big, timesToRun=2) == [1, 1]
+    assert count(big) == 0
     with pytest.raises(RxTaskError, match="division by zero"):
         rxExec(lambda x: 1 / 0, big, continueOnFailure=False)
-    assert bundles(folder) == []
+    assert count(big) == 1  # in the folder of the job, which can be resumed
+    rxCleanupJobs(rxGetJobs())
+    assert count(big) == 0
 
 
 def test_a_shared_file_goes_with_its_handle(folder):

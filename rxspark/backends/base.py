@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.outbox import Letter
+from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, working_directory
 
@@ -51,6 +52,8 @@ class Work:
     """The call's `foreachOpts`."""
     shared: list[Any] = field(default_factory=list)
     """Handles of shared objects, which must live as long as the work."""
+    kept: Fetched | None = None
+    """The way to `call` in the folder of the job, if it has one."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     def receive(self, letter: Letter) -> None:

@@ -180,7 +180,7 @@ class ConnectBackend(SparkEngine):
             # Parcels of partitions travel together, as a row of Spark's holds but the number of its partition.
             parcels = [pickle.dumps(carrier.partition(bundle), 5) for bundle in work.partitions]
             run = (RunOncePerNode if work.once_per_node else RunPartitions)(
-                carrier.call(work.call), carrier.call(Bundle(parcels)), work.attempt, box
+                carrier.call(work.call, work.kept), carrier.call(Bundle(parcels)), work.attempt, box
             )
             count = len(link.hosts) if work.once_per_node else len(work.partitions)
             rows = self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA, barrier=work.once_per_node)

@@ -14,12 +14,15 @@ import joblib
 
 from rxspark.backends.base import Work, here
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
-from rxspark.errors import RxArgumentError, closest
+from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground"]
+
+# Seconds between looks at `work.cancelled` while a cluster works.
+_POLL = 0.1
 
 
 class ForeachBackend:
@@ -47,14 +50,12 @@ class ForeachBackend:
 
     def run(self, work: Work) -> None:
         with OnThisHost(self._share_dir) as carrier:
-            call, parts = carrier.call(work.call), map(carrier.partition, work.partitions)
+            call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             tasks = (joblib.delayed(run_partition)(call, part, work.attempt) for part in parts)
             answers = iter(_parallel(work.options)(tasks))
             try:
-                while not work.cancelled.is_set():
-                    work.deliver(next(answers))
-            except StopIteration:
-                return
+                while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
+                    work.deliver(packed)
             except BrokenProcessPool as error:
                 work.trouble = str(error)
             finally:
@@ -83,12 +84,44 @@ class ForeachInBackground(ForeachBackend):
             self._settings = dict(settings)
 
     def run(self, work: Work) -> None:
+        if not _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
+            self._run_on_a_cluster(work)
+            return
         with joblib.parallel_config(**self._settings):
-            if _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
-                workers = self.slots(len(work.partitions), work.options)
-                BackgroundBackend(self._share_dir, 1, workers).run(work)
-            else:
-                super().run(work)
+            workers = self.slots(len(work.partitions), work.options)
+        BackgroundBackend(self._share_dir, 1, workers).run(work)
+
+    def _run_on_a_cluster(self, work: Work) -> None:
+        """In one more thread: joblib is waited for without end, and a job that is cancelled ends now.
+
+        That thread takes back what has not begun as soon as joblib lets it. What has begun goes on to its end, as
+        neither dask nor Ray lets others end it.
+        """
+        outcome: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                with joblib.parallel_config(**self._settings):
+                    super(ForeachInBackground, self).run(work)
+            except BaseException as error:
+                outcome.append(error)
+
+        thread = threading.Thread(target=run, name=f"rxspark-{work.id}", daemon=True)
+        thread.start()
+        while thread.is_alive() and not work.cancelled.is_set():
+            thread.join(_POLL)
+        if outcome:
+            raise outcome[0]
+
+
+def _next(answers: Iterator[bytes]) -> bytes | None:
+    """The next answer, None when there are no more."""
+    try:
+        return next(answers, None)
+    except (BrokenProcessPool, RxError):
+        raise
+    except Exception as error:  # of the cluster behind joblib: what tasks raise comes home in envelopes
+        raise RxContextError(f"joblib's backend has given up: {type(error).__name__}: {error}") from error
 
 
 def _is_joblibs_own(backend: Any) -> bool:

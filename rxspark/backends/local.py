@@ -59,7 +59,7 @@ class LocalBackend:
 
     def run(self, work: Work) -> None:
         with OnThisHost(self._share_dir) as carrier:
-            call, parts = carrier.call(work.call), map(carrier.partition, work.partitions)
+            call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             try:
                 self._executor = self._pool(self.slots(len(work.partitions), {}))
                 futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in parts}

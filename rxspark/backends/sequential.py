@@ -41,7 +41,7 @@ class SequentialBackend:
     def run(self, work: Work) -> None:
         try:
             with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart():
-                call = carrier.call(work.call)
+                call = carrier.call(work.call, work.kept)
                 for partition in work.partitions:
                     if work.cancelled.is_set():
                         return

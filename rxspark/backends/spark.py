@@ -142,7 +142,8 @@ class SparkBackend(SparkEngine):
         self._context.setJobGroup(work.id, work.description, interruptOnCancel=True)
         with self._carrier() as carrier, self._outbox(work) as box:
             with submitting:
-                call, partitions = carrier.call(work.call), [carrier.partition(part) for part in work.partitions]
+                call = carrier.call(work.call, work.kept)
+                partitions = [carrier.partition(part) for part in work.partitions]
                 # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
                 # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
                 job = self._rdd(partitions, work, call, self._mailbox.letters, box)._jrdd

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxJobError, closest
 from rxspark.filesystem import store_folder
-from rxspark.jobs.handle import RxJob, RxJobs, known_jobs
+from rxspark.jobs.handle import RxJob, RxJobs, check_flags, known_jobs
+from rxspark.jobs.record import is_id
 from rxspark.jobs.states import MISSING, STATES
-from rxspark.jobs.store import Folder, folders_in, home_of, named_folder, owned
+from rxspark.jobs.store import Folder, folders_in, home_of, named_folder
 from rxspark.jobs.stored import StoredJob
 
 __all__ = ["find", "is_list", "of_each", "rxGetJobs", "there"]
@@ -68,12 +70,15 @@ def rxGetJobs(
     context = rxGetComputeContext() if computeContext is None else computeContext
     if not isinstance(context, ComputeContext):
         raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
+    check_flags(exactMatch=exactMatch, own=own)
     wanted = _known_states(states)
     first, last = _moment("startTime", startTime), _moment("endTime", endTime)
     jobs, share = known_jobs(), store_folder(context)
     for folder in [] if share is None else folders_in(share):
-        if folder.id not in jobs and (not own or owned(folder.place)):
-            jobs[folder.id] = RxJob(StoredJob(folder))
+        if folder.id not in jobs:
+            stored = StoredJob(folder)
+            if stored.own or not own:
+                jobs[folder.id] = RxJob(stored)
     found = RxJobs()
     for _, job in sorted(jobs.items()):
         info = job.info()
@@ -90,7 +95,7 @@ def rxGetJobs(
 def _known_states(states: Any) -> set[str] | None:
     if states is None:
         return None
-    wanted = [states] if isinstance(states, str) else list(states)
+    wanted = [states] if isinstance(states, str) or not isinstance(states, Iterable) else list(states)
     for state in wanted:
         if state not in STATES:
             guess = closest(state, STATES) if isinstance(state, str) else None
@@ -108,21 +113,23 @@ def _moment(name: str, value: Any) -> datetime | None:
 def of_each(job: Any, ask: Callable[[Any], T], needed: bool = False) -> T | list[T] | Any:
     """The answer of a job, or a list with that of each."""
     look = there if needed else find
-    return [ask(look(one)) for one in job] if is_list(job) else ask(look(job))
+    return [ask(one) for one in list(map(look, job))] if is_list(job) else ask(look(job))
 
 
 def is_list(job: Any) -> bool:
     """Whether it is several jobs, rather than one or its id."""
-    return isinstance(job, Iterable) and not isinstance(job, (str, RxJob))
+    return isinstance(job, Iterable) and not isinstance(job, (str, bytes, Mapping, RxJob))
 
 
 def find(job: Any) -> RxJob | None:
     """The job that is meant, None if there is none of that id."""
     if isinstance(job, RxJob):
         return job
-    if isinstance(job, str):
+    if isinstance(job, str) and is_id(job.rstrip("/").rpartition("/")[2]):
         return known_jobs().get(job) or _stored(job)
-    raise RxArgumentError(f"job={job!r}: job is what rxExec returned in a context with wait=False, or its id")
+    raise RxArgumentError(
+        f"job={job!r}: job is what rxExec returned in a context with wait=False, its id (rxJob_...), or its folder"
+    )
 
 
 def _stored(job: str) -> RxJob | None:
@@ -142,5 +149,11 @@ def there(job: Any) -> RxJob:
     """The job that is meant; RxJobError if there is none."""
     found = find(job)
     if found is None:
-        raise RxJobError(f"there is no job {job!r}: it was removed, or never there. rxGetJobs() lists those that are")
+        share = store_folder(rxGetComputeContext())
+        ids = [*known_jobs(), *([] if share is None else [folder.id for folder in folders_in(share)])]
+        near = get_close_matches(job, ids, n=1, cutoff=0.95)  # ids of one hour have much in common
+        hint = f"Did you mean {near[0]!r}? " if near else ""
+        raise RxJobError(
+            f"there is no job {job!r}: it was removed, or never there. {hint}rxGetJobs() lists those that are"
+        )
     return found

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rxspark.contexts import ComputeContext
-from rxspark.errors import RxArgumentError, RxJobError
+from rxspark.errors import RxJobError
 from rxspark.jobs.finding import find, is_list, of_each, there
-from rxspark.jobs.handle import RxJob
+from rxspark.jobs.handle import RxJob, results_of
 from rxspark.jobs.states import MISSING
 from rxspark.results import RxResults
 
@@ -77,6 +77,7 @@ def rxGetJobResults(
     Returns
     -------
     RxResults, or list of them for a list
+        Of a list, either all are given or, with an error, none is fetched.
 
     Raises
     ------
@@ -97,12 +98,9 @@ def rxGetJobResults(
     >>> rxGetJobResults(job)
     [0, 1, 4, 9]
     """
-    for name, value in (("consoleOutput", consoleOutput), ("autoCleanup", autoCleanup), ("partial", partial)):
-        if not (isinstance(value, bool) or (value is None and name != "partial")):
-            raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
-    if not is_list(job):
-        return there(job)._results(partial, consoleOutput, autoCleanup, stacklevel=2)
-    return [one._results(partial, consoleOutput, autoCleanup, stacklevel=3) for one in map(there, job)]
+    jobs = list(map(there, job)) if is_list(job) else [there(job)]
+    results = results_of(jobs, partial, consoleOutput, autoCleanup, stacklevel=2)
+    return results if is_list(job) else results[0]
 
 
 def rxGetJobOutput(job: Any) -> str | list[str]:
@@ -197,8 +195,6 @@ def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
     >>> rxWaitForJob(jobs, timeout=60)
     ['finished', 'finished']
     """
-    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or timeout < 0):
-        raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
     return of_each(job, lambda one: one.wait(timeout), needed=True)
 
 
@@ -233,7 +229,7 @@ def rxCancelJob(job: Any) -> bool | list[bool]:
 
 
 def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
-    """Remove what jobs have left: their results, and their files.
+    """Remove what jobs have left: their results, and their files. Jobs that are gone already are passed over.
 
     Parameters
     ----------
@@ -256,10 +252,8 @@ def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
     >>> rxGetJobStatus(job)
     'missing'
     """
-    if not isinstance(force, bool):
-        raise RxArgumentError(f"force={force!r}: force is True or False")
     refused: list[RxJobError] = []
-    for one in map(find, jobs) if is_list(jobs) else [find(jobs)]:
+    for one in list(map(find, jobs)) if is_list(jobs) else [find(jobs)]:
         try:
             if one is not None:
                 one.cleanup(force)

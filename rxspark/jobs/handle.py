@@ -16,14 +16,14 @@ from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
-from rxspark.jobs.resume import continued
+from rxspark.jobs.resume import check_needs, continued
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.store import Folder
 from rxspark.jobs.stored import StoredJob
 from rxspark.progress import Progress
 from rxspark.results import RxResults, gather, opened
 
-__all__ = ["RxJob", "RxJobs", "known_jobs", "submit"]
+__all__ = ["RxJob", "RxJobs", "check_flags", "known_jobs", "results_of", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
 _LOOK = 0.5
@@ -66,6 +66,9 @@ class RxJob:
 
     def wait(self, timeout: float | None = None) -> str:
         """Wait until the job has ended, at most `timeout` seconds; gives its state, see `rxWaitForJob`."""
+        number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+        if timeout is not None and not (number and timeout >= 0):  # which NaN is not
+            raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
         source, shown = self._source, 0
         deadline = None if timeout is None else time.monotonic() + timeout
         with plain_interrupts(), Progress(source.record.facts.count, source.record.description) as progress:
@@ -82,11 +85,9 @@ class RxJob:
         self, partial: bool = False, consoleOutput: bool | None = None, autoCleanup: bool | None = None
     ) -> RxResults:
         """The results of the job once it has finished, see `rxGetJobResults`."""
-        return self._results(partial, consoleOutput, autoCleanup, stacklevel=2)
+        return results_of([self], partial, consoleOutput, autoCleanup, stacklevel=2)[0]
 
-    def _results(
-        self, partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
-    ) -> RxResults:
+    def _read(self, partial: bool, console_output: bool | None, stacklevel: int) -> RxResults:
         source, record = self._source, self._source.record
         state = source.state
         if state == MISSING or (state != FINISHED and not partial):
@@ -96,12 +97,16 @@ class RxJob:
         if record.console_output if console_output is None else console_output:
             for part in envelopes:
                 relay(part)
-        if state == FINISHED and not partial:
-            remove = record.auto_cleanup if auto_cleanup is None else auto_cleanup
-            source.was_fetched(remove)
-            if remove:
-                _jobs.pop(self.id, None)
         return results
+
+    def _was_read(self, auto_cleanup: bool | None) -> None:
+        source = self._source
+        if source.state != FINISHED:  # gone already, as it was in the list twice
+            return
+        remove = source.record.auto_cleanup if auto_cleanup is None else auto_cleanup
+        source.was_fetched(remove)
+        if remove:
+            _jobs.pop(self.id, None)
 
     def output(self) -> str:
         """What the tasks that have finished wrote to their console, see `rxGetJobOutput`."""
@@ -119,6 +124,7 @@ class RxJob:
 
     def cleanup(self, force: bool = False) -> None:
         """Remove what the job has left, see `rxCleanupJobs`."""
+        check_flags(force=force)
         state = self._source.state
         if state == MISSING:
             return
@@ -149,6 +155,7 @@ class RxJob:
         if state in (MISSING, QUEUED, RUNNING):
             raise self._nothing_to_give(state)
         plan = source.plan()  # its damage is told before anybody is told to stay away
+        check_needs(source.record)
         backend = backend_for(context, background=True)
         backend.prepare(source.record.facts.root.kind, set(source.record.modules))
         with _leased(source.folder):
@@ -195,6 +202,8 @@ class RxJob:
         >>> job.add_done_callback(lambda job: print(job.status()))
         finished
         """
+        if not callable(callback):
+            raise RxArgumentError(f"callback={callback!r}: callback is a function of one argument, the job")
         self._source.when_ended(lambda: callback(self))
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
@@ -299,6 +308,28 @@ def _leased(folder: Folder | None) -> Iterator[None]:
     except BaseException:
         folder.give_back_lease()
         raise
+
+
+def results_of(
+    jobs: list[RxJob], partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
+) -> list[RxResults]:
+    """The results of jobs, none of which is removed before all of them could be read."""
+    others = {"consoleOutput": console_output, "autoCleanup": auto_cleanup}
+    check_flags(partial=partial, **{name: value for name, value in others.items() if value is not None})
+    results = []
+    for job in jobs:
+        results.append(job._read(partial, console_output, stacklevel + 1))
+    if not partial:
+        for job in jobs:
+            job._was_read(auto_cleanup)
+    return results
+
+
+def check_flags(**flags: Any) -> None:
+    """RxArgumentError for what should be True or False and is neither."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
 
 
 def submit(job: Job, backend: Backend) -> RxJob:

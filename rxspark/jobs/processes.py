@@ -19,11 +19,13 @@ class Process:
     pid: int
     started: str
     """When it started, in the words of its host; empty where that is not told."""
+    system: str = ""
+    """Where its number counts: the boot of its host, and its container; empty where that is not told."""
 
     @property
     def here(self) -> bool:
-        """Whether it is, or was, on this host."""
-        return self.host == socket.gethostname()
+        """Whether it is, or was, among those that this process sees: hosts may share a name, and containers do."""
+        return (self.host, self.system) == (socket.gethostname(), _system())
 
     @property
     def alive(self) -> bool:
@@ -41,14 +43,21 @@ class Process:
 
 def this_process() -> Process:
     """The process that asks."""
-    return Process(socket.gethostname(), os.getpid(), _started(os.getpid()))
+    return Process(socket.gethostname(), os.getpid(), _started(os.getpid()), _system())
 
 
 def _started(pid: int) -> str:
-    """The boot of the system and the time since then; a process that has ended but was not yet waited for is gone."""
+    """The time since the boot of its host; a process that has ended but was not yet waited for is gone."""
     try:
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:  # no Linux: the number alone has to do
         return ""
-    return "" if state in "ZX" else f"{boot}-{rest[18]}"
+    return "" if state in "ZX" else rest[18]
+
+
+def _system() -> str:
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""

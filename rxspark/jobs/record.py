@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rxspark.results import Facts
 from rxspark.worker.bundle import Bundle
 
-__all__ = ["Plan", "Record", "new_id"]
+__all__ = ["Plan", "Record", "is_id", "new_id"]
 
 
 def new_id() -> str:
@@ -17,6 +18,11 @@ def new_id() -> str:
     moment = time.time()
     clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
     return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
+
+
+def is_id(name: str) -> bool:
+    """Whether it can be the name of a job, and not of some other folder that could be removed by mistake."""
+    return re.fullmatch(r"rxJob_\w+", name) is not None
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,8 @@ class Record:
     console_output: bool
     modules: list[str]
     """What its workers must be able to import."""
+    shared: list[str] = field(default_factory=list)
+    """Files that it needs and that end with its process: what rxShare had written, in a call that waited."""
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,31 @@ from rxspark.errors import RxJobError
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.store import Folder
+from rxspark.places import open_place
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes, merged
 from rxspark.worker.payload import Call, Column, Partition
 
-__all__ = ["continued"]
+__all__ = ["check_needs", "continued"]
 
 Pieces = list[tuple[range, Bundle]]
+
+
+def check_needs(record: Record) -> None:
+    """Make sure that what a job needs besides its folder is there.
+
+    Raises
+    ------
+    RxJobError
+        When it is not: names the file.
+    """
+    for file in record.shared:
+        if open_place(file).info() is None:
+            raise RxJobError(
+                f"{record.id} cannot go on: it needs {file}, which rxShare had written and which ended with its "
+                f"process. rxGetJobResults(job, partial=True) gives what is there; call rxExec again for the rest, "
+                f"with wait=False, as such jobs take along what was shared"
+            )
 
 
 def continued(

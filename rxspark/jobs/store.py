@@ -21,25 +21,28 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from rxspark import records
 from rxspark.backends.base import Work
 from rxspark.errors import RxContextError, RxError, RxFileError, RxJobError
 from rxspark.jobs.processes import Process, this_process
-from rxspark.jobs.record import Record
-from rxspark.jobs.states import QUEUED, RUNNING
-from rxspark.places import Place, open_place, told, write
+from rxspark.jobs.record import Record, is_id
+from rxspark.jobs.states import QUEUED, RUNNING, STATES
+from rxspark.places import Place, open_place, told
 from rxspark.results import Facts
 from rxspark.rng.kinds import Root
-from rxspark.worker.bundle import Bundle, MappedBundle
+from rxspark.sharing.folder import write_as
+from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes
-from rxspark.worker.keeping import PARTS
-from rxspark.worker.parcels import Fetched
+from rxspark.worker.keeping import ABOUT, PARTS
+from rxspark.worker.parcels import Fetched, InFile
 
 __all__ = ["SILENCE", "Folder", "Sign", "folders_in", "home_of", "kept_in", "named_folder", "owned"]
+
+T = TypeVar("T")
 
 _PRIVATE = 0o700
 _FOR_ALL = 0o1777  # each user's jobs side by side, as in /tmp
@@ -95,8 +98,8 @@ class Folder:
 
     # ---------------------------------------------------------------- by who runs the job
 
-    def make(self, record: Record, call: Bundle, partitions: Iterable[Bundle], numbers: list[range]) -> None:
-        """Make the folder, and write what a resumed job needs."""
+    def make(self, record: Record, call: Bundle, partitions: Iterable[Bundle], numbers: list[range]) -> Fetched | None:
+        """Make the folder, and write what a resumed job needs; gives the way to the call in it, for its workers."""
         share = self.place.parent.parent
         if share.start == "" and not share.is_folder():  # a misspelt one shall not come into being
             raise RxContextError(
@@ -111,11 +114,12 @@ class Folder:
                 if last:
                     raise
         _make(self.place / PARTS, _PRIVATE)
-        self._write_bundle("call.data", call)
+        kept = self._write_bundle("call.data", call)
         self._write_bundle("partitions.data", Bundle([part.part(0) for part in partitions]))
         about = asdict(record)
         about["numbers"] = [[one.start, one.stop, one.step] for one in numbers]
-        records.write(self.place / "job.json", json.dumps(about, indent=1).encode())
+        records.write(self.place / ABOUT, json.dumps(about, indent=1).encode())
+        return kept if owned(self.place.parent) else None  # else whose that is could put another folder there
 
     def take_lease(self) -> None:
         """Become the one who runs the job; RxJobError, which names the holder, when another process does."""
@@ -160,7 +164,7 @@ class Folder:
         records.write(self.place / "state.json", json.dumps(asdict(sign)).encode())
 
     def _highest_lease(self) -> int:
-        found = [re.fullmatch(r"lease-(\d+)", name) for name in _names(self.place)]
+        found = [re.fullmatch(r"lease-(\d+)", name) for name in self.place.names()]
         return max((int(match[1]) for match in found if match), default=0)
 
     def _busy(self, lease: int) -> Process | None:
@@ -170,9 +174,8 @@ class Folder:
             return sign.process if sign.active and _may_live(sign.process, sign.heard) else None
         for _ in range(_LOOKS):
             with contextlib.suppress(RxFileError):
-                holder = json.loads(records.read(self.place / f"lease-{lease}"))
-                process = Process(**holder["process"])
-                return process if _may_live(process, holder["taken"]) else None
+                process, taken = _read(self.place / f"lease-{lease}", _holder)
+                return process if _may_live(process, taken) else None
             time.sleep(0.1)  # perhaps it is being written
         return None
 
@@ -180,16 +183,11 @@ class Folder:
 
     def record(self) -> Record:
         """What is known from the start on."""
-        about = self._about()
-        del about["numbers"]
-        facts = about.pop("facts")
-        facts["root"] = Root(**facts["root"])
-        return Record(**about, facts=Facts(**facts))
+        return _read(self.place / ABOUT, _record)
 
     def sign(self) -> Sign:
         """The last that was heard of the job."""
-        told_so = json.loads(records.read(self.place / "state.json"))
-        return Sign(**{**told_so, "process": Process(**told_so["process"])})
+        return _read(self.place / "state.json", _sign)
 
     def done(self) -> int:
         """How many tasks have left something, by the names of the files."""
@@ -197,7 +195,7 @@ class Folder:
 
     def part_names(self) -> list[str]:
         """The files of envelopes that are there."""
-        return [name for name in _names(self.place / PARTS) if re.fullmatch(r"\d+-\d+-\d+\.envelopes", name)]
+        return [name for name in (self.place / PARTS).names() if re.fullmatch(r"\d+-\d+-\d+\.envelopes", name)]
 
     def envelopes(self, names: Iterable[str]) -> list[Envelopes]:
         """What these files hold; RxFileError, which names the file, for a damaged one."""
@@ -218,8 +216,8 @@ class Folder:
     def partitions(self) -> list[tuple[range, Bundle]]:
         """The partitions, each with its tasks."""
         self._check_trust()
-        bundle, numbers = self._bundle("partitions.data"), self._about()["numbers"]
-        return [(range(*one), Bundle([bundle.part(index)])) for index, one in enumerate(numbers)]
+        bundle, numbers = self._bundle("partitions.data"), _read(self.place / ABOUT, _numbers)
+        return [(one, Bundle([bundle.part(index)])) for index, one in enumerate(numbers)]
 
     def ask_to_cancel(self) -> None:
         """Let the process that runs the job know that it is to be ended."""
@@ -236,13 +234,9 @@ class Folder:
         """Whether it is there."""
         return self.place.is_folder()
 
-    def _about(self) -> dict[str, Any]:
-        about: dict[str, Any] = json.loads(records.read(self.place / "job.json"))
-        return about
-
-    def _write_bundle(self, name: str, bundle: Bundle) -> None:
+    def _write_bundle(self, name: str, bundle: Bundle) -> Fetched:
         try:
-            write(self.place / name, bundle.write, known_as=self.place)
+            return write_as(bundle, self.place / name, f"{self.id}-{name}", known_as=self.place)
         except RxFileError as problem:
             reason = getattr(problem.__cause__, "strerror", None) or problem
             raise RxFileError(
@@ -252,17 +246,17 @@ class Folder:
 
     def _bundle(self, name: str) -> Bundle:
         place = self.place / name
-        if place.start == "":
-            return MappedBundle(place.path)
         info = place.info()
         if info is None:
             raise place.problem("no such file")
-        return Fetched(str(place), f"{self.id}-{name}", int(info["size"])).open()
+        parcel = Fetched(str(place), f"{self.id}-{name}", int(info["size"])) if place.start else InFile(place.path)
+        return parcel.open()
 
     def _check_trust(self) -> None:
-        if self.named or (owned(self.place) and not self.place.writable_by_others):
+        foreign = owned(self.place) is False
+        if self.named or not (foreign or self.place.writable_by_others):
             return
-        whose = "is open to others for writing" if owned(self.place) else "is another user's"
+        whose = "is another user's" if foreign else "is open to others for writing"
         raise RxJobError(
             f"{self.id} {whose}: its results are pickles, and reading a pickle can run any code of who wrote it. "
             f"If you trust all who can write there, name the folder itself as the job: {str(self.place)!r}"
@@ -283,7 +277,7 @@ def kept_in(home: Place | None, record: Record, work: Work) -> Folder | None:
         return None
     folder = Folder(home)
     try:
-        folder.make(record, work.call, work.partitions, work.numbers)
+        work.kept = folder.make(record, work.call, work.partitions, work.numbers)
         folder.take_lease()
         folder.write_state(QUEUED)
     except BaseException:
@@ -293,12 +287,12 @@ def kept_in(home: Place | None, record: Record, work: Work) -> Folder | None:
     return folder
 
 
-def owned(place: Place) -> bool:
-    """Whether a folder is the user's own; true where the file system knows no owners."""
+def owned(place: Place) -> bool | None:
+    """Whether a folder is the user's own; None where the file system knows no owners, as stores of objects."""
     info = place.info() or {}
     if info.get("uid") is not None:
         return bool(info["uid"] == os.getuid())
-    return info.get("owner") in (None, place.user)
+    return None if info.get("owner") is None else bool(info["owner"] == place.user)
 
 
 def home_of(share: Place, job_id: str) -> Place:
@@ -311,7 +305,7 @@ def folders_in(share: Place) -> list[Folder]:
     home = home_of(share, "x").parent
     if not home.is_folder():
         return []
-    return [Folder(home / name) for name in _names(home) if name.startswith("rxJob_")]
+    return [Folder(home / name) for name in home.names() if is_id(name)]
 
 
 def named_folder(path: str) -> Folder:
@@ -319,14 +313,38 @@ def named_folder(path: str) -> Folder:
     return Folder(open_place(path), named=True)
 
 
+def _read(place: Place, make: Callable[[Any], T]) -> T:
+    """What a record says; RxFileError, which names it, when that is nothing that we write."""
+    body = records.read(place)
+    try:
+        return make(json.loads(body))
+    except (LookupError, TypeError, ValueError) as error:
+        raise RxFileError(f"{place} is damaged, or was edited: {error!r}") from error
+
+
+def _record(told_so: dict[str, Any]) -> Record:
+    facts = dict(told_so["facts"])
+    facts["root"] = Root(**facts["root"])
+    rest = {name: value for name, value in told_so.items() if name not in ("facts", "numbers")}
+    return Record(**rest, facts=Facts(**facts))
+
+
+def _numbers(told_so: dict[str, Any]) -> list[range]:
+    return [range(*one) for one in told_so["numbers"]]
+
+
+def _sign(told_so: dict[str, Any]) -> Sign:
+    if told_so["state"] not in STATES:
+        raise ValueError(f"there is no state {told_so['state']!r}")
+    return Sign(**{**told_so, "process": Process(**told_so["process"])})
+
+
+def _holder(told_so: dict[str, Any]) -> tuple[Process, float]:
+    return Process(**told_so["process"]), float(told_so["taken"])
+
+
 def _may_live(process: Process, heard: float) -> bool:
     return process.alive if process.here else time.time() - heard < SILENCE
-
-
-def _names(folder: Place) -> list[str]:
-    """What is in a folder now, also where a file system remembers what was there before."""
-    folder.fs.invalidate_cache()
-    return [str(entry["name"]).rstrip("/").rpartition("/")[2] for entry in folder.entries()]
 
 
 def _make(place: Place, mode: int) -> None:

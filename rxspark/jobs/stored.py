@@ -10,7 +10,8 @@ from rxspark.errors import RxCanceledError, RxContextError, RxError, RxFileError
 from rxspark.jobs.job import first_error
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
-from rxspark.jobs.store import SILENCE, Folder, Sign
+from rxspark.jobs.store import SILENCE, Folder, Sign, owned
+from rxspark.places import login
 from rxspark.results import Facts
 from rxspark.rng.kinds import Root
 from rxspark.worker.envelope import Envelopes, merged
@@ -34,6 +35,12 @@ class StoredJob:
         except RxError as problem:  # a row in a list it is all the same; what needs more than that says why not
             self._damage = problem
             self.record = _unknown(folder.id)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's own, as the file system knows, or else as its record says."""
+        owner = owned(self.folder.place)
+        return self.record.user in ("", login()) if owner is None else owner
 
     @property
     def state(self) -> str:

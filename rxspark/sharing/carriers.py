@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from typing import Self
 
 from rxspark.options import rxGetOption
-from rxspark.places import Place
+from rxspark.places import URL, Place
 from rxspark.sharing.folder import remove_there, write_there
 from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.parcels import Inline, Parcel
+from rxspark.worker.parcels import Fetched, InFile, Inline, Parcel
 
 __all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline"]
 
@@ -45,14 +45,20 @@ class Carrier(ABC):
         """Remove what was written."""
         self._removals.close()
 
-    def call(self, bundle: Bundle) -> Parcel:
-        """The parcel of what all tasks have in common."""
-        small = bundle.size < max(rxGetOption("shareThreshold"), self.least)
-        return inline(bundle) if small else self._carry(bundle)
+    def call(self, bundle: Bundle, kept: Fetched | None = None) -> Parcel:
+        """The parcel of what all tasks have in common; no other file is made if the workers reach the one `kept`."""
+        if bundle.size < max(rxGetOption("shareThreshold"), self.least):
+            return inline(bundle)
+        reached = None if kept is None else self._reached(kept)
+        return self._carry(bundle) if reached is None else reached
 
     def partition(self, bundle: Bundle) -> Parcel:
         """The parcel of what is for one partition alone."""
         return self.call(bundle)
+
+    def _reached(self, kept: Fetched) -> Parcel | None:
+        """How the workers reach a file in the folder of the job, None if they do not."""
+        return None
 
     @abstractmethod
     def _carry(self, bundle: Bundle) -> Parcel:
@@ -65,6 +71,9 @@ class OnThisHost(Carrier):
     def __init__(self, share_dir: str | None) -> None:
         super().__init__()
         self._share_dir = share_dir
+
+    def _reached(self, kept: Fetched) -> Parcel | None:
+        return None if URL.match(kept.url) else InFile(kept.url)
 
     def _carry(self, bundle: Bundle) -> Parcel:
         file = write_here(bundle, self._share_dir)
@@ -80,6 +89,9 @@ class ByFolder(Carrier):
     def __init__(self, folder: Place) -> None:
         super().__init__()
         self._folder = folder
+
+    def _reached(self, kept: Fetched) -> Parcel | None:
+        return kept
 
     def _carry(self, bundle: Bundle) -> Parcel:
         place, parcel = write_there(bundle, self._folder)

@@ -23,7 +23,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import process_token
 
-__all__ = ["own_folder", "remove_there", "write_there"]
+__all__ = ["own_folder", "remove_there", "write_as", "write_there"]
 
 _numbers = itertools.count(1)
 
@@ -41,13 +41,17 @@ def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
     folder = own_folder(share)
     place = folder / f"{next(_numbers)}.bundle"
     try:
-        write(place, bundle.write)
-        with told(place):
-            size = int(place.fs.info(place.path)["size"])
+        return place, write_as(bundle, place, f"{folder.name}-{place.name}")
     except RxError:
         remove_there(place)
         raise
-    return place, Fetched(str(place), f"{folder.name}-{place.name}", size)
+
+
+def write_as(bundle: Bundle, place: Place, name: str, known_as: Place | None = None) -> Fetched:
+    """Write a bundle to a file; the way to it, by a `name` that no other bundle has."""
+    write(place, bundle.write, known_as)
+    with told(place):
+        return Fetched(str(place), name, int(place.fs.info(place.path)["size"]))
 
 
 def remove_there(place: Place) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError
 from rxspark.usermodules import UserModules
-from rxspark.worker.parcels import InFile, Parcel, load
+from rxspark.worker.parcels import Fetched, InFile, load
 
 __all__ = ["Shared"]
 
@@ -36,7 +36,7 @@ class Shared:
     """
 
     def __init__(
-        self, parcel: Parcel, size: int, of: str, where: str, modules: UserModules, remove: Callable[[], None]
+        self, parcel: InFile | Fetched, size: int, of: str, where: str, modules: UserModules, remove: Callable[[], None]
     ) -> None:
         self._parcel = parcel
         self._of = of
@@ -52,11 +52,16 @@ class Shared:
         return load(self.parcel)
 
     @property
-    def parcel(self) -> Parcel:
+    def parcel(self) -> InFile | Fetched:
         """The way to the object; RxArgumentError once it was removed."""
         if not self._remove.alive:
             raise RxArgumentError(f"{self!r}: it has been removed; call rxShare again")
         return self._parcel
+
+    @property
+    def file(self) -> str:
+        """Path or URL of the file."""
+        return self._parcel.path if isinstance(self._parcel, InFile) else self._parcel.url
 
     @property
     def on_this_host(self) -> bool:

@@ -6,13 +6,16 @@ from functools import lru_cache
 
 from rxspark import records
 from rxspark.errors import RxError
-from rxspark.places import Place, open_place
+from rxspark.places import open_place
 from rxspark.worker.envelope import Envelopes
 
-__all__ = ["PARTS", "keep", "part_name"]
+__all__ = ["ABOUT", "PARTS", "keep", "part_name"]
 
 PARTS = "parts"
-"""The folder of the envelope files in that of a job, which the driver makes: without it the job is gone."""
+"""The folder of the envelope files in that of a job."""
+
+ABOUT = "job.json"
+"""What the driver writes last when it makes the folder of a job: without it the job is gone."""
 
 _place = lru_cache(maxsize=8)(open_place)
 
@@ -30,14 +33,10 @@ def keep(folder: str, envelopes: Envelopes) -> str:
     if envelopes.problem is not None or not envelopes.numbers:
         return ""
     try:
-        place = _place(folder) / PARTS
-        _check_there(place)
-        records.write(place / part_name(envelopes.numbers), envelopes.pack())
+        place = _place(folder)
+        if (place / ABOUT).info() is None:
+            raise place.problem("no such job: it was removed, or this host does not share the folder")
+        records.write(place / PARTS / part_name(envelopes.numbers), envelopes.pack())
     except RxError as problem:
         return f"{envelopes.host}: {problem}"
     return ""
-
-
-def _check_there(place: Place) -> None:
-    if not place.is_folder():
-        raise place.problem("no such folder: the job was removed, or this host does not share the folder")

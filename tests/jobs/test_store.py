@@ -12,11 +12,15 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
+import numpy as np
 import pytest
 
 from rxspark import (
+    RxArgumentError,
     RxContextError,
+    RxError,
     RxFileError,
     RxJobError,
     RxLocalSeq,
@@ -194,6 +198,18 @@ def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tm
     assert elsewhere.results() == [0, 1, 4, 9]
 
 
+def test_processes_of_another_host_of_the_same_name_are_not_looked_for_here(job, tmp_path):
+    """Nor those of another container: their numbers say nothing here, so that signs of life decide."""
+    mine = Folder(open_place(str(_folder(tmp_path, job)))).sign().process
+    assert (mine.here, mine.alive) == (True, True)
+    gone = replace(mine, pid=2**22 + 1)
+    assert (gone.here, gone.alive) == (True, False)
+    _sign(tmp_path, job, state="running", process=replace(gone, system="another boot"), heard=time.time())
+    assert _elsewhere(tmp_path, job).status() == "running"
+    _sign(tmp_path, job, state="running", process=gone, heard=time.time())
+    assert _elsewhere(tmp_path, job).status() == "finished"  # all its parts are there
+
+
 def test_a_stale_lease_is_taken_over_and_a_living_one_is_not(job, tmp_path):
     """The lease counts, be it that its holder has not yet said what the state is."""
     folder = Folder(open_place(str(_folder(tmp_path, job))))
@@ -262,6 +278,64 @@ def test_a_share_folder_that_cannot_be_reached_is_undetermined(tmp_path):
             rxGetJobs()
 
 
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("job.json", lambda told_so: told_so.pop("facts")),
+        ("job.json", lambda told_so: told_so.update(more=1)),
+        ("state.json", lambda told_so: told_so.update(state="finnished")),
+        ("state.json", lambda told_so: told_so.update(process=[])),
+    ],
+)
+def test_a_record_that_says_what_no_version_writes_is_told_as_damaged(name, change, job, tmp_path):
+    """Though its checksum is right: whoever edits it may have known how to make one."""
+    place = open_place(str(_folder(tmp_path, job) / name))
+    told_so = json.loads(records.read(place))
+    change(told_so)
+    records.write(place, json.dumps(told_so).encode())
+    elsewhere = _elsewhere(tmp_path, job)
+    assert elsewhere.status() == "undetermined"
+    assert f"{name} is damaged, or was edited" in elsewhere.info()["error"]
+
+
+def test_large_constants_are_written_once(tmp_path, monkeypatch):
+    """What the job's folder holds is what the workers map; nothing else is written for them."""
+    from rxspark.sharing import carriers
+
+    monkeypatch.setattr(carriers, "write_here", lambda *_: pytest.fail("it was written once more"))
+    large = np.arange(1_000_000)
+    with RxLocalSeq(wait=False, shareDir=str(tmp_path)):
+        job = rxExec(lambda x, k: int(x[k]), large, rxElemArg([5, 7]), taskChunkSize=1)
+        assert job.wait(60) == "finished"
+        assert (_folder(tmp_path, job) / "call.data").stat().st_size > large.nbytes
+        assert job.results() == [5, 7]
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        assert rxExec(lambda x, k: int(x[k]), large, rxElemArg([5, 7])) == [5, 7]
+
+
+def test_results_of_a_list_are_fetched_all_or_none(job, context):
+    """One that cannot be given costs none of the others, which autoCleanup would have removed."""
+    failed = rxExec(lambda: 1 / 0, continueOnFailure=False)
+    assert failed.wait(60) == "failed"
+    for second in (failed, "rxJob_0", 5):
+        with pytest.raises(RxError):
+            rxGetJobResults([job, second], autoCleanup=True)
+        assert job.status() == "finished"
+    assert rxGetJobResults([job, job], autoCleanup=True) == [[0, 1, 4, 9]] * 2
+    assert job.status() == "missing"
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/", "*", "precious", "rxspark-jobs", "{share}", "{share}/precious"])
+def test_nothing_but_a_job_is_removed(name, job, tmp_path):
+    """What cannot be a job's id is refused, also under force: `rxCleanupJobs("..", force=True)` removes no folder."""
+    (tmp_path / "precious").mkdir()
+    for ask in (partial(rxCleanupJobs, force=True), rxGetJobStatus, rxCancelJob):
+        with pytest.raises(RxArgumentError, match=r"its id .rxJob_\.\.\.., or its folder"):
+            ask(name.format(share=tmp_path))
+    assert (tmp_path / "precious").is_dir()
+    assert job.results() == [0, 1, 4, 9]
+
+
 @pytest.mark.parametrize("limit", [700, 30_000])
 def test_a_full_disk_costs_no_result(limit, tmp_path):
     """Files may grow to `limit` bytes: what cannot be kept is told of once, and all results come home."""
@@ -300,17 +374,29 @@ def test_misuse_is_told(job):
     for wrong in (5, None, 1.5):
         with pytest.raises(ValueError, match="job is what rxExec returned"):
             rxGetJobStatus(wrong)
-    with pytest.raises(RxJobError, match="there is no job 'rxJob_0'"):
+    with pytest.raises(RxJobError, match=r"there is no job 'rxJob_0': it was removed, or never there. rxGetJobs"):
         rxWaitForJob("rxJob_0")
+    with pytest.raises(RxJobError, match=rf"Did you mean '{job.id}'\?"):
+        rxGetJobInfo(f"{job.id[:-1]}x")
+    for wrong in ({job: 1}, b"rxJob_0", [job, None]):
+        with pytest.raises(ValueError, match="job is what rxExec returned"):
+            rxGetJobResults(wrong)
     with pytest.raises(RxJobError, match="nothing is missing"):
         rxResumeJob(job)
     assert Folder(open_place(str(job._source.folder.place)))._highest_lease() == 1  # which was given back
     with pytest.raises(ValueError, match="only='all'"):
         rxResumeJob(job, only="all")
-    with pytest.raises(ValueError, match="timeout='x'"):
-        rxWaitForJob(job, timeout="x")
-    with pytest.raises(ValueError, match="partial=1"):
-        rxGetJobResults(job, partial=1)
+    for wrong in ("x", -1, float("nan"), True):
+        with pytest.raises(ValueError, match=f"timeout={wrong!r}"):
+            rxWaitForJob(job, timeout=wrong)
+    for ask, name in ((rxGetJobResults, "partial"), (rxGetJobResults, "autoCleanup"), (rxCleanupJobs, "force")):
+        with pytest.raises(ValueError, match=f"{name}=1: {name} is True or False"):
+            ask(job, **{name: 1})
+    for name, wrong in (("states", 5), ("own", None), ("exactMatch", 1), ("startTime", "today"), ("computeContext", 1)):
+        with pytest.raises(ValueError, match=f"{name}"):
+            rxGetJobs(**{name: wrong})
+    with pytest.raises(ValueError, match="callback=5"):
+        job.add_done_callback(5)
     rxGetJobResults(job)
     rxCleanupJobs(job)
     with pytest.raises(RxJobError, match="removed by rxCleanupJobs"):

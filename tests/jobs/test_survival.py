@@ -311,6 +311,30 @@ def test_failed_tasks_run_again_and_no_others(tmp_path):
                 flag.unlink()
 
 
+def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
+    """What rxShare has written ends with its process: what the call has given can be read, and the rest is refused."""
+    before = (
+        "import numpy as np; shared = rxShare(np.arange(100_000.0)); "
+        "task = lambda number, folder, pause: (time.sleep(pause), float(shared.sum() + number))[1]"
+    )
+    context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
+    driver = _driver(tmp_path, context, tasks=6, pause=0.5, before=before)
+    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.envelopes")):
+        assert driver.poll() is None
+        time.sleep(0.02)
+    driver.kill()
+    driver.wait()
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        (job,) = rxGetJobs()
+        assert job.status() == "failed"
+        (shared,) = job._source.record.shared
+        os.unlink(shared)  # as the next process that shares something does, which sweeps what killed ones have left
+        with pytest.raises(RxJobError, match=r"cannot go on: it needs .*\.bundle, which rxShare had written"):
+            job.resume()
+        assert 4999950000.0 in job.results(partial=True)
+        job.cleanup()
+
+
 def test_shared_objects_come_back_with_a_resumed_job(tmp_path):
     """What rxShare has written ends with its process; a job that is to survive takes it along."""
     after = "job.wait()"

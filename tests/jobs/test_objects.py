@@ -1,0 +1,144 @@
+"""Jobs whose folder is in a store of objects, which has no folders, renames nothing and refuses no overwriting."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from rxspark import (
+    RxJobError,
+    RxLocalParallel,
+    RxLocalSeq,
+    execute,
+    records,
+    rxElemArg,
+    rxExec,
+    rxGetJobResults,
+    rxGetJobs,
+    rxResumeJob,
+)
+from rxspark.jobs import finding
+from rxspark.jobs.handle import RxJob
+from rxspark.jobs.store import Folder
+from rxspark.jobs.stored import StoredJob
+from rxspark.places import open_place
+
+SUPPORT = str(Path(__file__).parents[1] / "support")
+
+
+@pytest.fixture
+def share(tmp_path, monkeypatch):
+    """An empty store, in which the jobs of all contexts are kept."""
+    monkeypatch.setenv("RXSPARK_TEST_OBJECTS", str(tmp_path))
+    monkeypatch.syspath_prepend(SUPPORT)
+    import objects_store  # noqa: F401 - registers the store
+
+    place = open_place("objects://bucket/share")
+    for module in (execute, finding):
+        monkeypatch.setattr(module, "store_folder", lambda context: place)
+    yield place
+    sys.modules.pop("objects_store")
+
+
+def test_a_job_is_kept_listed_resumed_and_removed(share):
+    """All that a folder with renames gives; workers write to the store themselves."""
+    flag = Path(os.environ["RXSPARK_TEST_OBJECTS"]).parent / "go"
+
+    def task(number):
+        while number > 2 and not os.path.exists(str(flag)):
+            time.sleep(0.02)
+        return number * number
+
+    with RxLocalParallel(wait=False, packagesToLoad="objects_store"):
+        job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
+        while job.info()["done"] < 3:
+            time.sleep(0.02)
+        assert job.cancel() is True
+        folder = Folder(job._source.folder.place)
+        assert folder.part_names() == [f"{n}-{n}-1.envelopes" for n in range(3)]
+        elsewhere = RxJob(StoredJob(folder))
+        assert (elsewhere.status(), elsewhere.info()["done"]) == ("canceled", 3)
+        flag.touch()
+        with RxLocalSeq(packagesToLoad="objects_store"):
+            assert elsewhere.resume().wait(120) == "finished"
+            assert RxJob(StoredJob(Folder(folder.place))).results(autoCleanup=False) == [n * n for n in range(6)]
+            assert elsewhere.results() == [n * n for n in range(6)]
+        assert not folder.exists()
+
+
+def test_a_job_without_any_result_yet_can_be_looked_at(share):
+    """Nothing lies below parts/ then, and there is no such folder: that is no error."""
+    with RxLocalSeq(wait=False, packagesToLoad="objects_store"):
+        job = rxExec(time.sleep, 60)
+        elsewhere = RxJob(StoredJob(Folder(job._source.folder.place)))
+        assert elsewhere.info()["done"] == 0
+        assert elsewhere.output() == ""
+        job.cancel()
+        assert [one.status() for one in rxGetJobs()] == ["canceled"]
+        job.cleanup()
+        with pytest.raises(RxJobError, match="there is no job"):
+            rxGetJobResults(job.id)
+
+
+def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
+    """The store knows no owners: whose a job is, its record says."""
+    from rxspark.jobs import handle, stored
+
+    with RxLocalSeq(packagesToLoad="objects_store", wait=False):
+        job = rxExec(abs, -1)
+        job.wait(60)
+        monkeypatch.setattr(handle, "_jobs", {})
+        assert [one.id for one in rxGetJobs()] == [job.id]
+        monkeypatch.setattr(stored, "login", lambda: "somebody")
+        assert rxGetJobs() == []
+        assert [one.id for one in rxGetJobs(own=False)] == [job.id]
+
+
+def test_a_job_that_is_held_is_not_resumed(share):
+    """The lease counts there too."""
+    with RxLocalSeq(packagesToLoad="objects_store", wait=False):
+        job = rxExec(time.sleep, 60)
+        with pytest.raises(RxJobError, match=r"being run by process|is (queued|running)"):
+            Folder(job._source.folder.place).take_lease()
+        with pytest.raises(RxJobError, match=r"is (queued|running)"):
+            rxResumeJob(job)
+        job.cancel()
+
+
+def _race(barrier, won, rounds):
+    for number in range(rounds):
+        barrier.wait()
+        if records.create(open_place(f"objects://bucket/lease-{number}"), str(os.getpid()).encode()):
+            won.put((number, os.getpid()))
+
+
+def test_of_many_processes_at_most_one_creates_an_object(share):
+    """Though the store would let each of them write it; who does not win is told so."""
+    system, rounds = multiprocessing.get_context("fork"), 10
+    barrier, won = system.Barrier(3, timeout=60), system.Queue()
+    processes = [system.Process(target=_race, args=(barrier, won, rounds)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    winners = [won.get(timeout=10) for _ in range(rounds)]
+    assert won.empty()
+    assert sorted(number for number, _ in winners) == list(range(rounds))
+    for number, pid in winners:
+        assert records.read(open_place(f"objects://bucket/lease-{number}")) == str(pid).encode()
+    assert len(open_place("objects://bucket").names()) == rounds  # no claim is left
+
+
+def test_the_claim_of_a_process_that_has_died_is_void_after_a_while(share, monkeypatch):
+    """Until then nobody else may go on, as it may only be slow."""
+    place = open_place("objects://bucket/lease-1")
+    records.write(place.parent / f".lease-1.claim-{int(time.time())}-dead", b"")
+    monkeypatch.setattr(records, "_ROUNDS", 2)
+    assert not records.create(place, b"mine")
+    monkeypatch.setattr(records, "_CLAIM", 0.0)
+    assert records.create(place, b"mine")
