@@ -42,7 +42,15 @@ __all__ = [
 
 
 class RxError(Exception):
-    """The root of all errors that rxspark raises."""
+    """The root of all errors that rxspark raises.
+
+    Attributes
+    ----------
+    java : str
+        What the JVM said, traces included, where the error comes from Spark; else empty. The message has its reason.
+    """
+
+    java: str = ""
 
 
 class RxArgumentError(RxError, ValueError):

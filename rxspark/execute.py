@@ -22,6 +22,7 @@ from typing import Any
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
+from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
 from rxspark.elements import Tasks, cut, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
@@ -145,14 +146,17 @@ def rxExec(
     if plan.tasks.count == 0 and context.wait:
         return gather(_facts(plan, root), [], stacklevel=2)
 
-    backend = backend_for(context, background=not context.wait)
-    if oncePerElem:
-        plan = _one_task_a_node(plan, timesToRun, backend.nodes())
+    with translated(repr(context)):
+        backend = backend_for(context, background=not context.wait)
+        if oncePerElem:
+            plan = _one_task_a_node(plan, timesToRun, backend.nodes())
+        parts = _parts(plan, backend, options)
     job_id, share = new_id(), store_folder(context)
     home = None if share is None else home_of(share, job_id)
     to_last = home is not None and not context.wait  # longer than this process, and the handles it holds
-    work = _ship(plan, root, objects, options, stop_on_error, backend, job_id, home, to_last)
-    backend.prepare(root.kind, work.modules)
+    work = _ship(plan, parts, root, objects, options, stop_on_error, backend, job_id, home, to_last)
+    with translated(repr(context)):
+        backend.prepare(root.kind, work.modules)
     record = Record(
         id=job_id,
         description=work.description,
@@ -308,8 +312,17 @@ def _one_task_a_node(plan: _Plan, times_to_run: int, nodes: list[str]) -> _Plan:
     return replace(plan, tasks=tasks)
 
 
+def _parts(plan: _Plan, backend: Backend, options: dict[str, Any]) -> list[range]:
+    """The tasks of each partition."""
+    count = plan.tasks.count
+    if plan.once_per_node:
+        return [range(number, number + 1) for number in range(count)]
+    return cut(count, plan.chunk_size, backend.slots(count, options), backend.partitions_per_slot)
+
+
 def _ship(
     plan: _Plan,
+    parts: list[range],
     root: Root,
     objects: dict[str, Any],
     options: dict[str, Any],
@@ -324,11 +337,6 @@ def _ship(
     from rxspark.usermodules import UserModules
 
     tasks = plan.tasks
-    parts = (
-        [range(number, number + 1) for number in range(tasks.count)]
-        if plan.once_per_node
-        else cut(tasks.count, plan.chunk_size, backend.slots(tasks.count, options), backend.partitions_per_slot)
-    )
     shipper = Shipper(backend.same_host, to_last)
     program = shipper.program(plan.function, tasks, objects)
     partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
@@ -350,6 +358,7 @@ def _ship(
         stop_on_error,
         plan.time_limit,
         plan.threads,
+        backend.diaries,
         None if home is None else str(home),
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rxspark.backends import backend_for
+from rxspark.backends.foreign import translated
 from rxspark.contexts import RxLocalSeq, RxSpark, rxGetComputeContext, rxSetComputeContext
 
 __all__ = ["rxSparkConnect", "rxSparkDisconnect"]
@@ -37,7 +38,8 @@ def rxSparkConnect(**settings: Any) -> RxSpark:
     >>> rxSparkDisconnect()  # doctest: +SKIP
     """
     context = RxSpark(**settings)
-    backend_for(context)
+    with translated(repr(context)):
+        backend_for(context)
     rxSetComputeContext(context)
     return context
 

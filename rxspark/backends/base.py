@@ -75,6 +75,9 @@ class Backend(Protocol):
         What the workers should take over from this process; None where they are on other machines.
     same_host : bool
         Whether all workers are on this machine.
+    diaries : str or None
+        A folder of this process on the host of all workers, where they write down what they have finished; None where
+        they are on other hosts, or tasks run in this process.
     partitions_per_slot : int
         How many partitions each slot gets when the call has no chunk size: more even out tasks of unequal length,
         fewer cost less.
@@ -82,6 +85,7 @@ class Backend(Protocol):
 
     surroundings: Surroundings | None
     same_host: bool
+    diaries: str | None
     partitions_per_slot: int
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:

@@ -27,7 +27,8 @@ from pyspark.sql.connect.session import SparkSession
 
 from rxspark.backends.base import Work
 from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOncePerNode, RunPartitions, joined
-from rxspark.backends.preflight import Answer, Preflight, java_text, start_problem
+from rxspark.backends.foreign import full_text, plain_cause, with_java
+from rxspark.backends.preflight import Answer, Preflight, start_problem
 from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox
 from rxspark.backends.spark_session import packed_rxspark
 from rxspark.contexts import RxSpark
@@ -73,7 +74,7 @@ class _Link:
         try:
             found = list(joined(frame.toLocalIterator()))
         except PySparkException as error:
-            raise start_problem(java_text(error)) from error
+            raise with_java(start_problem(full_text(error)), error) from plain_cause(error)
         self.hosts = [host for host, _ in found]
         return found
 

@@ -8,14 +8,17 @@ import threading
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
 
 from rxspark.backends.base import Work, here
+from rxspark.backends.foreign import reason
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
+from rxspark.sharing.host import folder_here
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -34,11 +37,13 @@ class ForeachBackend:
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
         self.surroundings: Surroundings | None = here()
+        self.diaries: str | None = str(folder_here(share_dir))
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         _refuse_misspelt(options)
         backend = {"backend": options["backend"]} if "backend" in options else {}
-        with joblib.parallel_config(**backend):
+        with _told(options), joblib.parallel_config(**backend):
+            _parallel(options)
             workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
         return max(1, min(tasks, workers))
 
@@ -146,6 +151,17 @@ def _refuse_misspelt(options: dict[str, Any]) -> None:
         guess = None if name in known else closest(name, known)
         if guess is not None:
             raise RxArgumentError(f"foreachOpts: joblib.Parallel has no {name!r}; did you mean {guess!r}?")
+
+
+@contextmanager
+def _told(options: dict[str, Any]) -> Iterator[None]:
+    """Name the options of which joblib says that they are wrong."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if not options:
+            raise
+        raise RxArgumentError(f"foreachOpts={options!r}: joblib refuses this: {reason(str(error))}") from error
 
 
 def _parallel(options: dict[str, Any]) -> Any:

@@ -19,6 +19,7 @@ from loky.process_executor import ShutdownExecutorError
 from rxspark.backends.base import Work, here
 from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import OnThisHost
+from rxspark.sharing.host import folder_here
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
@@ -47,6 +48,7 @@ class LocalBackend:
         self._threads = threads
         self._executor: Any = None
         self.surroundings: Surroundings | None = here()
+        self.diaries: str | None = str(folder_here(share_dir))
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         return max(1, min(tasks, _allowed() // self._threads))

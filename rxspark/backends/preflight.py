@@ -24,7 +24,7 @@ from rxspark.places import Place, open_place, told, write
 from rxspark.rng.kinds import KINDS, require
 from rxspark.transfers import make_folder, remove
 
-__all__ = ["Preflight", "check_folder", "java_text", "start_problem"]
+__all__ = ["Preflight", "check_folder", "start_problem"]
 
 logger = logging.getLogger("rxspark")
 
@@ -189,11 +189,6 @@ def _read(url: str, text: str) -> None:
 
 
 # ------------------------------------------------------------------ what is told
-
-
-def java_text(error: BaseException) -> str:
-    """What the JVM said, in any of the forms in which PySpark raises it."""
-    return str(getattr(error, "java_exception", error))
 
 
 def start_problem(told_by_spark: str) -> RxError:

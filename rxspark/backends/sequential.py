@@ -24,6 +24,7 @@ class SequentialBackend:
 
     surroundings: Surroundings | None = None  # the tasks are in this very process
     same_host = True
+    diaries: str | None = None
     partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
 
     def __init__(self, share_dir: str | None) -> None:

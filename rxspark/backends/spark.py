@@ -83,6 +83,7 @@ class SparkBackend(SparkEngine):
         self._local = self.same_host = application.local
         self._share_dir, self._share_folder = context.shareDir, share_folder(context)
         self._here = folder_here(context.shareDir) if application.local else None
+        self.diaries = str(self._here) if self._here else None
         self.surroundings = here() if application.local else None
         with submitting:
             if self._context not in _mailboxes:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rxspark.backends.base import Work, plain_interrupts
-from rxspark.backends.preflight import Preflight, java_text, start_problem
-from rxspark.errors import RxCanceledError, RxContextError
+from rxspark.backends.foreign import full_text, memory_hint, plain_cause, reason, with_java
+from rxspark.backends.preflight import Preflight, start_problem
+from rxspark.errors import RxCanceledError, RxContextError, RxError
 from rxspark.places import Place
 from rxspark.sharing.folder import own_folder
 from rxspark.worker.outbox import Outbox
@@ -49,6 +50,7 @@ class SparkEngine(ABC):
     partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
     same_host = False
     surroundings: Surroundings | None = None
+    diaries: str | None = None
 
     preflight: Preflight
     _foreign: tuple[type[BaseException], ...] = ()
@@ -108,19 +110,22 @@ class SparkEngine(ABC):
     def _judge(self, work: Work, error: BaseException) -> None:
         """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
         if self._has_ended():
-            raise RxContextError(_STOPPED) from error
+            raise RxContextError(_STOPPED) from plain_cause(error)
         if not isinstance(error, self._foreign):
             raise error
-        told = java_text(error)
-        reason = next((line for line in told.splitlines() if line.strip()), told)
+        told = full_text(error)
+        if any(sign in told for sign in _WORTH_ANOTHER_TRY):
+            work.trouble, work.crowded = reason(told) + memory_hint(told), MAX_RESULT_SIZE in told
+            return
+        problem: RxError
         # Our runner raises no error of the user's, so it is the worker's set-up.
         if any(sign in told for sign in _NO_START):
-            raise start_problem(told) from error
-        if any(sign in told for sign in _CANCELLED):
-            raise RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason}") from error
-        if not any(sign in told for sign in _WORTH_ANOTHER_TRY):
-            raise RxContextError(f"Spark could not run the call: {reason}") from error
-        work.trouble, work.crowded = reason, MAX_RESULT_SIZE in told
+            problem = start_problem(told)
+        elif any(sign in told for sign in _CANCELLED):
+            problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(told)}")
+        else:
+            problem = RxContextError(f"Spark could not run the call: {reason(told)}{memory_hint(told)}")
+        raise with_java(problem, error) from plain_cause(error)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,8 @@ from pyspark.accumulators import AccumulatorParam
 from pyspark.errors import PySparkException
 
 from rxspark.backends.base import Work
-from rxspark.backends.preflight import Answer, Preflight, java_text, start_problem
+from rxspark.backends.foreign import full_text, plain_cause, with_java
+from rxspark.backends.preflight import Answer, Preflight, start_problem
 from rxspark.backends.spark_common import MAX_RESULT_SIZE
 from rxspark.backends.spark_session import Application
 from rxspark.worker.outbox import Letter
@@ -96,5 +97,5 @@ def _in_all_slots(context: SparkContext, run: Callable[[Any], Iterator[Answer]])
     try:
         found: list[Answer] = context.parallelize(range(slots), slots).mapPartitions(run).collect()
     except (Py4JJavaError, PySparkException) as error:
-        raise start_problem(java_text(error)) from error
+        raise with_java(start_problem(full_text(error)), error) from plain_cause(error)
     return found

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rxspark.backends.foreign import full_text, plain_cause, reason, with_java
 from rxspark.backends.java import java_problem
 from rxspark.backends.yarn import HADOOP_CONF_DIR, jars_archive
 from rxspark.contexts import ENVIRONMENT, RxSpark
@@ -107,7 +108,7 @@ def has_ended(context: SparkContext) -> bool:
 
     try:
         return context._jsc is None or bool(context._jsc.sc().isStopped())
-    except Py4JError:  # the JVM itself is gone
+    except (Py4JError, OSError):  # the JVM itself is gone
         return True
 
 
@@ -171,7 +172,8 @@ def _connected(server: str) -> Any:
     if isinstance(made[0], ImportError):
         raise RxContextError(f"{made[0]}. A Spark Connect session needs pip install 'rxspark[connect]'") from made[0]
     if isinstance(made[0], Exception):
-        raise RxContextError(f"no session with {server} could be made: {made[0]}") from made[0]
+        told = f"no session with {server} could be made: {reason(full_text(made[0]))}"
+        raise with_java(RxContextError(told), made[0]) from plain_cause(made[0])
     return made[0]
 
 
@@ -212,11 +214,14 @@ def _remove(path: Path) -> None:
 def _new_context(context: RxSpark) -> SparkContext:
     _find_pyspark()
     import pyspark
+    from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
     problem = java_problem(pyspark.__version__)
     if problem is not None:
         raise RxContextError(problem)
+    if SparkContext._active_spark_context is not None and SparkContext._active_spark_context._jsc is not None:
+        _leave_jvm()  # we are here as its JVM is gone
     master = context.master or _master_from_elsewhere()
     if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit's JVM is there, and knows it
         master = _LOCAL_MASTER
@@ -229,7 +234,30 @@ def _new_context(context: RxSpark) -> SparkContext:
         with _executors_python(context.pythonEnv):
             return builder.getOrCreate().sparkContext
     except Exception as error:
-        raise RxContextError(f"no Spark session with master {master!r} could be started: {error}") from error
+        told = f"no Spark session with master {master!r} could be started: {reason(full_text(error))}"
+        failure, cause = with_java(RxContextError(told), error), plain_cause(error)
+        _leave_jvm()
+        raise failure from cause
+
+
+def _leave_jvm() -> None:
+    """Take a JVM that has died, or in which no session could start, out of PySpark's books.
+
+    It would be asked for the next session again, with the settings that this one failed by.
+    """
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit's, which runs this very process
+        return
+    gateway = SparkContext._gateway
+    SparkContext._gateway = SparkContext._jvm = SparkContext._active_spark_context = None
+    SparkSession._instantiatedSession = None
+    if gateway is not None:
+        with contextlib.suppress(Exception):  # it is dead
+            gateway.shutdown()
+        if getattr(gateway, "proc", None) is not None:
+            gateway.proc.stdin.close()  # at which it ends
 
 
 @contextlib.contextmanager

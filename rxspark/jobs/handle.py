@@ -12,6 +12,7 @@ from typing import Any
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, plain_interrupts
+from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.jobs.background import start
@@ -156,8 +157,9 @@ class RxJob:
             raise self._nothing_to_give(state)
         plan = source.plan()  # its damage is told before anybody is told to stay away
         check_needs(source.record)
-        backend = backend_for(context, background=True)
-        backend.prepare(source.record.facts.root.kind, set(source.record.modules))
+        with translated(repr(context)):
+            backend = backend_for(context, background=True)
+            backend.prepare(source.record.facts.root.kind, set(source.record.modules))
         with _leased(source.folder):
             there = source.envelopes_that_are_sound()
             job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from rxspark.backends.base import Backend, Work
+from rxspark.backends.foreign import translated
 from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
 from rxspark.jobs.store import Folder
 from rxspark.progress import Progress
+from rxspark.sharing.host import remove_diaries
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes, Failure
 
@@ -262,13 +264,17 @@ class Job:
             canceled = isinstance(error, (KeyboardInterrupt, RxCanceledError))
             self._move(CANCELED if canceled else FAILED, error)
             raise
+        finally:
+            if self._backend.diaries is not None:
+                remove_diaries(self._backend.diaries, self._work.id)
         self._move(FINISHED)
 
     def _run_rounds(self) -> None:
         work, attempts = self._work, 0
         while work.partitions and attempts < _ATTEMPTS and not work.cancelled.is_set():
             work.attempt, work.crowded = attempts, False
-            self._backend.run(work)
+            with translated(self.record.context):
+                self._backend.run(work)
             before = len(work.partitions)
             self._keep_missing()
             if len(work.partitions) == before:

@@ -5,6 +5,7 @@ process which was killed is swept by the next one, which finds its lock free.
 
     <base>/rxspark-<user>/<process>/lock
                                     <number>.bundle
+                                    <call>-<task>.diary    see worker/diary.py
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from rxspark.worker.hostcache import lock, private_folder
 from rxspark.worker.parcels import InFile
 from rxspark.worker.payload import process_token
 
-__all__ = ["folder_here", "remove_here", "write_here"]
+__all__ = ["folder_here", "remove_diaries", "remove_here", "write_here"]
 
 # Where files go without a `shareDir`: the system's temporary folder, or where that has no room, memory.
 _MEMORY = "/dev/shm"
@@ -58,6 +59,12 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
 def folder_here(share_dir: str | None) -> Path:
     """The folder of this process, to which its workers on this host may write, too."""
     return _own_folder(share_dir or tempfile.gettempdir(), process_token())
+
+
+def remove_diaries(folder: str, call_id: str) -> None:
+    """Remove what workers of a call that were ended have written down."""
+    for path in Path(folder).glob(f"{call_id}-*.diary"):
+        path.unlink(missing_ok=True)
 
 
 def remove_here(file: InFile) -> None:

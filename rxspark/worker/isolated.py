@@ -71,10 +71,15 @@ class Answer:
     last: bool = False
 
 
-def run_in_children(call: Call, parcel: Parcel, partition: Parcel, envelopes: Envelopes) -> None:
-    """Run the tasks of a partition in child processes; a child's death is the error of one task."""
-    numbers = pickle.loads(partition.open().part(0)).numbers
-    index, stream, done = 0, None, False
+def run_in_children(
+    call: Call, parcel: Parcel, partition: Parcel, numbers: range, envelopes: Envelopes, stream: Any
+) -> None:
+    """Run the tasks of a partition in child processes; a child's death is the error of one task.
+
+    What has its envelope already does not run; `stream` is the state behind it.
+    """
+    index = len(envelopes.numbers)
+    done = call.stop_on_error and bool(envelopes.failures)
     while not done and index < len(numbers):
         child = _child(call.id, parcel)
         first = index if child.fresh else -1

@@ -78,6 +78,8 @@ class Call:
     """Seconds that one task may take."""
     threads: int = 1
     """Threads that the libraries of one task may use."""
+    diaries: str | None = None
+    """A folder on the host of all workers, for what they have finished of partitions that are not yet delivered."""
     folder: str | None = None
     """The job's folder, for what is to survive the driver."""
     origin: str = field(default_factory=process_token)

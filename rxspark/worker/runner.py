@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -29,6 +30,7 @@ from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
+from rxspark.worker.diary import Diary
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.keeping import keep
@@ -91,10 +93,18 @@ def serve(reading: int, writing: int) -> None:
 def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, attempt: int) -> Call:
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
+    tasks: Partition = pickle.loads(partition.open().part(0))
+    kept = call.diaries if call.origin != process_token() else None  # what ends this worker leaves the caller alive
+    diary = Diary(kept, f"{call.id}-{tasks.numbers.start}") if kept is not None else None
     if attempt or call.time_limit is not None:
-        run_in_children(call, parcel, partition, envelopes)
+        stream = diary.read(envelopes) if diary is not None else None
+        run_in_children(call, parcel, partition, tasks.numbers, envelopes, stream)
     else:
-        _run_tasks(call, bundle, pickle.loads(partition.open().part(0)), envelopes)
+        alone = len(tasks.numbers) == 1  # nothing is lost before its end
+        note = None if diary is None or alone else partial(diary.note, envelopes)
+        _run_tasks(call, bundle, tasks, envelopes, answer=note)
+    if diary is not None:
+        diary.end()
     return call
 
 
@@ -139,7 +149,7 @@ def _run_tasks(
                 envelopes.output[number] = text
             failed = bool(envelopes.failures)
             if answer is not None:
-                answer(streams.get_state())
+                answer(streams.get_state() if call.tasks_per_stream > 1 else None)
             if failed and call.stop_on_error:
                 return
 

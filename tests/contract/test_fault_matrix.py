@@ -79,3 +79,23 @@ def test_each_fault_costs_its_own_task(where, tmp_path, record_fault_row):
         assert FAULTS[faults[number]] in error.message, error
     assert [value for number, value in enumerate(result) if number not in lost] == list(range(0, len(faults), 2))
     assert twice == 0
+
+
+@pytest.mark.parametrize("chunk", [None, 4])
+def test_no_finished_task_runs_twice(where, chunk, tmp_path, record_fault_row):
+    """With several tasks a partition, those that were finished beside a death, or before it, do not run again.
+
+    On other hosts than the caller's the crashed worker's own chunk does, and no other.
+    """
+    faults = [None] * 12
+    faults[5] = faults[9] = "killed"
+    result = rxExec(work, rxElemArg(range(12)), rxElemArg(faults), str(tmp_path), taskChunkSize=chunk)
+    twice = {int(file.name) for file in tmp_path.iterdir() if len(file.read_text()) > 1}
+    record_fault_row(f"{where}, {chunk or 'no'} chunk", 2, len(result.errors), len(twice))
+    assert list(result.errors) == [5, 9]
+    assert all(isinstance(error, RxLostTaskError) for error in result.errors.values())
+    assert [result[i] for i in range(12) if i not in (5, 9)] == [0, 1, 2, 3, 4, 6, 7, 8, 10, 11]
+    if where != "spark-cluster":
+        assert not twice
+    elif chunk is not None:
+        assert twice <= {4, 8}
