@@ -9,6 +9,8 @@ import platform
 import socket
 import sys
 import textwrap
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -21,10 +23,13 @@ from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
 from rxspark.hadoop import rxHadoopFileExists
-from rxspark.places import default_file_system
+from rxspark.places import default_file_system, hadoop_settings
 from rxspark.rng.kinds import KINDS, require
 
 __all__ = ["Finding", "examine", "report"]
+
+# Seconds for which a ResourceManager may think about its answer.
+_PATIENCE = 10
 
 _NEEDED = ("numpy", "pandas", "cloudpickle", "joblib", "loky", "threadpoolctl", "tqdm")
 
@@ -45,6 +50,7 @@ def examine(context: ComputeContext) -> list[Finding]:
     if isinstance(context, RxSpark):
         checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
         checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
+        checks |= {"YARN": _yarn} if (context.master or "").startswith("yarn") else {}
     checks["round trip"] = lambda: _round_trip(context)
     if isinstance(context, RxSpark):
         checks["session"] = lambda: _session(context)
@@ -128,6 +134,39 @@ def _has_hdfs() -> bool:
 def _hdfs() -> str:
     rxHadoopFileExists("/")
     return f"{default_file_system()} answers"
+
+
+def _yarn() -> str:
+    """Ask each ResourceManager for its state; where there are two, one is on standby."""
+    settings = hadoop_settings("yarn-site.xml")
+    if settings is None:
+        raise RxContextError("HADOOP_CONF_DIR has no yarn-site.xml. Set it to the folder with the cluster's settings")
+    refused = []
+    for address in _resource_managers(settings):
+        try:
+            with urllib.request.urlopen(f"{address}/ws/v1/cluster/info", timeout=_PATIENCE) as answer:
+                return f"{address} answers: {json.load(answer)['clusterInfo']['state']}"
+        except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
+                return f"{address} answers, and wants Kerberos"
+            refused.append(f"{address}: {error}")
+    raise RxContextError(
+        f"no ResourceManager answers ({'; '.join(refused)}). Start YARN, or mend "
+        f"yarn.resourcemanager.webapp.address in the yarn-site.xml of HADOOP_CONF_DIR"
+    )
+
+
+def _resource_managers(settings: dict[str, str]) -> list[str]:
+    """The web addresses of the ResourceManagers: that of the only one, or of those that high availability names."""
+    secure = settings.get("yarn.http.policy") == "HTTPS_ONLY"
+    scheme, setting, port = ("https", "webapp.https.address", 8090) if secure else ("http", "webapp.address", 8088)
+    names = settings.get("yarn.resourcemanager.ha.rm-ids", "").replace(" ", "")
+    found = []
+    for suffix in [f".{name}" for name in names.split(",")] if names else [""]:
+        host = settings.get(f"yarn.resourcemanager.hostname{suffix}", "localhost")
+        address = settings.get(f"yarn.resourcemanager.{setting}{suffix}", f"{host}:{port}")
+        found.append(f"{scheme}://{address.replace('${yarn.resourcemanager.hostname}', host)}")
+    return found
 
 
 def _round_trip(context: ComputeContext) -> str:

@@ -240,10 +240,19 @@ def default_file_system() -> str | None:
 
     None where the variable or the setting is missing, or the default is the local file system.
     """
+    found = hadoop_settings("core-site.xml")
+    if found is None:
+        return None
+    url = found.get("fs.defaultFS") or found.get("fs.default.name") or "file:///"
+    return None if url.startswith("file:") else url.rstrip("/")
+
+
+def hadoop_settings(name: str) -> dict[str, str] | None:
+    """The settings in a file of HADOOP_CONF_DIR; None where the variable or the file is missing."""
     folder = os.environ.get("HADOOP_CONF_DIR")
     if not folder:
         return None
-    file = Path(folder) / "core-site.xml"
+    file = Path(folder) / name
     from xml.etree import ElementTree  # takes a tenth of the time of `import rxspark`
 
     try:
@@ -252,9 +261,7 @@ def default_file_system() -> str | None:
         return None
     except (OSError, ElementTree.ParseError) as error:
         raise RxContextError(f"HADOOP_CONF_DIR={folder}: {file} cannot be read: {error}") from error
-    found = {prop.findtext("name", "").strip(): prop.findtext("value", "").strip() for prop in properties}
-    url = found.get("fs.defaultFS") or found.get("fs.default.name") or "file:///"
-    return None if url.startswith("file:") else url.rstrip("/")
+    return {prop.findtext("name", "").strip(): prop.findtext("value", "").strip() for prop in properties}
 
 
 def open_place(url: str) -> Place:

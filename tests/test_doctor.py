@@ -5,6 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from rxspark import doctor as checks
+from rxspark.errors import RxContextError
 
 
 def doctor(*arguments, **environment):
@@ -46,3 +53,65 @@ def test_yarn_without_settings_is_found():
     code, told = doctor("--context", "spark", "--master", "yarn", HADOOP_CONF_DIR="")
     assert code == 1
     assert "export HADOOP_CONF_DIR=" in told
+
+
+class _ResourceManager(BaseHTTPRequestHandler):
+    def do_GET(self):
+        there = self.path == "/ws/v1/cluster/info"
+        self.send_response(200 if there else 404)
+        self.end_headers()
+        self.wfile.write(b'{"clusterInfo": {"state": "STARTED"}}' if there else b"")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def manager():
+    """The address of a ResourceManager that answers."""
+    server = HTTPServer(("127.0.0.1", 0), _ResourceManager)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def settings(folder, **values):
+    """A yarn-site.xml: "_" stands for "." in the names."""
+    rows = (
+        f"<property><name>yarn.{name.replace('__', '-').replace('_', '.')}</name><value>{value}</value></property>"
+        for name, value in values.items()
+    )
+    (folder / "yarn-site.xml").write_text(f"<configuration>{''.join(rows)}</configuration>")
+
+
+def test_the_resource_manager_is_asked(tmp_path, monkeypatch, manager):
+    """The one that yarn-site.xml names, or of two the one that answers; its state is told."""
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    settings(tmp_path, resourcemanager_webapp_address=manager)
+    assert checks._yarn() == f"http://{manager} answers: STARTED"
+    both = {"resourcemanager_webapp_address_rm1": "127.0.0.1:1", "resourcemanager_webapp_address_rm2": manager}
+    settings(tmp_path, resourcemanager_ha_rm__ids="rm1, rm2", **both)
+    assert checks._yarn() == f"http://{manager} answers: STARTED"
+
+
+def test_a_resource_manager_that_does_not_answer_is_named(tmp_path, monkeypatch):
+    """Each address that was tried is told, with the setting and the file that name it."""
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    settings(tmp_path, resourcemanager_webapp_address="127.0.0.1:1")
+    with pytest.raises(
+        RxContextError, match=r"http://127\.0\.0\.1:1: .*refused.*yarn\.resourcemanager\.webapp\.address"
+    ):
+        checks._yarn()
+    (tmp_path / "yarn-site.xml").unlink()
+    with pytest.raises(RxContextError, match=r"no yarn-site\.xml"):
+        checks._yarn()
+
+
+def test_the_defaults_of_yarn_are_known():
+    """Without an address, the host's name and YARN's own ports, by the policy."""
+    named = {"yarn.resourcemanager.hostname": "rm.example"}
+    assert checks._resource_managers(named) == ["http://rm.example:8088"]
+    assert checks._resource_managers({**named, "yarn.http.policy": "HTTPS_ONLY"}) == ["https://rm.example:8090"]
