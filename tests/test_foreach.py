@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +46,12 @@ def active(backend: str) -> Iterator[None]:
             yield
 
 
-def draw(i: int) -> tuple[int, float]:
-    """A task that fails for one element."""
+def draw(i: int) -> tuple[int, float, float]:
+    """A task that fails for one element; it takes time, in which dask's threads draw from `random` too."""
+    time.sleep(0.15)
     if i == 3:
         raise ValueError("three")
-    return i, float(np.random.normal())
+    return i, float(np.random.normal()), random.random()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

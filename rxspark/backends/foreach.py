@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import socket
 import threading
@@ -56,7 +57,8 @@ class ForeachBackend:
     def run(self, work: Work) -> None:
         with OnThisHost(self._share_dir) as carrier:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
-            tasks = (joblib.delayed(run_partition)(call, part, work.attempt) for part in parts)
+            apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
+            tasks = (joblib.delayed(run_partition)(call, part, work.attempt, apart) for part in parts)
             answers = iter(_parallel(work.options)(tasks))
             try:
                 while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
@@ -87,6 +89,9 @@ class ForeachInBackground(ForeachBackend):
         super().__init__(share_dir)
         with joblib.parallel_config() as settings:  # what is active in this thread, as a dict of its arguments
             self._settings = dict(settings)
+        if not _is_joblibs_own(self._settings["backend"]):
+            # One of its own for each job: when a call ends early, joblib drops all that its object still waits for.
+            self._settings["backend"] = copy.copy(self._settings["backend"])
 
     def run(self, work: Work) -> None:
         if not _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
@@ -119,6 +124,12 @@ class ForeachInBackground(ForeachBackend):
             raise outcome[0]
 
 
+def _active_backend() -> Any:
+    """The backend that is active in this thread: its name, or an object of joblib's or of whoever made it."""
+    with joblib.parallel_config() as settings:
+        return dict(settings)["backend"]
+
+
 def _next(answers: Iterator[bytes]) -> bytes | None:
     """The next answer, None when there are no more."""
     try:
@@ -130,6 +141,7 @@ def _next(answers: Iterator[bytes]) -> bytes | None:
 
 
 def _is_joblibs_own(backend: Any) -> bool:
+    """Whether its workers run nothing but tasks. Those of a cluster have threads that draw from `random` too."""
     if isinstance(backend, str):
         return backend in ("loky", "multiprocessing", "threading", "sequential")
     # None, or joblib's mark for what was not set, stand for its default, loky.

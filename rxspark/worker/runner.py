@@ -55,12 +55,16 @@ class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
 
-def run_partition(call: Parcel, partition: Parcel, attempt: int = 0) -> bytes:
-    """Run the tasks of one partition one after another and give their envelopes, packed."""
+def run_partition(call: Parcel, partition: Parcel, attempt: int = 0, apart: bool = False) -> bytes:
+    """Run the tasks of one partition one after another and give their envelopes, packed.
+
+    In child processes where an attempt before has failed, or where tasks are to be `apart` from what else this process
+    does: a thread that draws a random number in between would take it from the task's stream.
+    """
     with _turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
         try:
-            folder = _run(call, partition, envelopes, attempt).folder
+            folder = _run(call, partition, envelopes, apart or attempt > 0).folder
             if folder is not None:
                 envelopes.unsaved = keep(folder, envelopes)
         except RxError as problem:
@@ -90,13 +94,13 @@ def serve(reading: int, writing: int) -> None:
         answer(None, last=True)
 
 
-def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, attempt: int) -> Call:
+def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -> Call:
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
     kept = call.diaries if call.origin != process_token() else None  # what ends this worker leaves the caller alive
     diary = Diary(kept, f"{call.id}-{tasks.numbers.start}") if kept is not None else None
-    if attempt or call.time_limit is not None:
+    if apart or call.time_limit is not None:
         stream = diary.read(envelopes) if diary is not None else None
         run_in_children(call, parcel, partition, tasks.numbers, envelopes, stream)
     else:
