@@ -27,7 +27,7 @@ from rxspark import (
 )
 from rxspark.backends.capabilities import CAPABILITIES, capability_table
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[1]
 

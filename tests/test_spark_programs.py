@@ -13,7 +13,7 @@ from examples_runs import EXAMPLES, ROOT
 
 from rxspark import rxElemArg, rxExec
 
-pytestmark = pytest.mark.spark
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
 
 
 def start(program: str, *arguments: str | Path) -> str:

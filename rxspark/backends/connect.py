@@ -30,7 +30,7 @@ from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOncePerN
 from rxspark.backends.foreign import full_text, plain_cause, with_java
 from rxspark.backends.preflight import Answer, Preflight, start_problem
 from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox
-from rxspark.backends.spark_session import packed_rxspark
+from rxspark.backends.spark_session import in_time, packed_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.filesystem import share_folder
@@ -119,7 +119,8 @@ class ConnectBackend(SparkEngine):
         self._share_folder = share_folder(context)
         with _linking:
             if session not in _links:
-                _links[session] = _Link(session)
+                server = context.master or "the Spark Connect server"
+                _links[session] = in_time(server, lambda: _Link(session))
         self._link = _links[session]
         self.preflight = self._link.preflight
         self.preflight.executors()

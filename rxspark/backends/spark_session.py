@@ -13,10 +13,10 @@ import sys
 import tempfile
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rxspark.backends.foreign import full_text, plain_cause, reason, with_java
 from rxspark.backends.java import java_problem
@@ -37,11 +37,14 @@ __all__ = [
     "classic_context",
     "connect_session",
     "has_ended",
+    "in_time",
     "packed_rxspark",
     "stop_own",
 ]
 
 logger = logging.getLogger("rxspark")
+
+Answer = TypeVar("Answer")
 
 _LOCAL_MASTER = "local[*,4]"  # all cores; a task that fails by the death of its worker is tried four times
 
@@ -151,30 +154,34 @@ def _active_of(kind: Any) -> Any:
 
 
 def _connected(server: str) -> Any:
-    """A session with a server; in a thread of its own, as PySpark tries for ten minutes to reach it."""
     _find_pyspark()
-    made: list[Any] = []
+    try:
+        from pyspark.sql.connect.session import SparkSession
 
-    def connect() -> None:
+        return in_time(server, lambda: SparkSession.builder.remote(server).getOrCreate())
+    except ImportError as error:
+        raise RxContextError(f"{error}. A Spark Connect session needs pip install 'rxspark[connect]'") from error
+
+
+def in_time(server: str, ask: Callable[[], Answer]) -> Answer:
+    """What a Spark Connect server answers; in a thread of its own, as PySpark tries for ten minutes to reach it."""
+    outcome: list[Answer | Exception] = []
+
+    def run() -> None:
         try:
-            from pyspark.sql.connect.session import SparkSession
-
-            made.append(SparkSession.builder.remote(server).getOrCreate())
+            outcome.append(ask())
         except Exception as error:
-            made.append(error)
+            outcome.append(error)
 
     limit = rxGetOption("connectTimeout")
-    thread = threading.Thread(target=connect, name="rxspark-connect", daemon=True)
+    thread = threading.Thread(target=run, name="rxspark-connect", daemon=True)
     thread.start()
     thread.join(limit)
-    if not made:
+    if not outcome:
         raise RxContextError(f"{server} has not answered for {limit} seconds (rxOptions(connectTimeout={limit}))")
-    if isinstance(made[0], ImportError):
-        raise RxContextError(f"{made[0]}. A Spark Connect session needs pip install 'rxspark[connect]'") from made[0]
-    if isinstance(made[0], Exception):
-        told = f"no session with {server} could be made: {reason(full_text(made[0]))}"
-        raise with_java(RxContextError(told), made[0]) from plain_cause(made[0])
-    return made[0]
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _check_master(context: RxSpark, active: str) -> None:

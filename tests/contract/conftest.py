@@ -90,9 +90,6 @@ CONTEXTS = {
     "spark-connect": _connect_session,
 }
 
-# On Spark Connect a call takes three times as long: there the other files count as slow (`scripts/test -m slow`).
-QUICK_ON_CONNECT = {"test_failures", "test_jobs", "test_nodes", "test_results", "test_seeds", "test_share_folder"}
-
 
 def pytest_configure(config: pytest.Config) -> None:
     """Announce the marker."""
@@ -105,18 +102,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     out = {name.replace("_", "-") for mark in metafunc.definition.iter_markers("left_out") for name in mark.kwargs}
     assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
-    values = [
-        pytest.param(name, marks=_marks(name, metafunc.module.__name__.rpartition(".")[2]))
-        for name in CONTEXTS
-        if name not in out
-    ]
+    values = [pytest.param(name, marks=_marks(name)) for name in CONTEXTS if name not in out]
     metafunc.parametrize("context", values, indirect=True, scope="session")
 
 
-def _marks(context: str, module: str) -> list[pytest.MarkDecorator]:
+def _marks(context: str) -> list[pytest.MarkDecorator]:
+    """On Spark Connect a call takes three times as long: that context is run by `scripts/test -m slow`."""
     spark = [pytest.mark.spark] if context.startswith("spark") else []
-    slow = [pytest.mark.slow] if context == "spark-connect" and module not in QUICK_ON_CONNECT else []
-    return spark + slow
+    return [*spark, pytest.mark.slow] if context == "spark-connect" else spark
 
 
 @pytest.hookimpl(trylast=True)
