@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from rxspark.jobs.store import Folder
 from rxspark.progress import Progress
 from rxspark.sharing.host import remove_diaries
 from rxspark.worker.bundle import Bundle
+from rxspark.worker.diary import path_of
 from rxspark.worker.envelope import Envelopes, Failure
 
 __all__ = ["Job", "first_error", "output_lines", "relay"]
@@ -313,6 +315,9 @@ class Job:
             self._stopped = self._stopped or (self.record.stop_on_error and bool(part.failures))
             stop = self._problem is not None or self._stopped
             self._changed.notify_all()
+        if self._backend.diaries is not None and len(part.numbers) > 1:
+            with contextlib.suppress(OSError):
+                os.unlink(path_of(self._backend.diaries, f"{self._work.id}-{part.numbers[0]}"))
         if self._relays:
             relay(part)
         if part.unsaved:

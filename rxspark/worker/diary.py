@@ -16,7 +16,7 @@ from typing import IO, Any, NamedTuple
 
 from rxspark.worker.envelope import Envelopes, Failure
 
-__all__ = ["Diary", "Entry"]
+__all__ = ["Diary", "Entry", "path_of"]
 
 # Bytes of the largest value that is written down; those behind a larger one may run twice.
 _LARGEST = 64 << 20
@@ -36,6 +36,11 @@ class Entry(NamedTuple):
     """Bytes of the value, which follow; None where the task failed."""
 
 
+def path_of(folder: str, name: str) -> str:
+    """The file of a partition: it stays until the partition has arrived, whatever becomes of the worker."""
+    return os.path.join(folder, f"{name}.diary")
+
+
 class Diary:
     """The answers of one partition, in a file that is there as long as the partition is not delivered.
 
@@ -48,7 +53,7 @@ class Diary:
     """
 
     def __init__(self, folder: str, name: str) -> None:
-        self._path = os.path.join(folder, f"{name}.diary")
+        self._path = path_of(folder, name)
         self._file: IO[bytes] | None = None
         self._open = True
 
@@ -68,7 +73,7 @@ class Diary:
         )
         try:
             if self._file is None:
-                self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115 - `end` closes it
+                self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115 - `close` does
             self._open = value is None or len(value) <= _LARGEST
             if self._open:
                 self._file.write(pickle.dumps(tuple(entry), 5) + (value or b""))
@@ -97,9 +102,7 @@ class Diary:
                     return
                 yield entry, value
 
-    def end(self) -> None:
-        """Let go of the file: the partition goes home."""
+    def close(self) -> None:
+        """Write no more; the file is removed where the partition arrives."""
         if self._file is not None:
             self._file.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)

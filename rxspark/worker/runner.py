@@ -108,7 +108,7 @@ def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -
         note = None if diary is None or alone else partial(diary.note, envelopes)
         _run_tasks(call, bundle, tasks, envelopes, answer=note)
     if diary is not None:
-        diary.end()
+        diary.close()
     return call
 
 

@@ -36,12 +36,14 @@ def share(tmp_path, monkeypatch):
     """An empty store, in which the jobs of all contexts are kept."""
     monkeypatch.setenv("RXSPARK_TEST_OBJECTS", str(tmp_path))
     monkeypatch.syspath_prepend(SUPPORT)
-    import objects_store  # noqa: F401 - registers the store
+    import objects_store  # which registers the store
 
+    objects_store.POINTER.write_text(str(tmp_path))
     place = open_place("objects://bucket/share")
     for module in (execute, finding):
         monkeypatch.setattr(module, "store_folder", lambda context: place)
     yield place
+    objects_store.POINTER.unlink()
     sys.modules.pop("objects_store")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -19,6 +20,14 @@ from fsspec import AbstractFileSystem
 __all__ = ["Objects"]
 
 
+POINTER = Path(tempfile.gettempdir(), f"rxspark-test-objects-{os.getuid()}")
+"""Names the folder for workers that are older than the variable."""
+
+
+def _folder() -> str:
+    return os.environ.get("RXSPARK_TEST_OBJECTS") or POINTER.read_text()
+
+
 class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
     """The store."""
 
@@ -26,10 +35,10 @@ class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
     cachable = False
 
     def _file(self, path: str) -> Path:
-        return Path(os.environ["RXSPARK_TEST_OBJECTS"], quote(self._strip_protocol(path), safe=""))
+        return Path(_folder(), quote(self._strip_protocol(path), safe=""))
 
     def _keys(self) -> list[str]:
-        names = os.listdir(os.environ["RXSPARK_TEST_OBJECTS"])
+        names = os.listdir(_folder())
         return sorted(unquote(name) for name in names if not name.startswith(".new-"))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
