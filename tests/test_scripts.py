@@ -194,7 +194,8 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     told = checkout.run(".ci/run")
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
-    assert told.stdout.splitlines() == [*checks, "== scripts/test without Spark", "== scripts/test with Spark"]
+    parts = [f"== scripts/test {part}" for part in ("without Spark", "with Spark")]
+    assert told.stdout.splitlines() == [*checks, *parts]
     assert sorted(checkout.said[-2:]) == [
         "-m pytest -m not spark and not slow and not hadoop",
         "-m pytest -m spark and not slow and not hadoop",
@@ -220,7 +221,7 @@ def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
         "noop2": {"sequential", "rx-seq"},
         "dice": {"sequential", "rx-seq"},
     }
-    assert len(record["results"]["dice"]["rx-seq"]["seconds"]) == 2
+    assert len(record["results"]["dice"]["rx-seq"]["figures"]) == 2
     assert (folder / "results.md").read_text() in told.stdout
     assert (folder / "plot.png").stat().st_size > 5_000
     assert "joblibspark: left out, it has ended" in told.stderr
@@ -240,12 +241,12 @@ def test_targets_are_compared_by_medians_of_one_run(report: Any) -> None:
 
     def row(mine: float) -> dict[str, Any]:
         return {
-            "loky": {"seconds": [0.5, 0.010, 0.001], "note": ""},
-            "rx-localpar": {"seconds": [mine], "note": ""},
+            "loky": {"figures": [0.5, 0.010, 0.001], "note": ""},
+            "rx-localpar": {"figures": [mine], "note": ""},
         }
 
-    assert "| 10.9 | 11.0 (1.1 x loky) | reached |" in report.targets({"noop10k": row(0.0109)})
-    assert "| 11.1 | 11.0 (1.1 x loky) | **not reached** |" in report.targets({"noop10k": row(0.0111)})
+    assert "| 10.9 ms | 11.0 (1.1 x loky) | reached |" in report.targets({"noop10k": row(0.0109)})
+    assert "| 11.1 ms | 11.0 (1.1 x loky) | **not reached** |" in report.targets({"noop10k": row(0.0111)})
     assert "| loky | 1.0 | 10.0 | 0.50 | 3 |" in report.table("noop10k", row(0.020))
 
 

@@ -44,7 +44,7 @@ def test_jobs_leave_nothing(jobs, durable, tmp_path, monkeypatch):
         assert rxGetJobs() == []
     assert _settles(before, (0, 2))
     assert not (tmp_path / "rxspark-jobs").exists()
-    assert [path for path in temporary.rglob("*") if path.is_file() and path.name != "lock"] == []
+    assert [path for path in temporary.rglob("*") if path.suffix in (".bundle", ".diary", ".envelopes")] == []
 
 
 def rxGetJobResults_of(jobs):
