@@ -64,6 +64,7 @@ from rxspark.results import RxNotFinished, RxResults
 from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
+from rxspark.timings import RxTimings
 from rxspark.worker.threads import setMKLthreads
 
 __version__ = "0.1.0"
@@ -95,6 +96,7 @@ __all__ = [
     "RxTaskError",
     "RxTaskWarning",
     "RxTimeLimitError",
+    "RxTimings",
     "rxCancelJob",
     "rxCleanupJobs",
     "rxElemArg",

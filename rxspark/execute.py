@@ -37,6 +37,7 @@ from rxspark.options import rxGetOption
 from rxspark.places import Place, login
 from rxspark.results import Facts, RxResults, gather
 from rxspark.rng.kinds import Root, check_capacity, resolve
+from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
@@ -133,6 +134,7 @@ def rxExec(
     ... )
     True
     """
+    began = time.perf_counter()
     context = _context()
     plan = _plan(FUN, args, kwargs, elemArgs, timesToRun, oncePerElem, taskChunkSize, RNGscope, packagesToLoad, context)
     objects = exec_objects(FUN, execObjects, sys._getframe(1))
@@ -144,13 +146,14 @@ def rxExec(
     root = resolve(RNGseed, RNGkind)
     check_capacity(root, -(-plan.tasks.count // plan.tasks_per_stream))
     if plan.tasks.count == 0 and context.wait:
-        return gather(_facts(plan, root), [], stacklevel=2)
+        return gather(_facts(plan, root), [], Clock(), stacklevel=2)
 
     with translated(repr(context)):
         backend = backend_for(context, background=not context.wait)
         if oncePerElem:
             plan = _one_task_a_node(plan, timesToRun, backend.nodes())
         parts = _parts(plan, backend, options)
+    planned = time.perf_counter()
     job_id, share = new_id(), store_folder(context)
     home = None if share is None else home_of(share, job_id)
     to_last = home is not None and not context.wait  # longer than this process, and the handles it holds
@@ -170,13 +173,15 @@ def rxExec(
         console_output=relay,
         modules=sorted(work.modules),
         shared=sorted({handle.file for handle in work.shared}),
+        planned=planned - began,
+        shipped=time.perf_counter() - planned,
     )
     job = Job(backend, work, record, kept_in(home, record, work))
     if not context.wait:
         return submit(job, backend)
     keep_alive(job)
     job.run()
-    results = gather(record.facts, job.envelopes(), stacklevel=2)
+    results = gather(record.facts, job.envelopes(), record.clock(job.ended), stacklevel=2)
     job.was_fetched(remove=cleanup)
     return results
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import time
 import warnings
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rxspark.errors import RxTaskError, RxTaskWarning
 from rxspark.rng.kinds import Root
+from rxspark.timings import Clock, RxTimings, timings_of
 from rxspark.worker.envelope import Envelopes, failure_of
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ class RxResults(list[Any]):
         Kind and seed of the random streams: ``RNGkind=r.rng.kind, RNGseed=r.rng.seed`` gives the same numbers again.
     info : pandas.DataFrame
         One row for each task: task, chunk, host, pid, start (UTC), seconds, attempt.
+    timings : RxTimings
+        Seconds of the call by phase: plan, ship, queue, run, fetch, decode.
 
     Examples
     --------
@@ -83,6 +87,7 @@ class RxResults(list[Any]):
         rng: Root,
         envelopes: list[Envelopes],
         chunk_size: int,
+        clock: Clock,
     ) -> None:
         super().__init__(values)
         self._names = names
@@ -91,6 +96,7 @@ class RxResults(list[Any]):
         self.rng = rng
         self._envelopes = envelopes
         self._chunk_size = chunk_size
+        self._clock = clock
 
     @property
     def names(self) -> list[str]:
@@ -118,6 +124,11 @@ class RxResults(list[Any]):
             }
         )
         return table.sort_values("task", ignore_index=True)
+
+    @property
+    def timings(self) -> RxTimings:
+        """Seconds of the call by phase."""
+        return timings_of(self._clock, self._envelopes)
 
     def unlist(self) -> list[Any]:
         """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
@@ -212,8 +223,9 @@ def opened(part: Envelopes) -> Iterator[tuple[int, Any, RxTaskError | None]]:
             yield number, value, None
 
 
-def gather(facts: Facts, envelopes: list[Envelopes], stacklevel: int) -> RxResults:
+def gather(facts: Facts, envelopes: list[Envelopes], clock: Clock, stacklevel: int) -> RxResults:
     """The results in the order of the tasks; one warning, `stacklevel` frames up, when tasks failed."""
+    began = time.perf_counter()
     values, errors = load_values(facts.count, envelopes)
     names = facts.names
     if facts.once_per_node:
@@ -236,6 +248,7 @@ def gather(facts: Facts, envelopes: list[Envelopes], stacklevel: int) -> RxResul
         rng=facts.root,
         envelopes=envelopes,
         chunk_size=facts.chunk_size,
+        clock=replace(clock, decoded=time.perf_counter() - began),
     )
 
 

@@ -21,7 +21,7 @@ LAYERS = [
     ["places", "records"],
     ["elements", "rng"],
     ["worker"],
-    ["results", "usermodules", "progress"],
+    ["results", "timings", "usermodules", "progress"],
     ["sharing"],
     ["contexts", "shipping", "execobjects"],
     ["filesystem"],
@@ -206,6 +206,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "plots.lineplot",
                 "results",
                 "share",
+                "timings",
                 "worker.threads",
             )
         ),

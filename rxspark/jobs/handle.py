@@ -94,7 +94,7 @@ class RxJob:
         if state == MISSING or (state != FINISHED and not partial):
             raise self._nothing_to_give(state)
         envelopes = source.envelopes()
-        results = gather(record.facts, envelopes, stacklevel + 1)
+        results = gather(record.facts, envelopes, record.clock(source.ended), stacklevel + 1)
         if record.console_output if console_output is None else console_output:
             for part in envelopes:
                 relay(part)

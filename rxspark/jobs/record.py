@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 
 from rxspark.results import Facts
+from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
 
 __all__ = ["Plan", "Record", "is_id", "new_id"]
@@ -45,6 +46,13 @@ class Record:
     """What its workers must be able to import."""
     shared: list[str] = field(default_factory=list)
     """Files that it needs and that end with its process: what rxShare had written, in a call that waited."""
+    planned: float = 0.0
+    """Seconds that its plan took, and `shipped` those until it could be run, at `created`."""
+    shipped: float = 0.0
+
+    def clock(self, ended: float) -> Clock:
+        """What was measured of it, if its last envelope came at `ended`."""
+        return Clock(self.planned, self.shipped, self.created, ended)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -43,6 +44,20 @@ def test_names_errors_and_output(result):
     assert list(result.errors) == [2]
     assert result[2] is result.errors[2]
     assert result.output == {i: f"task {i}\n" for i in range(4)}
+
+
+def test_timings_account_for_the_whole_call(where):
+    """`.timings` are the seconds of the phases, of which `run` is the tasks' own; they add up to what one waits."""
+    began = time.perf_counter()
+    result = rxExec(time.sleep, rxElemArg([0.02, 0.03]), taskChunkSize=2)
+    waited = time.perf_counter() - began
+    timings = result.timings
+    assert timings._fields == ("plan", "ship", "queue", "run", "fetch", "decode")
+    assert all(seconds >= 0 for seconds in timings)
+    assert 0.05 <= timings.run <= waited
+    # Between the phases lies what one thread waits for another, and the clocks' own grain.
+    assert waited - 0.5 < timings.total <= waited + 0.01
+    assert pickle.loads(pickle.dumps(result)).timings == timings
 
 
 @pytest.mark.parametrize(("chunk", "chunks"), [(None, [0, 1, 2, 3, 4]), (2, [0, 0, 1, 1, 2]), (9, [0] * 5)])

@@ -10,6 +10,7 @@ import pytest
 from rxspark import RxResults, RxTaskError
 from rxspark.results import load_values, node_name
 from rxspark.rng.kinds import Root
+from rxspark.timings import Clock, timings_of
 from rxspark.worker.envelope import Envelopes, Failure
 
 
@@ -19,7 +20,14 @@ def _results(values, errors=None, output=None):
         part.add(number, b"", 0.0, 0.5)
     root = Root("MT2203", 1, chosen=True)
     return RxResults(
-        values, names=None, errors=errors or {}, output=output or {}, rng=root, envelopes=[part], chunk_size=2
+        values,
+        names=None,
+        errors=errors or {},
+        output=output or {},
+        rng=root,
+        envelopes=[part],
+        chunk_size=2,
+        clock=Clock(),
     )
 
 
@@ -90,3 +98,18 @@ def test_an_error_pickles_and_prints():
     )
     assert str(error) == "ValueError: bad (task 3 on host)\nTraceback ..."
     assert repr(error) == "<RxTaskError task 3: ValueError: bad>"
+
+
+def test_phases_follow_from_what_caller_and_workers_measured():
+    """Queue ends with the first task, run with the last one's end, fetch with the last arrival; none is negative."""
+    first, second, dead = Envelopes("a", 1, 0), Envelopes("b", 2, 0), Envelopes("", 0, 3)
+    first.add(0, b"", 102.0, 1.0)
+    first.add(1, b"", 103.0, 0.5)
+    second.add(2, b"", 101.0, 4.0)
+    dead.add(3, None, 0.0, 0.0)  # the answer in place of a worker that died
+    clock = Clock(planned=0.25, shipped=0.5, launched=100.0, ended=107.0, decoded=0.125)
+    timings = timings_of(clock, [first, second, dead])
+    assert timings == (0.25, 0.5, 1.0, 4.0, 2.0, 0.125)
+    assert repr(timings).startswith("RxTimings(total=7875.0 ms: plan=250.0, ship=500.0, queue=1000.0")
+    assert timings_of(clock, [dead]) == (0.25, 0.5, 0.0, 0.0, 7.0, 0.125)
+    assert min(timings_of(Clock(launched=105.0, ended=102.0), [second])) == 0.0  # clocks that disagree
