@@ -46,10 +46,8 @@ def test_unknown_names_are_refused_with_those_there_are(tmp_path: Path) -> None:
     """A workload that does not exist ends the benchmark before anything is started."""
     told = bench(tmp_path, "--only", "streams,normal")
     assert told.returncode == 2
-    assert (
-        "'normal' is none of noop2, noop10k, dice, filter, filter-placed, memory2, memory4, streams, normals, import"
-        in told.stderr
-    )
+    assert "'normal' is none of noop2, noop100, noop1k, noop10k," in told.stderr
+    assert "streams, normals, import" in told.stderr
     assert not list(tmp_path.iterdir())
 
 

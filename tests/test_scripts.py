@@ -204,7 +204,8 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
 
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
     """A small run gives a table, JSON with every time, and a plot; a contender that cannot start is left out."""
-    places = f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"
+    (tmp_path / "joblibspark.py").write_text("raise ImportError('not there')\n")
+    places = os.pathsep.join(map(str, (tmp_path, ROOT / "scripts", ROOT)))
     asked = "--repeats 2 --only noop2 dice --contenders sequential rx-seq joblibspark"
     told = subprocess.run(
         [sys.executable, "-m", "benchmarks", *asked.split()],
@@ -250,6 +251,20 @@ def test_targets_are_compared_by_medians_of_one_run(report: Any) -> None:
     assert "| loky | 1.0 | 10.0 | 0.50 | 3 |" in report.table("noop10k", row(0.020))
 
 
+def test_growth_is_a_line_through_the_sizes_of_a_family(report: Any) -> None:
+    """Times of 2 ms and 3 us a task give just these, whatever else was measured; one size alone gives no line."""
+
+    def row(count: int) -> dict[str, Any]:
+        return {"loky": {"figures": [2e-3 + 3e-6 * count], "note": ""}}
+
+    sizes = {"noop100": row(100), "noop10k": row(10_000), "noop1M": row(1_000_000), "dice": row(1)}
+    assert "| tasks | loky | 2.0 ms + 3.00 µs a task |" in report.growth(sizes)
+    assert report.growth({"noop100": row(100)}) == "No sizes were compared."
+    assert "| workers | loky | times as fast as one: 1.98 with 2 |" in report.growth(
+        {"workers1": row(10**6), "workers2": {"loky": {"figures": [3.002 / 1.98], "note": ""}}}
+    )
+
+
 def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A missing result, a game that has no outcome and impossible luck are errors of the contender."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
@@ -260,7 +275,12 @@ def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070),
         ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070 + [None]),
         ("dice", ["Win"] * 6_000 + ["Loss"] * 4_000),
+        ("birthday", [0.5] * 99),
+        ("mandelbrot", [[100] * 240] * 240),
+        ("kmeans", [260_000.0] * 20),
+        ("resume", [None] * 1_000),
+        ("data1MB", [122.0, 123.0]),
     ):
-        with pytest.raises(ValueError, match=r"results|games"):
+        with pytest.raises(ValueError, match=r"results|games|people|points|near|halves"):
             WORKLOADS[work].check(wrong)
     WORKLOADS["dice"].check(["Win"] * 4_929 + ["Loss"] * 5_071)

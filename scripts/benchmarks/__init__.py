@@ -2,10 +2,13 @@
 
     __main__.py    options; starts the contenders, asks them in turn, writes what they answered
     workloads.py   what is to be done, and how its result is checked
+    tasks.py       what the tasks of a workload do, and the data that they work on
+    jobs.py        the work that only rxspark does: jobs that one comes back to
+    memory.py      how many copies of an object a contender holds
     contenders.py  who does it, one class a system
     worker.py      one contender in a process of its own, which keeps its session warm between calls
     peers.R        the same for R
-    report.py      tables, targets, plot
+    report.py      tables, targets, growth, plot
 
 Spark sessions with different settings cannot share a process, and one system's idle threads are not to slow
 another's calls more than all others': hence one process a contender, all alive at once, asked in turn.

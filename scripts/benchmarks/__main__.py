@@ -135,6 +135,8 @@ def contest(workload: str, contenders: list[Running], repeats: int, everything: 
         if workload in CONTENDERS[one.name].slow and not everything:
             measures[one.name].note = "takes minutes: only with --all"
             rounds[one.name] = 0
+        elif WORKLOADS[workload].memory:
+            rounds[one.name] = 1
         else:
             rounds[one.name] = min(warm_up(workload, one, measures[one.name]), repeats)
     for turn in range(repeats):
@@ -145,13 +147,13 @@ def contest(workload: str, contenders: list[Running], repeats: int, everything: 
     return measures
 
 
-def alone(workload: str, names: list[str], logs: Path) -> dict[str, Measure]:
-    """A workload that each contender does once, as the only one that runs."""
-    work, measures = WORKLOADS[workload], {}
-    for name in names:
-        for running in start([name] if workload in CONTENDERS[name].workloads else [], logs, work.workers):
-            measures[name] = Measure()
-            measures[name].add(running.ask(workload))
+def alone(workload: str, names: list[str], logs: Path, repeats: int, everything: bool) -> dict[str, Measure]:
+    """A workload for which each contender is the only one that runs."""
+    measures: dict[str, Measure] = {}
+    taking_part = [name for name in names if workload in CONTENDERS[name].workloads]
+    for name in taking_part:
+        for running in start([name], logs, WORKLOADS[workload].workers):
+            measures |= contest(workload, [running], repeats, everything)
             running.stop()
     return measures
 
@@ -177,7 +179,8 @@ def warm_up(workload: str, one: Running, measure: Measure) -> int:
 def disagreements(workload: str, measures: dict[str, Measure]) -> list[str]:
     """Contenders that should have got the same numbers, all of them from the same data, and did not."""
     said = []
-    group = {name: "data" if WORKLOADS[workload].data else CONTENDERS[name].draws for name in measures}
+    exact = WORKLOADS[workload].exact or WORKLOADS[workload].data is not None
+    group = {name: "all" if exact else CONTENDERS[name].draws for name in measures}
     for draws in set(group.values()) - {""}:
         members = {name: measure.fingerprints for name, measure in measures.items() if group[name] == draws}
         if len(set().union(*members.values())) > 1:
@@ -246,7 +249,7 @@ def main() -> None:
         names = [name for name in names if not isinstance(CONTENDERS[name], R)]
     results: dict[str, dict[str, Measure]] = {}
     problems: list[str] = []
-    together = [workload for workload in workloads if workload == "import" or not WORKLOADS[workload].memory]
+    together = [workload for workload in workloads if workload == "import" or not WORKLOADS[workload].alone]
     contenders = start([name for name in names if set(together) & set(CONTENDERS[name].workloads)], folder)
     try:
         for workload in together:
@@ -262,7 +265,8 @@ def main() -> None:
     for workload in workloads:
         if workload not in together:
             say(f"{workload} ...")
-            results[workload] = alone(workload, names, folder)
+            results[workload] = alone(workload, names, folder, asked.repeats, asked.all)
+            problems += [f"{workload}: {text}" for text in disagreements(workload, results[workload])]
     cells = {workload: {name: vars(measure) for name, measure in row.items()} for workload, row in results.items()}
     print(report.write(folder, where, cells, problems))
 

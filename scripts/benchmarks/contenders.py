@@ -14,7 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.workloads import ARRAYS, NORMALS, SEED, SWITCHES, WORKLOADS, Workload
+from benchmarks.workloads import ARRAYS, NORMALS, SEED, SIZES, SWITCHES, WORKLOADS, Workload
+
+# What everybody takes part in; what those do who can share data by themselves; and the works that a curve is drawn
+# through, which are for those that do not take minutes.
+ALL = ("noop2", "noop10k", "dice", "birthday", "mandelbrot", "kmeans", "filter")
+PLACING = (*ALL, "filter-placed", "memory2", "memory4")
+TASKS, MANY = ("noop100", "noop1k"), ("noop100", "noop1k", "noop100k", "noop1M")
+DATA = tuple(f"data{name.replace(' ', '')}" for name in SIZES)
 
 CORES = int(os.environ.get("BENCH_CORES", "2"))
 # Partitions of a raw PySpark job over many items: about two a slot, as its tuning guide says.
@@ -39,7 +46,7 @@ class Contender:
     """
 
     draws = "peers"
-    workloads: tuple[str, ...] = ("noop2", "noop10k", "dice", "filter")
+    workloads: tuple[str, ...] = ALL
     slow: tuple[str, ...] = ()
     data: Any = None
     placed: Any = None
@@ -85,9 +92,10 @@ class Rx(Contender):
 
     def __init__(self, title: str, rival: str, context: str, borrowed: bool = False, **settings: Any) -> None:
         super().__init__(title, rival)
-        # Sequential work holds one object; locally there are no more workers than cores, so that four may never meet.
-        memory = {"RxLocalSeq": (), "RxSpark": ("memory2", "memory4")}.get(context, ("memory2",))
-        self.workloads = (*self.workloads, "filter-placed", *memory)
+        # Locally there are no more workers than cores, so that four may never meet.
+        of_spark = ("memory2", "memory4", "workers1", "workers2", "workers4")
+        workers = {"RxLocalSeq": (), "RxSpark": of_spark}.get(context, ("memory2", "workers1", "workers2"))
+        self.workloads = (*ALL, "filter-placed", *MANY, *DATA, "job", "resume", *workers)
         self.context = context
         self.borrowed = borrowed
         self.settings = settings
@@ -103,6 +111,8 @@ class Rx(Contender):
     def run(self, work: Workload) -> list[Any]:
         from rxspark import rxElemArg, rxExec
 
+        if work.own is not None:
+            return work.own(self.data)
         if work.data is None:
             return list(rxExec(**work.rx))
         table = self.placed if work.placed else self.data
@@ -117,7 +127,7 @@ class Rx(Contender):
 class PySpark(Contender):
     """A job over an RDD, written by hand."""
 
-    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
+    workloads = (*PLACING, *MANY, "workers1", "workers2", "workers4")
 
     def __init__(self, title: str, rival: str, **config: str) -> None:
         super().__init__(title, rival)
@@ -142,7 +152,7 @@ class PySpark(Contender):
 class Loky(Contender):
     """loky's reusable executor."""
 
-    workloads = (*Contender.workloads, "memory2", "memory4")
+    workloads = (*ALL, *MANY, "memory2", "memory4", *DATA[:-1], "workers1", "workers2", "workers4")
 
     def start(self) -> None:
         from loky import get_reusable_executor
@@ -162,7 +172,7 @@ class Joblib(Contender):
     """joblib.Parallel over its loky backend."""
 
     backend = "loky"
-    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
+    workloads = (*PLACING, *MANY, *DATA)
 
     def prepare(self, work: Workload) -> None:
         super().prepare(work)
@@ -192,8 +202,8 @@ class JoblibSpark(Joblib):
     """joblib.Parallel over Spark: one Spark job a task."""
 
     backend = "spark"
-    workloads = Contender.workloads
-    slow = ("noop10k",)
+    workloads = (*ALL, *TASKS)
+    slow = ("noop1k", "noop10k")
 
     def start(self) -> None:
         from joblibspark import register_spark
@@ -210,7 +220,7 @@ class Dask(Contender):
 
     # One run in 20 got other numbers: threads of its worker can draw from the generator that the task has seeded.
     draws = ""
-    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
+    workloads = (*PLACING, *TASKS, *DATA[:-1])
 
     def start(self) -> None:
         from distributed import Client, LocalCluster
@@ -238,7 +248,7 @@ class Dask(Contender):
 class Ray(Contender):
     """Ray's remote functions."""
 
-    workloads = (*Contender.workloads, "filter-placed", "memory2", "memory4")
+    workloads = (*PLACING, *TASKS, *DATA[:-1])
 
     def start(self) -> None:
         import ray
@@ -371,7 +381,7 @@ class R(Contender):
 
     def __init__(self, title: str, rival: str, *workloads: str) -> None:
         super().__init__(title, rival)
-        self.workloads = workloads or ("noop2", "noop10k", "dice")
+        self.workloads = workloads or ("noop2", "noop10k", "dice", *TASKS)
 
 
 def spark_session(config: dict[str, str] | None = None) -> Any:
@@ -401,6 +411,7 @@ CONTENDERS: dict[str, Contender] = {
     "joblibspark": JoblibSpark("joblib-spark", "rx-borrowed"),
     "r-parallel": R("R parallel (parLapply)", "rx-localpar"),
     "r-future": R("R future.apply", "rx-localpar"),
+    "r-foreach": R("R foreach, doParallel", "rx-localpar"),
     "rx-mt2203": RxRandom("MT2203"),
     "rx-sfmt19937": RxRandom("SFMT19937"),
     "rx-philox": RxRandom("PHILOX"),

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.workloads import OBJECT, Workload
+from benchmarks.tasks import OBJECT
+from benchmarks.workloads import Workload
 
 if TYPE_CHECKING:
     from benchmarks.contenders import Contender

@@ -1,6 +1,7 @@
-# R's parallel and future.apply as contenders: `Rscript peers.R r-parallel|r-future|r-seeds`, as worker.py speaks.
+# R's parallel, future.apply and doParallel as contenders: `Rscript peers.R r-parallel|r-future|r-foreach|r-seeds`, as
+# worker.py speaks.
 name <- commandArgs(trailingOnly = TRUE)[1]
-cores <- 2L
+cores <- as.integer(Sys.getenv("BENCH_CORES", "2"))
 games <- 10000L
 seed <- 777L
 
@@ -20,18 +21,28 @@ play_dice <- function() {
   }
 }
 noop <- function(i) NULL
+noops <- function(apply) {
+  counts <- list(noop2 = 2L, noop100 = 100L, noop1k = 1000L, noop10k = 10000L)
+  lapply(counts, function(count) function() apply(seq_len(count), noop))
+}
 
 if (name == "r-parallel") {
   cluster <- parallel::makePSOCKcluster(cores)
   parallel::clusterExport(cluster, "play_dice")
-  runs <- list(
-    noop2 = function() parallel::parLapply(cluster, 1:2, noop),
-    noop10k = function() parallel::parLapply(cluster, 1:10000, noop),
-    dice = function() {
-      parallel::clusterSetRNGStream(cluster, seed)
-      parallel::parSapply(cluster, seq_len(games), function(i) play_dice())
-    }
-  )
+  runs <- noops(function(x, f) parallel::parLapply(cluster, x, f))
+  runs$dice <- function() {
+    parallel::clusterSetRNGStream(cluster, seed)
+    parallel::parSapply(cluster, seq_len(games), function(i) play_dice())
+  }
+} else if (name == "r-foreach") {
+  suppressPackageStartupMessages(library(doParallel))
+  cluster <- parallel::makePSOCKcluster(cores)
+  registerDoParallel(cluster)
+  runs <- noops(function(x, f) foreach(i = x) %dopar% f(i))
+  runs$dice <- function() {
+    parallel::clusterSetRNGStream(cluster, seed)
+    foreach(i = seq_len(games), .combine = c) %dopar% play_dice()
+  }
 } else if (name == "r-seeds") {
   library(future.apply)
   plan(sequential)
@@ -41,11 +52,8 @@ if (name == "r-parallel") {
 } else {
   library(future.apply)
   plan(multisession, workers = cores)
-  runs <- list(
-    noop2 = function() future_lapply(1:2, noop),
-    noop10k = function() future_lapply(1:10000, noop),
-    dice = function() future_replicate(games, play_dice(), future.seed = seed)
-  )
+  runs <- noops(future_lapply)
+  runs$dice <- function() future_replicate(games, play_dice(), future.seed = seed)
 }
 
 sound <- function(workload, results) {
@@ -74,4 +82,4 @@ while (length(workload <- readLines(questions, n = 1L)) > 0) {
     answer('{"error": "wrong result"}')
   }
 }
-if (name == "r-parallel") parallel::stopCluster(cluster) else plan(sequential)
+if (exists("cluster")) parallel::stopCluster(cluster) else plan(sequential)

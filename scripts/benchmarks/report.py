@@ -1,4 +1,4 @@
-"""What came out: Markdown and JSON tables, the targets, and a plot."""
+"""What came out: Markdown and JSON tables, the targets, how times grow, and plots."""
 
 from __future__ import annotations
 
@@ -56,11 +56,12 @@ TARGETS = (
 
 
 def write(folder: Path, where: dict[str, str], results: Results, problems: list[str]) -> str:
-    """Write results.md, results.json and plot.png into `folder`; gives the Markdown."""
+    """Write results.md, results.json, plot.png and growth.png into `folder`; gives the Markdown."""
     text = "\n\n".join(
         [
             *(table(workload, row) for workload, row in results.items()),
             *(["\n".join(f"- **{problem}**" for problem in problems)] if problems else []),
+            growth(results),
             targets(results),
             "\n".join(f"- {key}: {value}" for key, value in where.items()),
         ]
@@ -69,6 +70,7 @@ def write(folder: Path, where: dict[str, str], results: Results, problems: list[
     record = {"machine": where, "results": _plain(results), "problems": problems}
     (folder / "results.json").write_text(json.dumps(record, indent=1) + "\n")
     plot(results, folder / "plot.png")
+    plot_growth(results, folder / "growth.png")
     return f"{text}\n\nwritten to {folder}"
 
 
@@ -87,6 +89,48 @@ def table(workload: str, row: dict[str, dict[str, Any]]) -> str:
             figures = f"{low} | {mid} | {_ratio(workload, name, row)} | {len(cell['figures'])}"
         lines.append(f"| {label(workload, name)} | {figures} | {cell['note']} |")
     return "\n".join(lines)
+
+
+# What a family grows by: the unit of its slope, its factor from seconds a size, one of what, and the sizes' own unit.
+FAMILIES = {"tasks": ("µs", 1e6, "task", "tasks"), "data": ("ms", 1e12, "GB", "bytes")}
+
+
+def growth(results: Results) -> str:
+    """How the medians of a family grow: the line whose relative distances to them have the least sum of squares."""
+    lines = ["### Growth", "", "| family | contender | fitted |", "|---|---|---|"]
+    for family, (small, scale, what, _) in FAMILIES.items():
+        for name, points in curves(results, family).items():
+            if len(points) > 2:
+                start, slope = fit_line(points)
+                text = f"{1000 * start:,.1f} ms + {slope * scale:,.2f} {small} a {what}"
+                lines.append(f"| {family} | {CONTENDERS[name].title} | {text} |")
+    for name, points in curves(results, "workers").items():
+        one = dict(points).get(1)
+        gains = [f"{one / seconds:.2f} with {count:.0f}" for count, seconds in points if one and count > 1]
+        if gains:
+            lines.append(f"| workers | {CONTENDERS[name].title} | times as fast as one: {', '.join(gains)} |")
+    return "\n".join(lines) if len(lines) > 4 else "No sizes were compared."
+
+
+def curves(results: Results, family: str) -> dict[str, list[tuple[float, float]]]:
+    """Size and median of each work of a family, by contender."""
+    found: dict[str, list[tuple[float, float]]] = {}
+    for workload, row in results.items():
+        if workload in WORKLOADS and WORKLOADS[workload].family == family:
+            for name, cell in row.items():
+                if seconds := _median(cell):
+                    found.setdefault(name, []).append((WORKLOADS[workload].size, seconds))
+    return {name: sorted(points) for name, points in found.items()}
+
+
+def fit_line(points: list[tuple[float, float]]) -> tuple[float, float]:
+    """Intercept and slope, neither negative, which the relative errors of measured times determine."""
+    import numpy as np
+    from scipy.optimize import nnls
+
+    sizes, seconds = np.array(points).T
+    (start, slope), _ = nnls(np.column_stack([1 / seconds, sizes / sizes.max() / seconds]), np.ones(len(points)))
+    return float(start), float(slope / sizes.max())
 
 
 def targets(results: Results) -> str:
@@ -149,6 +193,30 @@ def plot(results: Results, path: Path) -> None:
         axis.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}", padding=3)
         axis.set(xscale="log", title=f"{title(workload)}, median {unit(workload)}")
         axis.margins(x=0.15)
+    figure.savefig(path, dpi=110)
+
+
+def plot_growth(results: Results, path: Path) -> None:
+    """A curve for each contender, one panel a family that has more than one size, both scales logarithmic."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    panels = {family: curves(results, family) for family in FAMILIES}
+    panels = {family: found for family, found in panels.items() if any(len(points) > 1 for points in found.values())}
+    if not panels:
+        return
+    figure, axes = pyplot.subplots(len(panels), figsize=(9, 5 * len(panels)), layout="constrained", squeeze=False)
+    # As many as there are contenders, told apart by their marks too.
+    marks = "os^vD<>PX*hdp"
+    for axis, (family, found) in zip(axes[:, 0], panels.items(), strict=True):
+        for number, (name, points) in enumerate(found.items()):
+            mark = marks[number % len(marks)]
+            width = 2 if name.startswith("rx") else 1
+            axis.plot(*zip(*points, strict=True), marker=mark, linewidth=width, label=CONTENDERS[name].title)
+        axis.set(xscale="log", yscale="log", xlabel=FAMILIES[family][3], ylabel="seconds")
+        axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     figure.savefig(path, dpi=110)
 
 

@@ -3,88 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import random
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
-# The article's dice example: games, games a chunk, seed.
-GAMES, CHUNK, SEED = 10_000, 2_000, 777
+from benchmarks import jobs, tasks
+from benchmarks.tasks import CHUNK, OBJECT, ROWS, TAGS
+
+# The article's dice example: games, and its seed.
+GAMES, SEED = 10_000, 777
 
 # Switches of streams; normal numbers in an array, and arrays: the first one alone would pay for new memory.
 SWITCHES, NORMALS, ARRAYS = 10_000, 1_000_000, 10
 
-# The article's table: rows, and the tags that its tasks filter by. And the bytes of the one large object.
-ROWS, TAGS = 5_000_000, "ABCDEFG"
-OBJECT = 1_000_000_000
-
-
-def noop(_: Any = None) -> None:
-    """A task that costs nothing: what is measured is the system around it."""
-
-
-def play_dice() -> str:
-    """One game of craps, "Win" or "Loss"."""
-    point = 0
-    while True:
-        roll = int(random.random() * 6) + int(random.random() * 6) + 2
-        if point == 0:
-            if roll in (7, 11):
-                return "Win"
-            if roll in (2, 3, 12):
-                return "Loss"
-            point = roll
-        elif roll == point:
-            return "Win"
-        elif roll == 7:
-            return "Loss"
-
-
-def play_batch(seed: int) -> list[str]:
-    """A chunk of games with a seed of its own: how the peers' users write it."""
-    random.seed(seed)
-    return [play_dice() for _ in range(CHUNK)]
-
-
-def filter_test(table: Any, tag: str) -> float:
-    """The sum of column a over the rows of one tag."""
-    return float(table["a"][table["tag"] == tag].sum())
-
-
-@cache
-def make_table() -> Any:
-    """A frame of 85 MB: a tag and two numbers."""
-    import numpy as np
-    import pandas as pd
-
-    rng = np.random.default_rng(1)
-    tags = pd.Categorical.from_codes(rng.integers(0, len(TAGS), ROWS).astype("i1"), categories=list(TAGS))
-    return pd.DataFrame({"tag": tags, "a": rng.random(ROWS), "b": rng.random(ROWS)})
-
-
-def make_object() -> Any:
-    """An array of one GB."""
-    import numpy as np
-
-    return np.ones(OBJECT // 8)
-
-
-def hold(array: Any, number: int) -> float:
-    """Read each page of the array, and hold it until the memory of all who do so has been measured."""
-    total = float(array[::512].sum())
-    meeting = Path(os.environ["BENCH_MEETING"])
-    (meeting / str(number)).touch()
-    until = time.monotonic() + 300
-    while not (meeting / "measured").exists():
-        if time.monotonic() > until:
-            raise TimeoutError("the others did not come")
-        time.sleep(0.01)
-    return total
+# Sizes of the works through which a curve is fitted: tasks that do nothing, bytes of data.
+COUNTS = {"100": 10**2, "1k": 10**3, "10k": 10**4, "100k": 10**5, "1M": 10**6}
+SIZES = {"1 MB": 10**6, "10 MB": 10**7, "100 MB": 10**8, "1 GB": 10**9, "4 GB": 4 * 10**9}
 
 
 @dataclass(frozen=True)
@@ -96,21 +32,29 @@ class Workload:
     contenders of its own, of which `rival` is the one that the others are compared with.
 
     Work on `data` is `task(data, item)` for everybody; if it is `placed`, the data has gone before the clock starts to
-    where the workers find it, in the way that the contender has for that. Where `memory` is measured and not time,
-    each contender is alone, with so many `workers`, and does it once.
+    where the workers find it, in the way that the contender has for that. What only rxspark does is `own(data)`. Where
+    results are `exact`, those of all contenders are the same, as are those of all work on the same data.
+
+    Works of one `family` differ by their `size` alone. A contender is `alone` where others would take the memory or
+    the cores from it; it then has so many `workers`. Where `memory` is measured and not time, the work is done once.
     """
 
     title: str
     check: Callable[[list[Any]], None]
     rx: dict[str, Any] = field(default_factory=dict)
-    task: Callable[[Any], Any] = noop
+    task: Callable[..., Any] = tasks.noop
     items: list[Any] = field(default_factory=list)
     joined: Callable[[list[Any]], list[Any]] = list
     rival: str = ""
     data: Callable[[], Any] | None = None
     placed: bool = False
+    own: Callable[[Any], list[Any]] | None = None
+    exact: bool = False
     memory: bool = False
+    alone: bool = False
     workers: int = 2
+    family: str = ""
+    size: float = 0
 
 
 def fingerprint(results: list[Any]) -> str:
@@ -160,8 +104,46 @@ def _check_held(workers: int) -> Callable[[list[Any]], None]:
     return check
 
 
+def _check_birthdays(results: list[Any]) -> None:
+    alone = 1.0  # the probability that no two of so many people share a birthday
+    for people, share in enumerate(results, 2):
+        alone *= 1 - (people - 1) / 365
+        # Six standard deviations; where all groups are expected alike, one of them may differ.
+        if abs(share - (1 - alone)) > 6 * (alone * (1 - alone) / tasks.GROUPS) ** 0.5 + 1 / tasks.GROUPS:
+            raise ValueError(f"{share} for {people} people, not {1 - alone:.4f}")
+    if len(results) != 99:
+        raise ValueError(f"{len(results)} results, not 99")
+
+
+def _check_mandelbrot(results: list[Any]) -> None:
+    inside = sum(row.count(tasks.LIMIT) for row in results)
+    # About 1.5066 of the square's area, 6.76, is in the set; some points near its edge take longer than the limit.
+    if len(results) != tasks.SIDE or not 0.220 < inside / tasks.SIDE**2 < 0.235:
+        raise ValueError(f"{len(results)} rows, {inside} points inside")
+
+
+def _check_clusters(results: list[Any]) -> None:
+    # With the true centres it is the sum of squares of as many standard normal numbers, within six deviations.
+    mean, deviation = tasks.POINTS * tasks.DIMENSIONS, (2 * tasks.POINTS * tasks.DIMENSIONS) ** 0.5
+    if len(results) != 20 or not abs(min(results) - mean) < 6 * deviation:
+        raise ValueError(f"{results}, of which the least is not near {mean}")
+
+
+def _check_halves(size: int) -> Callable[[list[Any]], None]:
+    def check(results: list[Any]) -> None:
+        if sum(results) != 2 * -(-(size // 16) // 512):
+            raise ValueError(f"{results}, not the two halves of the pages of {size} bytes")
+
+    return check
+
+
+def _check_resumed(results: list[Any]) -> None:
+    if results != list(range(jobs.TASKS)):
+        raise ValueError(f"{len(results)} results, not the numbers of {jobs.TASKS} tasks")
+
+
 def _filter(title: str, placed: bool) -> Workload:
-    return Workload(title, _check_sums, {}, filter_test, list(TAGS), data=make_table, placed=placed)
+    return Workload(title, _check_sums, {}, tasks.filter_test, list(TAGS), data=tasks.make_table, placed=placed)
 
 
 def _memory(workers: int) -> Workload:
@@ -169,33 +151,87 @@ def _memory(workers: int) -> Workload:
         f"memory for one object of 1 GB, {workers} workers",
         _check_held(workers),
         {"taskChunkSize": 1},
-        hold,
+        tasks.hold,
         list(range(workers)),
-        data=make_object,
+        data=tasks.make_object,
         memory=True,
+        alone=True,
         workers=workers,
     )
 
 
+def _birthdays(title: str, **more: Any) -> Workload:
+    people = list(range(2, 101))
+    rx = {"FUN": tasks.birthday, "elemArgs": people, "taskChunkSize": 20, "RNGseed": SEED}
+    return Workload(title, _check_birthdays, rx, tasks.seeded_birthday, people, **more)
+
+
+def _on_data(name: str, size: int) -> Workload:
+    return Workload(
+        f"{name} as an argument of two tasks",
+        _check_halves(size),
+        {},
+        tasks.touch,
+        [0, 1],
+        data=partial(tasks.make_numbers, size),
+        alone=True,
+        family="data",
+        size=size,
+    )
+
+
 def _noops(title: str, count: int) -> Workload:
-    return Workload(title, _check_noop(count), {"FUN": noop, "timesToRun": count}, noop, list(range(count)))
+    rx = {"FUN": tasks.noop, "timesToRun": count}
+    family = "tasks" if count in COUNTS.values() else ""
+    return Workload(title, _check_noop(count), rx, tasks.noop, list(range(count)), family=family, size=count)
 
 
 WORKLOADS = {
     "noop2": _noops("no-op, 2 tasks in 2 chunks", 2),
-    "noop10k": _noops("no-op, 10,000 tasks", 10_000),
+    **{f"noop{name}": _noops(f"no-op, {count:,} tasks", count) for name, count in COUNTS.items()},
     "dice": Workload(
         f"dice, {GAMES:,} games in {GAMES // CHUNK} chunks, seeded",
         _check_dice,
-        {"FUN": play_dice, "timesToRun": GAMES, "taskChunkSize": CHUNK, "RNGseed": SEED},
-        play_batch,
+        {"FUN": tasks.play_dice, "timesToRun": GAMES, "taskChunkSize": CHUNK, "RNGseed": SEED},
+        tasks.play_batch,
         [SEED + chunk for chunk in range(GAMES // CHUNK)],
         lambda batches: list(chain.from_iterable(batches)),
     ),
+    "birthday": _birthdays("birthday problem, 99 tasks in 5 chunks, seeded"),
+    "mandelbrot": Workload(
+        f"Mandelbrot, {tasks.SIDE} rows in 5 chunks",
+        _check_mandelbrot,
+        {"FUN": tasks.mandelbrot, "elemArgs": list(range(tasks.SIDE)), "taskChunkSize": tasks.SIDE // 5},
+        tasks.mandelbrot,
+        list(range(tasks.SIDE)),
+        exact=True,
+    ),
+    "kmeans": Workload(
+        f"k-means, 20 runs of {tasks.STARTS} starts on {tasks.POINTS:,} x {tasks.DIMENSIONS} numbers",
+        _check_clusters,
+        {},
+        tasks.cluster,
+        list(range(20)),
+        data=tasks.make_points,
+    ),
     "filter": _filter(f"filterTest, {ROWS:,} rows x {len(TAGS)} tags, the table as an argument", placed=False),
     "filter-placed": _filter("the same once the table has been placed (rxShare, put, scatter, broadcast)", placed=True),
+    "job": Workload("a job of 2 no-op tasks: submitted, waited for, fetched", _check_noop(2), own=jobs.submit),
+    "resume": Workload(
+        f"a job in a folder resumed: {jobs.TASKS // 2} of {jobs.TASKS:,} no-op tasks are missing",
+        _check_resumed,
+        data=jobs.half_a_job,
+        own=jobs.resume,
+    ),
     "memory2": _memory(2),
     "memory4": _memory(4),
+    **{f"data{name.replace(' ', '')}": _on_data(name, size) for name, size in SIZES.items()},
+    **{
+        f"workers{count}": _birthdays(
+            f"birthday problem, {count} workers", alone=True, workers=count, family="workers", size=count
+        )
+        for count in (1, 2, 4)
+    },
     "streams": Workload(
         f"{SWITCHES:,} switches of streams in a task (10 ms are 1 µs each)", _check_uniform, rival="rx-mt2203"
     ),
