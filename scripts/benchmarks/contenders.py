@@ -99,6 +99,8 @@ class Rx(Contender):
         self.context = context
         self.borrowed = borrowed
         self.settings = settings
+        # joblib's own default is one worker.
+        self.options = {"foreachOpts": {"n_jobs": CORES}} if context == "RxForeachDoPar" else {}
 
     def start(self) -> None:
         import rxspark
@@ -114,9 +116,9 @@ class Rx(Contender):
         if work.own is not None:
             return work.own(self.data)
         if work.data is None:
-            return list(rxExec(**work.rx))
+            return list(rxExec(**work.rx, **self.options))
         table = self.placed if work.placed else self.data
-        return list(rxExec(work.task, table, rxElemArg(work.items), **work.rx))
+        return list(rxExec(work.task, table, rxElemArg(work.items), **work.rx, **self.options))
 
     def place(self, data: Any) -> Any:
         from rxspark import rxShare
