@@ -176,7 +176,7 @@ def rxExec(
         planned=planned - began,
         shipped=time.perf_counter() - planned,
     )
-    job = Job(backend, work, record, kept_in(home, record, work))
+    job = Job(backend, work, record, kept_in(home, record, work, parts))
     if not context.wait:
         return submit(job, backend)
     keep_alive(job)

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Work:
     call: Bundle
     """The `Call` and its program."""
     partitions: list[Bundle]
-    numbers: list[range]
+    numbers: Sequence[Sequence[int]]
     """The tasks of each partition."""
     modules: frozenset[str] = frozenset()
     """Modules that the workers must have."""

@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from rxspark.backends.base import Backend, Work
 from rxspark.backends.foreign import translated
@@ -298,7 +298,7 @@ class Job:
     def _keep_missing(self) -> None:
         """Leave in `work` the partitions that have not been delivered."""
         both = zip(self._work.numbers, self._work.partitions, strict=True)
-        missing = [(numbers, packed) for numbers, packed in both if numbers.start not in self._answered]
+        missing = [(numbers, packed) for numbers, packed in both if numbers[0] not in self._answered]
         self._work.numbers = [numbers for numbers, _ in missing]
         self._work.partitions = [packed for _, packed in missing]
 
@@ -331,7 +331,7 @@ class Job:
         self._work.cancelled.set()
         self._backend.cancel(self._work)
 
-    def _give_up(self, numbers: range) -> None:
+    def _give_up(self, numbers: Sequence[int]) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
         part = Envelopes("", 0, _ATTEMPTS)
         told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._work.trouble}"

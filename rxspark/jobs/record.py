@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rxspark.results import Facts
@@ -60,4 +61,4 @@ class Plan:
     """What a job has to run, finished or not."""
 
     call: Bundle
-    partitions: list[tuple[range, Bundle]]
+    partitions: Sequence[tuple[Sequence[int], Bundle]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 
 from rxspark.backends.base import Backend, Work
@@ -18,7 +19,7 @@ from rxspark.worker.payload import Call, Column, Partition
 
 __all__ = ["check_needs", "continued"]
 
-Pieces = list[tuple[range, Bundle]]
+Piece = tuple[Sequence[int], Bundle]
 
 
 def check_needs(record: Record) -> None:
@@ -61,12 +62,12 @@ def continued(
     if record.facts.once_per_node and (failed or len(answered) < record.facts.count):
         answered, failed = set(), set()  # which node runs which task is known only when all run together
     alone = call.tasks_per_stream == 1 and not record.facts.once_per_node
-    pieces: Pieces = []
+    pieces: list[Piece] = []
     for numbers, bundle in plan.partitions:
         if not answered.issuperset(numbers) or (not alone and not failed.isdisjoint(numbers)):
             pieces.append((numbers, bundle))  # in a chunk the tasks share a stream: all of them draw again
         elif not failed.isdisjoint(numbers):
-            pieces += _single_tasks(bundle, failed)
+            pieces.append(_these_tasks(bundle, failed))
     if not pieces:
         raise RxJobError(
             f"{record.id} is {state}, and nothing is missing: rxGetJobResults(job) gives its results; "
@@ -96,18 +97,15 @@ def continued(
     return job
 
 
-def _single_tasks(bundle: Bundle, wanted: set[int]) -> Pieces:
-    """These tasks of a partition, each as a partition of its own."""
+def _these_tasks(bundle: Bundle, wanted: set[int]) -> Piece:
+    """Those of a partition's tasks that are wanted, as a partition."""
     partition: Partition = pickle.loads(bundle.part(0))
-    pieces: Pieces = []
-    for index, number in enumerate(partition.numbers):
-        if number in wanted:
-            columns = {place: _one(column, index) for place, column in partition.columns.items()}
-            rows = None if partition.rows is None else _one(partition.rows, index)
-            one = Partition(range(number, number + 1), columns, rows)
-            pieces.append((one.numbers, Bundle([pickle.dumps(one, 5)])))
-    return pieces
+    indices = [index for index, number in enumerate(partition.numbers) if number in wanted]
+    numbers = [partition.numbers[index] for index in indices]
+    columns = {place: _some(column, indices) for place, column in partition.columns.items()}
+    rows = None if partition.rows is None else _some(partition.rows, indices)
+    return numbers, Bundle([pickle.dumps(Partition(numbers, columns, rows), 5)])
 
 
-def _one(column: Column, index: int) -> Column:
-    return Column(column.values[index : index + 1], column.pickled)
+def _some(column: Column, indices: list[int]) -> Column:
+    return Column([column.values[index] for index in indices], column.pickled)

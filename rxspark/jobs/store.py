@@ -271,13 +271,13 @@ class Folder:
             return None
 
 
-def kept_in(home: Place | None, record: Record, work: Work) -> Folder | None:
-    """The folder of a new job, made and filled, where the job has a home."""
+def kept_in(home: Place | None, record: Record, work: Work, parts: list[range]) -> Folder | None:
+    """The folder of a new job, whose partitions are these `parts`, made and filled, where the job has a home."""
     if home is None:
         return None
     folder = Folder(home)
     try:
-        work.kept = folder.make(record, work.call, work.partitions, work.numbers)
+        work.kept = folder.make(record, work.call, work.partitions, parts)
         folder.take_lease()
         folder.write_state(QUEUED)
     except BaseException:

@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -72,7 +72,7 @@ class Answer:
 
 
 def run_in_children(
-    call: Call, parcel: Parcel, partition: Parcel, numbers: range, envelopes: Envelopes, stream: Any
+    call: Call, parcel: Parcel, partition: Parcel, numbers: Sequence[int], envelopes: Envelopes, stream: Any
 ) -> None:
     """Run the tasks of a partition in child processes; a child's death is the error of one task.
 

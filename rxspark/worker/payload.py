@@ -110,7 +110,7 @@ class Column:
 class Partition:
     """The tasks that run one after another in one place."""
 
-    numbers: range
+    numbers: Sequence[int]
     columns: dict[int | str, Column]
     """Element arguments by position or keyword."""
     rows: Column | None = None

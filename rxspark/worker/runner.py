@@ -99,7 +99,7 @@ def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
     kept = call.diaries if call.origin != process_token() else None  # what ends this worker leaves the caller alive
-    diary = Diary(kept, f"{call.id}-{tasks.numbers.start}") if kept is not None else None
+    diary = Diary(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
     if apart or call.time_limit is not None:
         stream = diary.read(envelopes) if diary is not None else None
         run_in_children(call, parcel, partition, tasks.numbers, envelopes, stream)

@@ -401,3 +401,23 @@ def test_misuse_is_told(job):
     rxCleanupJobs(job)
     with pytest.raises(RxJobError, match="removed by rxCleanupJobs"):
         rxGetJobResults(job)
+
+
+def test_failed_tasks_run_again_in_the_partitions_that_they_were_in(tmp_path):
+    """Five thousand failures scattered over a job do not become five thousand partitions."""
+    mended = str(tmp_path / "mended")
+
+    def task(number):
+        if number % 2 and not os.path.exists(mended):
+            raise OSError("the service is down")
+        return number
+
+    with RxLocalSeq(wait=False, shareDir=str(tmp_path), autoCleanup=False):
+        job = rxExec(task, rxElemArg(range(40)), taskChunkSize=20, RNGscope="task")
+        job.wait(60)
+        open(mended, "x").close()
+        again = rxResumeJob(job, only="failed")
+        again.wait(60)
+        assert again.results() == list(range(40))
+    names = {path.name for path in (_folder(tmp_path, job) / "parts").iterdir()}
+    assert names == {f"{span}.envelopes" for span in ("0-19-20", "20-39-20", "1-19-10", "21-39-10")}
