@@ -76,3 +76,19 @@ def test_numbers_that_are_not_what_was_asked_for_are_found(monkeypatch: pytest.M
     ):
         with pytest.raises(ValueError, match=r"not one number|standard deviation"):
             WORKLOADS[workload].check(wrong)
+
+
+def test_the_drivers_own_work_is_measured(tmp_path: Path) -> None:
+    """With a stand-in for the cluster: time and memory of planning, taking in and decoding so many tasks."""
+    told = subprocess.run(
+        [sys.executable, "-m", "benchmarks.driver", "10000", "10"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    figures = json.loads(told.stdout)
+    assert set(figures) == {"seconds", "plan and ship", "decode", "megabytes"}
+    assert 0 < figures["plan and ship"] + figures["decode"] < figures["seconds"] < 10
+    assert figures["megabytes"] < 100

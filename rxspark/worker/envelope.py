@@ -48,7 +48,7 @@ class Envelopes:
     host: str
     pid: int
     attempt: int
-    numbers: list[int] = field(default_factory=list)
+    numbers: array[int] = field(default_factory=lambda: array("q"))
     values: list[bytes | None] = field(default_factory=list)
     """The pickled value of each task, None where it failed."""
     started: array[float] = field(default_factory=lambda: array("d"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from rxspark import records
@@ -20,7 +21,7 @@ ABOUT = "job.json"
 _place = lru_cache(maxsize=8)(open_place)
 
 
-def part_name(numbers: list[int]) -> str:
+def part_name(numbers: Sequence[int]) -> str:
     """The file name of the envelopes of these tasks: first, last and how many."""
     return f"{numbers[0]}-{numbers[-1]}-{len(numbers)}.envelopes"
 

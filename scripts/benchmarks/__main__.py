@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks import report
+from benchmarks import driver, report
 from benchmarks.contenders import CONTENDERS, CORES, R
 from benchmarks.workloads import WORKLOADS
 
@@ -217,6 +217,7 @@ def options() -> argparse.Namespace:
             f"--{option}", nargs="+", type=one_of(among), metavar="NAME", help=f"only these {what}: {', '.join(among)}"
         )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
+    parser.add_argument("--driver", action="store_true", help="only what the driver does with up to 1e7 tasks (1 GB)")
     parser.add_argument("--with-r", action="store_true", help="install R first, if it is not there")
     asked = parser.parse_args()
     asked.only = list(chain.from_iterable(asked.only or []))
@@ -240,6 +241,9 @@ def one_of(among: list[str]) -> Callable[[str], list[str]]:
 def main() -> None:
     """Run, write, print."""
     asked = options()
+    if asked.driver:
+        print(driver.table())
+        return
     where = report.machine()
     folder = Path("bench-results") / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
