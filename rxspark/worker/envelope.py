@@ -96,6 +96,15 @@ class Envelopes:
         some.output = {number: text for number, text in self.output.items() if number in wanted}
         return some
 
+    def since(self, index: int) -> Envelopes:
+        """The envelopes from this index on."""
+        part = Envelopes(self.host, self.pid, self.attempt)
+        part.numbers, part.values = self.numbers[index:], self.values[index:]
+        part.started, part.seconds = self.started[index:], self.seconds[index:]
+        part.failures = {number: self.failures[number] for number in part.numbers if number in self.failures}
+        part.output = {number: self.output[number] for number in part.numbers if number in self.output}
+        return part
+
     def pack(self) -> bytes:
         """The envelopes as bytes."""
         return pickle.dumps(self, 5)

@@ -80,8 +80,8 @@ def serve(reading: int, writing: int) -> None:
     parcel: Parcel = pickle.loads(asked.recv_bytes())
     envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
 
-    def answer(stream: Any, last: bool = False) -> None:
-        answers.send_bytes(pickle.dumps(Answer(envelopes.take(), stream, last), 5))
+    def answer(place: Callable[[], Any], last: bool = False) -> None:
+        answers.send_bytes(pickle.dumps(Answer(envelopes.take(), place(), last), 5))
 
     for start in orders(asked):
         try:
@@ -91,7 +91,11 @@ def serve(reading: int, writing: int) -> None:
                 _run_tasks(call, bundle, tasks, envelopes, start, answer)
         except RxError as problem:
             envelopes.problem = problem
-        answer(None, last=True)
+        answer(_nowhere, last=True)
+
+
+def _nowhere() -> None:
+    """The place in a stream where none is needed: the next task begins one of its own."""
 
 
 def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -> Call:
@@ -118,9 +122,12 @@ def _run_tasks(
     partition: Partition,
     envelopes: Envelopes,
     start: Start | None = None,
-    answer: Callable[[Any], None] | None = None,
+    answer: Callable[[Callable[[], Any]], None] | None = None,
 ) -> None:
-    """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each."""
+    """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each.
+
+    It gets a function that tells the place in the random stream, for who goes on from there.
+    """
     from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
 
     modules.install(call)
@@ -134,8 +141,9 @@ def _run_tasks(
         options = dict(in_force)
         stream = -1
         first = start.index if start else 0
+        place = streams.get_state if call.tasks_per_stream > 1 else _nowhere
         if start and answer is not None:
-            answer(start.stream)
+            answer(lambda: start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
             if number // call.tasks_per_stream != stream:
                 stream = number // call.tasks_per_stream
@@ -153,7 +161,7 @@ def _run_tasks(
                 envelopes.output[number] = text
             failed = bool(envelopes.failures)
             if answer is not None:
-                answer(streams.get_state() if call.tasks_per_stream > 1 else None)
+                answer(place)
             if failed and call.stop_on_error:
                 return
 
