@@ -1,7 +1,8 @@
-"""RxSpark finds, makes and stops Spark sessions as it says; each case is a program, as a process has one Spark."""
+"""RxSpark finds, makes and stops Spark sessions as it says; in programs, as a process has one Spark."""
 
 from __future__ import annotations
 
+import ast
 import glob
 import os
 import platform
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pytest
@@ -30,10 +32,10 @@ def plain(master="local[2]"):
 """
 
 
-def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a program; what it prints last tells."""
     return subprocess.run(
-        [sys.executable, "-c", QUIET + code],
+        [sys.executable, "-c", QUIET + code, *arguments],
         capture_output=True,
         text=True,
         timeout=240,
@@ -42,150 +44,147 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def said(code: str, **environment: str) -> list[str]:
+def said(code: str, *arguments: str, **environment: str) -> list[str]:
     """The lines that a program prints."""
-    done = run(code, **environment)
+    done = run(code, *arguments, **environment)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()
 
 
-def test_attaches_to_the_active_session_and_leaves_it_running() -> None:
-    """RxSpark() runs on the session that is there, and rxSparkDisconnect does not stop it."""
-    lines = said("""
+# One process that lives through what can happen to a session, as each start of Spark takes seconds. Each step says what
+# it saw, as `name=value`.
+STEP = """
+import traceback
+def step(run):
+    try:
+        print(run.__name__, repr(run()), sep="=", flush=True)
+    except Exception:
+        print(run.__name__, repr(traceback.format_exc()), sep="=", flush=True)
+"""
+
+LIFE = """
+import threading, time
 session = plain()
-rxSetComputeContext("spark")
-print(rxExec(pow, rxElemArg([2, 3]), 2))
-rxSparkDisconnect()
-print(session.range(5).count(), rxGetComputeContext())
-""")
-    assert lines == ["[4, 9]", "5 RxLocalSeq()"]
+
+@step
+def attached():
+    with RxSpark():
+        return list(rxExec(pow, rxElemArg([2, 3]), 2))
+
+@step
+def disconnected():
+    rxSetComputeContext("spark")
+    rxExec(abs, -1)
+    rxSparkDisconnect()
+    return session.range(5).count(), repr(rxGetComputeContext())
+
+@step
+def second():
+    other = session.newSession()
+    with RxSpark():
+        return list(rxExec(abs, -1)), other.range(3).count(), list(rxExec(abs, -2))
+
+@step
+def another_master():
+    try:
+        with RxSpark(master="yarn"):
+            rxExec(abs, -1)
+    except RxContextError as error:
+        return str(error)
+
+@step
+def captured():
+    told = []
+    for name in ("session", "session.sparkContext", "session.range(3)"):
+        globals()["held"] = eval(name)
+        try:
+            with RxSpark():
+                rxExec(lambda i: held.count(), rxElemArg([1, 2]))
+        except RxShippingError as error:
+            told.append(str(error))
+    return told
+
+@step
+def replaced():
+    with RxSpark():
+        before = list(rxExec(abs, -1))
+        session.stop()
+        return before, list(rxExec(abs, -2))
+
+@step
+def stopped():
+    threading.Timer(2, plain().stop).start()
+    began = time.time()
+    try:
+        with RxSpark():
+            rxExec(time.sleep, 60, timesToRun=2)
+    except RxContextError as error:
+        return str(error), time.time() - began < 30
+"""
 
 
-def test_makes_a_session_and_stops_only_that_one() -> None:
-    """Without a session one is made with the master asked for; rxSparkDisconnect stops it; a new call starts anew."""
+@pytest.fixture(scope="module")
+def life() -> dict[str, Any]:
+    """What each step of that program saw."""
+    return {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in said(STEP + LIFE))}
+
+
+def test_attaches_to_the_active_session_and_leaves_it_running(life: dict[str, Any]) -> None:
+    """RxSpark() runs on the session that is there, and rxSparkDisconnect does not stop it."""
+    assert life["attached"] == [4, 9]
+    assert life["disconnected"] == (5, "RxLocalSeq()")
+
+
+def test_another_master_than_the_active_one_is_refused_by_both_names(life: dict[str, Any]) -> None:
+    """Asking for a master while a session with another one is active is an error that names both."""
+    assert "'yarn'" in life["another_master"]
+    assert "'local[2]'" in life["another_master"]
+
+
+def test_a_stopped_session_is_replaced(life: dict[str, Any]) -> None:
+    """After the session was stopped the next call works, on a new one, and runs each task once."""
+    assert life["replaced"] == ([1], [2])
+
+
+def test_a_second_session_of_the_same_application_changes_nothing(life: dict[str, Any]) -> None:
+    """newSession() shares the application: calls work before and after."""
+    assert life["second"] == ([1], 3, [2])
+
+
+def test_a_session_stopped_during_a_call_is_told(life: dict[str, Any]) -> None:
+    """Stopping the session under a running call ends it with an RxContextError, at once."""
+    message, soon = life["stopped"]
+    assert message.startswith("the Spark session was stopped")
+    assert soon
+
+
+def test_a_function_that_holds_a_session_is_refused_by_the_variable(life: dict[str, Any]) -> None:
+    """A captured session, context or data frame is found before launch and named."""
+    assert len(life["captured"]) == 3
+    assert all("FUN → global variable 'held'" in message for message in life["captured"])
+
+
+def test_a_session_that_we_make_has_the_settings_and_is_the_one_that_we_stop() -> None:
+    """Named and extra settings arrive, sessions of ours use the fast socket, executors get the caller's rxspark."""
     lines = said("""
 from pyspark import SparkContext
-context = rxSparkConnect(master="local[2]", extraSparkConfig={"spark.ui.enabled": False})
+context = rxSparkConnect(master="local[2]", driverMem="700m", extraSparkConfig={"spark.app.name": "mine"})
 print(context, SparkContext._active_spark_context.master, rxExec(abs, -1))
+print("rxspark.zip" in rxExec(lambda: __import__("rxspark").__file__)[0])
+conf = SparkContext._active_spark_context.getConf()
+for name in ("spark.app.name", "spark.driver.memory", "spark.python.unix.domain.socket.enabled"):
+    print(conf.get(name))
 rxSparkDisconnect()
 print(SparkContext._active_spark_context, rxGetComputeContext())
 with context:
     print(rxExec(abs, -2))
 """)
     assert lines == [
-        "RxSpark(master='local[2]', extraSparkConfig={'spark.ui.enabled': 'false'}) local[2] [1]",
+        "RxSpark(master='local[2]', driverMem='700m', extraSparkConfig={'spark.app.name': 'mine'}) local[2] [1]",
+        *("True", "mine", "700m", "true"),
         "None RxLocalSeq()",
         "[2]",
     ]
-
-
-def test_another_master_than_the_active_one_is_refused_by_both_names() -> None:
-    """Asking for a master while a session with another one is active is an error that names both."""
-    lines = said("""
-plain("local[2]")
-try:
-    with RxSpark(master="yarn"):
-        rxExec(abs, -1)
-except RxContextError as error:
-    print(error)
-""")
-    assert "'yarn'" in lines[0]
-    assert "'local[2]'" in lines[0]
-
-
-def test_a_stopped_session_is_replaced() -> None:
-    """After the session was stopped the next call works, on a new one, and runs each task once."""
-    lines = said("""
-plain()
-with RxSpark():
-    print(rxExec(abs, -1))
-    plain().stop()
-    print(rxExec(abs, -2))
-""")
-    assert lines == ["[1]", "[2]"]
-
-
-def test_a_second_session_of_the_same_application_changes_nothing() -> None:
-    """newSession() shares the application: calls work before and after."""
-    lines = said("""
-first = plain()
-second = first.newSession()
-with RxSpark():
-    print(rxExec(abs, -1), second.range(3).count(), rxExec(abs, -2))
-""")
-    assert lines == ["[1] 3 [2]"]
-
-
-def test_a_session_stopped_during_a_call_is_told() -> None:
-    """Stopping the session under a running call ends it with an RxContextError, at once."""
-    lines = said("""
-import threading, time
-session = plain()
-threading.Timer(4, session.stop).start()
-began = time.time()
-try:
-    with RxSpark():
-        rxExec(time.sleep, 60, timesToRun=2)
-except RxContextError as error:
-    print(str(error)[:29], time.time() - began < 30)
-""")
-    assert lines == ["the Spark session was stopped True"]
-
-
-def test_an_executor_without_mkl_is_named_before_the_job_runs(tmp_path: Path) -> None:
-    """Where the driver has mkl_random and an executor lacks it, the call is refused by the host, and no task runs."""
-    lacking = tmp_path / "lacking" / "mkl_random"
-    lacking.mkdir(parents=True)
-    (lacking / "__init__.py").write_text("raise ImportError('not on this machine')")
-    python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nPYTHONPATH={lacking.parent}:$PYTHONPATH exec {sys.executable} "$@"\n')
-    python.chmod(0o755)
-    lines = said(f"""
-import socket
-os.environ["PYSPARK_PYTHON"] = {str(python)!r}
-def task():
-    open({str(tmp_path / "ran")!r}, "w").close()
-plain("local-cluster[1,1,1024]")
-with RxSpark():
-    try:
-        rxExec(task, RNGseed=1)
-    except RxMissingError as error:
-        print(socket.gethostname() in str(error), "pip install" in str(error), "PHILOX" in str(error))
-    print(os.path.exists({str(tmp_path / "ran")!r}))
-    print(rxExec(abs, -1, RNGseed=1, RNGkind="PHILOX"))
-""")
-    assert lines == ["True True True", "False", "[1]"]
-
-
-@pytest.mark.parametrize("name", ["session", "session.sparkContext", "session.range(3)"])
-def test_a_function_that_holds_a_session_is_refused_by_the_variable(name: str) -> None:
-    """A captured session, context or data frame is found before launch and named."""
-    lines = said(f"""
-session = plain()
-held = {name}
-def count(i):
-    return held.count()
-try:
-    with RxSpark():
-        rxExec(count, rxElemArg([1, 2]))
-except RxShippingError as error:
-    print(error)
-""")
-    assert "FUN → global variable 'held'" in lines[0]
-
-
-def test_user_settings_and_the_unix_socket_reach_a_session_that_we_make() -> None:
-    """Named and extra settings arrive, sessions of ours use the fast socket, executors get the caller's rxspark."""
-    lines = said("""
-from pyspark import SparkContext
-with RxSpark(master="local[2]", driverMem="700m", extraSparkConfig={"spark.app.name": "mine"}):
-    rxExec(abs, -1)
-    print("rxspark.zip" in rxExec(lambda: __import__("rxspark").__file__)[0])
-conf = SparkContext._active_spark_context.getConf()
-for name in ("spark.app.name", "spark.driver.memory", "spark.python.unix.domain.socket.enabled"):
-    print(conf.get(name))
-""")
-    assert lines == ["True", "mine", "700m", "true"]
 
 
 def test_the_master_of_spark_defaults_is_taken(tmp_path: Path) -> None:
@@ -303,48 +302,110 @@ except RxContextError as error:
     assert lines == ["True True"]
 
 
-REFUSED = """
-def called(x):
-    raise SystemExit("launched")
+# One process that starts three clusters one after the other, whose executors have another Python each.
+EXECUTORS = """
+import socket, sys
 config = {"spark.ui.enabled": False, "spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-try:
-    with RxSpark(master="local-cluster[1,1,1024]", extraSparkConfig=config):
-        rxExec(called, 1)
-except RxError as error:
-    print(type(error).__name__)
-    print(error)
+context = RxSpark(master="local-cluster[1,1,1024]", extraSparkConfig=config)
+pythons, ran = sys.argv[1:4], sys.argv[4]
+def launched():
+    open(ran, "w").close()
+
+def refused(**options):
+    try:
+        with context:
+            rxExec(launched, **options)
+    except RxError as error:
+        return type(error).__name__, str(error)
+
+os.environ["PYSPARK_PYTHON"] = pythons[0]
+@step
+def without_mkl():
+    told = refused(RNGseed=1), socket.gethostname(), os.path.exists(ran)
+    with context:
+        return *told, list(rxExec(abs, -1, RNGseed=1, RNGkind="PHILOX"))
 rxSparkDisconnect()
+
+os.environ["PYSPARK_PYTHON"] = pythons[1]
+@step
+def without_numpy():
+    return refused()
+rxSparkDisconnect()
+
+os.environ["PYSPARK_PYTHON"] = pythons[2]
+@step
+def another_minor():
+    return refused()
+
+@step
+def launched_any():
+    return os.path.exists(ran)
 """
 
 
-def refused(python: Path) -> list[str]:
-    """What a call is told whose executors have another Python."""
-    return said(f'os.environ["PYSPARK_PYTHON"] = {str(python)!r}' + REFUSED, PYTHONPATH=str(ROOT))
+@pytest.fixture(scope="module")
+def executors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What calls are told whose executors lack mkl_random, NumPy, and the driver's version of Python."""
+    folder = tmp_path_factory.mktemp("executors")
+    lacking = folder / "lacking" / "mkl_random"
+    lacking.mkdir(parents=True)
+    (lacking / "__init__.py").write_text("raise ImportError('not on this machine')")
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={lacking.parent}:$PYTHONPATH exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "bare"], check=True)
+    pythons = [str(python), str(folder / "bare" / "bin" / "python"), another_python() or sys.executable]
+    lines = said(STEP + EXECUTORS, *pythons, str(folder / "ran"), PYTHONPATH=str(ROOT))
+    return {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines)}
 
 
-def test_executors_without_numpy_are_refused_before_launch(tmp_path: Path) -> None:
+def another_python() -> str | None:
+    """A Python of another minor version, where this machine has one."""
+    found = [shutil.which(f"python3.{n}") for n in range(9, 20)]
+    found += glob.glob(os.path.join(sys.base_prefix, "..", "3.*", "bin", "python3"))
+    return next((python for python in found if python and version(python) not in ("", this_version())), None)
+
+
+def version(python: str) -> str:
+    """Its major and minor version, empty where it does not run."""
+    code = "import sys; print(*sys.version_info[:2], sep='.')"
+    return subprocess.run([python, "-c", code], capture_output=True, text=True).stdout.strip()
+
+
+def this_version() -> str:
+    """The major and minor version of the Python of the tests."""
+    return ".".join(map(str, sys.version_info[:2]))
+
+
+def test_an_executor_without_mkl_is_named_before_the_job_runs(executors: dict[str, Any]) -> None:
+    """Where the driver has mkl_random and an executor lacks it, the call is refused by the host, and no task runs."""
+    (kind, message), host, ran, with_philox = executors["without_mkl"]
+    assert kind == "RxMissingError"
+    assert all(word in message for word in (host, "pip install", "PHILOX"))
+    assert not ran
+    assert with_philox == [1]
+
+
+def test_executors_without_numpy_are_refused_before_launch(executors: dict[str, Any]) -> None:
     """A table shows what the executors have beside what the driver has."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    kind, told, names, driver, executor, fix = refused(tmp_path / "bare" / "bin" / "python")
+    kind, message = executors["without_numpy"]
+    told, names, driver, executor, fix = message.splitlines()
     assert (kind, told) == ("RxMissingError", "executors lack cloudpickle and numpy:")
     assert names.split() == ["python", "numpy", "cloudpickle", "pandas", "pyarrow", "mkl_random"]
     assert driver.split()[:3] == ["driver", platform.python_version(), numpy.__version__]
     assert executor.split()[1:] == [platform.python_version(), *["missing"] * 5]
     assert "pythonEnv" in fix
+    assert not executors["launched_any"]
 
 
-def test_executors_with_another_minor_version_are_refused_before_launch() -> None:
+def test_executors_with_another_minor_version_are_refused_before_launch(executors: dict[str, Any]) -> None:
     """Both versions are told, in the same table."""
-    found = [shutil.which(f"python3.{n}") for n in range(9, 20)]
-    found += glob.glob(os.path.join(sys.base_prefix, "..", "3.*", "bin", "python3"))
-    for python in filter(None, found):
-        told = subprocess.run([python, "--version"], capture_output=True, text=True)
-        version = told.stdout.removeprefix("Python ").rpartition(".")[0]
-        if told.returncode == 0 and version in {f"3.{n}" for n in range(9, 20) if n != sys.version_info.minor}:
-            break
-    else:
+    python = another_python()
+    if python is None:
         pytest.skip("this machine has no Python of another minor version")
-    kind, told, _, driver, executor, _ = refused(Path(python))
+    kind, message = executors["another_minor"]
+    told, _, driver, executor, _ = message.splitlines()
     assert (kind, told) == ("RxContextError", "executors have another Python than the driver:")
     assert driver.split()[1] == platform.python_version()
-    assert executor.split()[1] == version
+    assert executor.split()[1] == version(python)
+    assert not executors["launched_any"]
