@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -40,6 +41,7 @@ from rxspark import (
     rxElemArg,
     rxExec,
     rxOptions,
+    rxSparkDisconnect,
 )
 from rxspark.rng.kinds import KINDS, Root, capacity
 
@@ -344,15 +346,18 @@ def test_tasks_that_run_again_draw_the_same(name: str, scope: str, tmp_path: Pat
         assert lost_and_found(replace(DEADLY, scope=scope), tmp_path)
 
 
+MASTERS = ["local[1]", "local[4]", "local-cluster[2,1,1024]"]
+
+
 class TestSpark:
-    """The same on Spark: the fixed calls, each program on a Spark of its own."""
+    """The same on Spark: the fixed calls, in a process of its own, on one Spark after another."""
 
     pytestmark = pytest.mark.spark
 
-    @pytest.mark.parametrize("master", ["local[1]", "local[4]", "local-cluster[2,1,1024]"])
-    def test_the_numbers_are_those_of_the_sequential_context(self, master: str) -> None:
+    @pytest.mark.parametrize("number", range(len(MASTERS)), ids=MASTERS)
+    def test_the_numbers_are_those_of_the_sequential_context(self, number: int) -> None:
         """Each fixed call gives RxLocalSeq's bits, in any order, again, and with workers that die in between."""
-        told = spark_program(master)
+        told = spark_program(*MASTERS)[number]
         expected = [digest(here(call)) for call in FIXED]
         assert len(set(expected)) == len(FIXED)
         assert told["expected"] == expected
@@ -360,17 +365,19 @@ class TestSpark:
         assert told["with deaths"] == [True, True]
         assert told["the caller's generators are as before"] is True
 
+    @pytest.mark.slow
     def test_a_speculative_copy_draws_the_same(self) -> None:
         """Spark starts a second copy of a slow task: the bits are the same whichever of the two is first."""
         with standalone() as master:
-            told = spark_program(master, "speculation")
+            (told,) = spark_program("speculation", master)
         assert told["copies"] == [2, 2]
         assert told["seconds"][0] < 20
         assert told["same"] == [True, True]
 
 
-def spark_program(*options: str) -> dict[str, Any]:
-    """What this file says when it is run as a program."""
+@cache
+def spark_program(*options: str) -> list[dict[str, Any]]:
+    """What this file says of each Spark when it is run as a program."""
     places = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, __file__, *options],
@@ -380,7 +387,7 @@ def spark_program(*options: str) -> dict[str, Any]:
         timeout=240,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    told: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
     return told
 
 
@@ -415,19 +422,24 @@ def standalone() -> Iterator[str]:
                 process.wait(30)
 
 
-def program(master: str, speculation: str = "") -> dict[str, Any]:
-    """Run the fixed calls on a Spark."""
+def program(*masters: str) -> list[dict[str, Any]]:
+    """Run the fixed calls on one Spark after another."""
     warnings.simplefilter("ignore")
     config = {"spark.ui.enabled": "false", "spark.log.level": "OFF"}
-    if speculation:
+    look, told = fixed_calls, []
+    if masters[0] == "speculation":
+        masters, look = masters[1:], two_copies
         config |= {
             "spark.speculation": "true",
             "spark.speculation.quantile": "0.5",
             "spark.speculation.multiplier": "1.2",
             "spark.driver.host": "127.0.0.1",
         }
-    with RxSpark(master=master, extraSparkConfig=config), tempfile.TemporaryDirectory() as folder:
-        return two_copies(Path(folder)) if speculation else fixed_calls(Path(folder))
+    for master in masters:
+        with RxSpark(master=master, extraSparkConfig=config), tempfile.TemporaryDirectory() as folder:
+            told.append(look(Path(folder)))
+        rxSparkDisconnect()
+    return told
 
 
 def fixed_calls(folder: Path) -> dict[str, Any]:
