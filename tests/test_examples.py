@@ -184,11 +184,10 @@ def test_local_contexts_draw_the_same_numbers(context: str) -> None:
     assert float(re.search(r"largest correlation between two sets: ([\d.]+)", text).group(1)) < 0.3
 
 
-@pytest.mark.parametrize("context", CONTEXTS)
-def test_foreach_backends_walk_alike(context: str) -> None:
+def test_foreach_backends_walk_alike() -> None:
     """Every joblib backend gives the walks of the context asked for; only what is not installed is skipped."""
-    text = output("foreach_backends", context)
-    ends = [int(end) for end in re.search(rf"^{context} +ends at \[(.*)\]", text).group(1).split(", ")]
+    text = output("foreach_backends", "localpar")
+    ends = [int(end) for end in re.search(r"^localpar +ends at \[(.*)\]", text).group(1).split(", ")]
     assert len(set(ends)) > 1
     assert all(end % 2 == 0 and abs(end) < 6 * math.sqrt(1_000) for end in ends)
     told = dict(re.findall(r"^(\w+) +(same.*|skipped.*)$", text, re.MULTILINE))
