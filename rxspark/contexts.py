@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, ClassVar, Self
 
+from rxspark.elements import module_names
 from rxspark.errors import RxArgumentError, closest
 from rxspark.options import is_seconds
+from rxspark.places import URL
 from rxspark.redaction import without_secrets
 from rxspark.worker.task import current_task
 
@@ -87,12 +89,23 @@ class ComputeContext:
             raise RxArgumentError(
                 f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"
             )
+        self._check_folder("shareDir")
+        if self.shareDir is not None and URL.match(self.shareDir):
+            raise RxArgumentError(
+                f"{name}(shareDir={self.shareDir!r}): shareDir is a folder on this machine, such as '/tmp/rx', and no "
+                f"URL; RxSpark(hdfsShareDir=...) takes the URL of a folder that all nodes reach"
+            )
         object.__setattr__(self, "packagesToLoad", module_names(self.packagesToLoad, f"{name}(packagesToLoad=...)"))
 
     def _check_count(self, name: str) -> None:
         value = getattr(self, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is a whole number of at least 1")
+
+    def _check_folder(self, name: str) -> None:
+        value = getattr(self, name)
+        if value is not None and not (isinstance(value, str) and value.strip()):
+            raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is the name of a folder")
 
     def __repr__(self) -> str:
         """The call that makes this context, with what differs from the defaults; secrets are not shown."""
@@ -115,17 +128,6 @@ class ComputeContext:
 
 def _plain(value: Any) -> Any:
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def module_names(value: Any, where: str) -> tuple[str, ...]:
-    """Module names from a string or a sequence of them; RxArgumentError for anything else."""
-    if value is None:
-        return ()
-    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
-    for name in names:
-        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-            raise RxArgumentError(f"{where}: {name!r} is not the name of a module; write it as after `import`")
-    return names
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -262,6 +264,7 @@ class RxSpark(ComputeContext):
                 )
         if self.queue is not None and not (isinstance(self.queue, str) and self.queue.strip()):
             raise RxArgumentError(f"RxSpark(queue={self.queue!r}): queue is the name of a YARN queue")
+        self._check_folder("hdfsShareDir")
         archive = self.pythonEnv
         if archive is not None and not (isinstance(archive, str) and archive.endswith((".tar.gz", ".tgz", ".zip"))):
             raise RxArgumentError(

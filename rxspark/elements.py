@@ -14,7 +14,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError
 
-__all__ = ["ElemArg", "Tasks", "cut", "plan_tasks", "rxElemArg", "whole_number"]
+__all__ = ["ElemArg", "Tasks", "cut", "module_names", "plan_tasks", "rxElemArg", "whole_number"]
 
 
 class ElemArg:
@@ -208,6 +208,17 @@ def whole_number(name: str, value: Any, least: int) -> int:
     if number < least:
         raise RxArgumentError(f"{name}={value!r}: {name} must be a whole number of at least {least}")
     return number
+
+
+def module_names(value: Any, where: str) -> tuple[str, ...]:
+    """Module names from a string or a sequence of them; RxArgumentError for anything else."""
+    if value is None:
+        return ()
+    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    for name in names:
+        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
+            raise RxArgumentError(f"{where}: {name!r} is not the name of a module; write it as after `import`")
+    return names
 
 
 def cut(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[range]:

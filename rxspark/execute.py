@@ -23,8 +23,8 @@ from typing import Any
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
 from rxspark.backends.foreign import translated
-from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, module_names, rxGetComputeContext
-from rxspark.elements import Tasks, cut, plan_tasks, whole_number
+from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, rxGetComputeContext
+from rxspark.elements import Tasks, cut, module_names, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
 from rxspark.execobjects import exec_objects
 from rxspark.filesystem import store_folder

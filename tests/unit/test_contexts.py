@@ -93,6 +93,12 @@ def test_settings_of_spark():
         (lambda: rxSetComputeContext(3), "context=3"),
         (lambda: rxSetComputeContext("spark", mastre="yarn"), "did you mean master"),
         (lambda: rxSetComputeContext("local", master="yarn"), "RxLocalSeq has no argument 'master'"),
+        (
+            lambda: RxLocalSeq(shareDir="s3://bucket/x"),
+            "shareDir='s3://bucket/x'): shareDir is a folder on this machine",
+        ),
+        (lambda: RxLocalSeq(shareDir=3), "RxLocalSeq(shareDir=3): shareDir is the name of a folder"),
+        (lambda: RxSpark(hdfsShareDir=" "), "RxSpark(hdfsShareDir=' '): hdfsShareDir is the name of a folder"),
     ],
 )
 def test_mistakes_are_named(make, told):
