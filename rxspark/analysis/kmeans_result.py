@@ -129,7 +129,7 @@ class RxKmeans:
             there = spark_data(data, context, "predict")
             for name in needed:
                 check_known(name, there.columns, "predict")
-            return with_column(there, _NAME, "int", needed, self.predict)
+            return with_column(there, _NAME, "integer", needed, self.predict)
         frame = local_frame(data, [name for name in local_columns(data, "predict") if name in needed])
         x, _, whole = new_design(self.parsed, self.spec, frame)
         given = np.isfinite(x).all(axis=1)

@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rxspark import ComputeContext, RxArgumentError, RxFileError, RxLocalSeq, RxModelWarning, rxExec, rxGlm, rxKmeans
+from rxspark import (
+    ComputeContext,
+    RxArgumentError,
+    RxFileError,
+    RxLocalSeq,
+    RxModelWarning,
+    rxExec,
+    rxGetComputeContext,
+    rxGlm,
+    rxKmeans,
+)
 
 HERE = "fits here, as local does"
 pytestmark = pytest.mark.left_out(localpar=HERE, dopar_loky=HERE, dopar_threading=HERE, spark_cluster=HERE)
@@ -40,16 +50,13 @@ def table() -> pd.DataFrame:
 
 def given(frame: pd.DataFrame) -> Any:
     """The data where the context works: in this process, or spread over Spark."""
-    from rxspark import rxGetComputeContext
-
-    if isinstance(rxGetComputeContext(), RxLocalSeq):
+    context = rxGetComputeContext()
+    if isinstance(context, RxLocalSeq):
         return frame
-    from pyspark.sql import SparkSession
+    from rxspark.backends.spark_session import active_session
 
     rxExec(abs, -1)  # starts the session
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    return session.createDataFrame(frame.replace({np.nan: None})).repartition(2)
+    return active_session(context).createDataFrame(frame.replace({np.nan: None})).repartition(2)
 
 
 def close(model: Any, right: Any) -> None:
@@ -165,9 +172,9 @@ def test_what_cannot_be_clustered_is_told_alike(formula: str, clusters: int, tol
 
 
 @pytest.mark.left_out(local="it is about Spark")
-def test_data_of_spark_by_name_and_by_path(context: ComputeContext, tmp_path: Path) -> None:
+def test_data_of_spark_by_name_and_by_path(context: ComputeContext, where: str, tmp_path: Path) -> None:
     """A table's name and the path of Parquet files; what is not there is told; local data are fitted here."""
-    from pyspark.sql import SparkSession
+    from rxspark.backends.spark_session import active_session
 
     frame = table().dropna()
     data = given(frame)
@@ -187,6 +194,5 @@ def test_data_of_spark_by_name_and_by_path(context: ComputeContext, tmp_path: Pa
     with RxLocalSeq(), pytest.raises(RxArgumentError, match="rxKmeans: data is a Spark DataFrame"):
         rxKmeans("~ age", data, 2)
     assert rxKmeans("~ age", "people", 2, seed=1).values == pytest.approx(rxKmeans("~ age", frame, 2, seed=1).values)
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    assert not session.sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone
+    if where != "spark-connect":  # which has no RDDs to show
+        assert not active_session(context).sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone
