@@ -156,6 +156,8 @@ def test_kmeans_finds_the_clusters_that_are_there() -> None:
     best, single = map(float, re.search(r"sums of squares: ([\d.]+), ([\d.]+)", output("kmeans", "local")).groups())
     assert 4_200 < best < 5_000
     assert single == pytest.approx(best, rel=0.05)
+    least, most = map(float, re.search(r"squares from ([\d.]+) to ([\d.]+)", output("kmeans", "local")).groups())
+    assert best * 0.95 < least < most
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
