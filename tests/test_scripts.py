@@ -251,7 +251,7 @@ def test_targets_are_compared_by_medians_of_one_run(report: Any) -> None:
 
 
 def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing result, a game that has no outcome and impossible luck are errors of the contender."""
+    """A missing result, a game that has no outcome, impossible luck and wrong models are errors of the contender."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     from benchmarks.workloads import WORKLOADS
 
@@ -260,6 +260,7 @@ def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070),
         ("dice", ["Win"] * 4_929 + ["Loss"] * 5_070 + [None]),
         ("dice", ["Win"] * 6_000 + ["Loss"] * 4_000),
+        ("poisson", [[[0.0, 1.0, 2.02]] * 5] * 20),
     ):
         with pytest.raises(ValueError, match=r"results|games"):
             WORKLOADS[work].check(wrong)

@@ -87,7 +87,7 @@ class Rx(Contender):
         super().__init__(title, rival)
         # Sequential work holds one object; locally there are no more workers than cores, so that four may never meet.
         memory = {"RxLocalSeq": (), "RxSpark": ("memory2", "memory4")}.get(context, ("memory2",))
-        self.workloads = (*self.workloads, "filter-placed", *memory)
+        self.workloads = (*self.workloads, "poisson", "filter-placed", *memory)
         self.context = context
         self.borrowed = borrowed
         self.settings = settings
@@ -142,13 +142,15 @@ class PySpark(Contender):
 class Loky(Contender):
     """loky's reusable executor."""
 
-    workloads = (*Contender.workloads, "memory2", "memory4")
+    workloads = (*Contender.workloads, "poisson", "memory2", "memory4")
 
     def start(self) -> None:
         from loky import get_reusable_executor
 
         # Without a time-out: its default ends idle workers after 10 s, while the others have their turn.
-        self.executor = get_reusable_executor(max_workers=CORES, timeout=None)
+        # One thread a worker for linear algebra, as joblib sets by itself: else they fight for the cores.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.executor = get_reusable_executor(max_workers=CORES, timeout=None, env=threads)
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         # Four pieces a worker, as multiprocessing.Pool.map cuts.

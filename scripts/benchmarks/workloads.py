@@ -19,6 +19,9 @@ GAMES, CHUNK, SEED = 10_000, 2_000, 777
 # Switches of streams; normal numbers in an array, and arrays: the first one alone would pay for new memory.
 SWITCHES, NORMALS, ARRAYS = 10_000, 1_000_000, 10
 
+# The article's Poisson simulation, a fifth of its runs and half of its trials: runs, runs a chunk, models a run, rows.
+RUNS, RUNS_A_CHUNK, TRIALS, OBSERVATIONS = 20, 5, 5, 50_000
+
 # The article's table: rows, and the tags that its tasks filter by. And the bytes of the one large object.
 ROWS, TAGS = 5_000_000, "ABCDEFG"
 OBJECT = 1_000_000_000
@@ -49,6 +52,36 @@ def play_batch(seed: int) -> list[str]:
     """A chunk of games with a seed of its own: how the peers' users write it."""
     random.seed(seed)
     return [play_dice() for _ in range(CHUNK)]
+
+
+def simulated() -> dict[str, Any]:
+    """Counts whose logarithm depends on two variables, with the coefficients 0, 1 and 2."""
+    import numpy as np
+
+    x1 = np.log(np.random.uniform(0.5, 1.5, OBSERVATIONS))
+    x2 = np.log(np.random.uniform(0.5, 1.5, OBSERVATIONS))
+    return {"count": np.random.poisson(np.exp(x1 + 2 * x2)), "x1": x1, "x2": x2}
+
+
+def estimate() -> list[list[float]]:
+    """The coefficients of a run's models, by rxGlm."""
+    from rxspark import rxGlm
+
+    return [rxGlm("count ~ x1 + x2", simulated(), family="poisson").params.tolist() for _ in range(TRIALS)]
+
+
+def estimate_batch(seed: int) -> list[list[list[float]]]:
+    """A chunk of runs with a seed of its own, by statsmodels: on arrays, which is faster than its formulas."""
+    import numpy as np
+    import statsmodels.api as sm
+
+    def model() -> list[float]:
+        data = simulated()
+        columns = np.column_stack([np.ones(OBSERVATIONS), data["x1"], data["x2"]])
+        return sm.GLM(data["count"], columns, family=sm.families.Poisson()).fit().params.tolist()
+
+    np.random.seed(seed)
+    return [[model() for _ in range(TRIALS)] for _ in range(RUNS_A_CHUNK)]
 
 
 def filter_test(table: Any, tag: str) -> float:
@@ -133,6 +166,14 @@ def _check_dice(results: list[Any]) -> None:
         raise ValueError(f"{len(results)} games, {wins} won")
 
 
+def _check_estimates(results: list[Any]) -> None:
+    import numpy as np
+
+    # 0.01 is six standard errors of the mean of a hundred such estimates.
+    if np.shape(results) != (RUNS, TRIALS, 3) or (abs(np.mean(results, axis=(0, 1)) - [0, 1, 2]) > 0.01).any():
+        raise ValueError(f"{len(results)} results, not {RUNS} of {TRIALS} models with coefficients near 0, 1, 2")
+
+
 def _check_uniform(results: list[Any]) -> None:
     if len(results) != 1 or not 0 <= results[0] < 1:
         raise ValueError(f"{results}, not one number from 0 to 1")
@@ -190,6 +231,14 @@ WORKLOADS = {
         {"FUN": play_dice, "timesToRun": GAMES, "taskChunkSize": CHUNK, "RNGseed": SEED},
         play_batch,
         [SEED + chunk for chunk in range(GAMES // CHUNK)],
+        lambda batches: list(chain.from_iterable(batches)),
+    ),
+    "poisson": Workload(
+        f"{RUNS} x {TRIALS} Poisson models of {OBSERVATIONS:,} rows in chunks of {RUNS_A_CHUNK}: rxGlm; statsmodels",
+        _check_estimates,
+        {"FUN": estimate, "timesToRun": RUNS, "taskChunkSize": RUNS_A_CHUNK, "RNGseed": SEED},
+        estimate_batch,
+        [SEED + chunk for chunk in range(RUNS // RUNS_A_CHUNK)],
         lambda batches: list(chain.from_iterable(batches)),
     ),
     "filter": _filter(f"filterTest, {ROWS:,} rows x {len(TAGS)} tags, the table as an argument", placed=False),
