@@ -6,6 +6,7 @@ Shows a function of yours that calls rxExec, and a library that draws random num
 random_state, and yet draws from the task's stream. What to see: the same clustering twice for the same seed; the time
 beside that of one call with all 400 starts, which falls with the number of cores (by nothing with `--context local`);
 and examples/output/kmeans.png, the clusters in the plane of their first two principal components, centres in black.
+At the end the same data by `rxKmeans`: ten tasks start from rows that each draws from its stream, and the best is kept.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pandas as pd
 from common import OUTPUT, read_options
 from matplotlib.figure import Figure
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-from rxspark import rxExec, rxLinePlot, rxSetComputeContext
+from rxspark import rxExec, rxKmeans, rxLinePlot, rxSetComputeContext
 
 
 def kmeans(x: np.ndarray, centers: int, iter_max: int = 10, nstart: int = 1) -> KMeans:
@@ -61,6 +63,12 @@ def main() -> None:
     print(f"sums of squares: {first.inertia_:.2f}, {single.inertia_:.2f}")
     print(f"the same clusters for the same seed: {same}")
     plot(x, first)
+
+    models = rxExec(rxKmeans, "~ .", pd.DataFrame(x).add_prefix("x"), numClusters=10, timesToRun=10, RNGseed=777)
+    best = min(models, key=lambda model: model.totWithinss)
+    sums = sorted(model.totWithinss for model in models)
+    print(f"\n10 starts of rxKmeans, one a task: sums of squares from {sums[0]:.2f} to {sums[-1]:.2f}")
+    print(best.centers.assign(rows=best.size).iloc[:, [-1, 0, 1, 2]].round(2))
 
 
 def make_data(rows: int, columns: int) -> np.ndarray:

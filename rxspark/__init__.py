@@ -6,6 +6,7 @@
 """
 
 from rxspark.analysis.glm import rxGlm
+from rxspark.analysis.kmeans import rxKmeans
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,
@@ -119,6 +120,7 @@ __all__ = [
     "rxHadoopMove",
     "rxHadoopRemove",
     "rxHadoopRemoveDir",
+    "rxKmeans",
     "rxLinePlot",
     "rxOptions",
     "rxPingNodes",

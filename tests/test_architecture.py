@@ -75,6 +75,8 @@ LAZY = {
     "rng/kinds.py",
     "analysis/glm.py",
     "analysis/glm_result.py",
+    "analysis/kmeans.py",
+    "analysis/kmeans_result.py",
     "plots/curves.py",
     "plots/lineplot.py",
 }
@@ -190,6 +192,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "analysis.families",
                 "analysis.formulas",
                 "analysis.glm",
+                "analysis.kmeans",
                 "analysis.printing",
                 "contexts",
                 "elements",

@@ -13,7 +13,8 @@ from examples_runs import EXAMPLES, run
 
 from rxspark import rxElemArg, rxExec
 
-CONTEXTS = ["local", "localpar"]
+HERE = ["local", "localpar"]
+CONTEXTS = [*HERE, pytest.param("spark", marks=[pytest.mark.spark, pytest.mark.slow])]
 
 
 def outcome(example: str, context: str) -> examples_runs.Outcome:
@@ -124,9 +125,7 @@ def test_poisson_estimates_spread_around_the_truth(context: str) -> None:
 
 def test_poisson_estimates_are_the_same_everywhere() -> None:
     """One seed gives the same means and deviations in one process and in several."""
-    first, second = (
-        [line.split()[:4] for line in output("poisson", context).splitlines()[3:6]] for context in CONTEXTS
-    )
+    first, second = ([line.split()[:4] for line in output("poisson", context).splitlines()[3:6]] for context in HERE)
     assert first == second
     assert first[2][0] == "x2"
 
@@ -145,7 +144,7 @@ def test_pictures_are_written(example: str, context: str) -> None:
 
 def test_kmeans_finds_the_same_clusters_everywhere() -> None:
     """One seed gives one clustering, twice in a context and in two contexts."""
-    texts = [output("kmeans", context) for context in CONTEXTS]
+    texts = [output("kmeans", context) for context in HERE]
     assert all("the same clusters for the same seed: True" in text for text in texts)
     sums = [re.search(r"sums of squares: (\S+), (\S+)", text).groups() for text in texts]
     assert sums[0] == sums[1]
@@ -156,6 +155,8 @@ def test_kmeans_finds_the_clusters_that_are_there() -> None:
     best, single = map(float, re.search(r"sums of squares: ([\d.]+), ([\d.]+)", output("kmeans", "local")).groups())
     assert 4_200 < best < 5_000
     assert single == pytest.approx(best, rel=0.05)
+    least, most = map(float, re.search(r"squares from ([\d.]+) to ([\d.]+)", output("kmeans", "local")).groups())
+    assert best * 0.95 < least < most
 
 
 @pytest.mark.parametrize("context", CONTEXTS)

@@ -266,7 +266,7 @@ def test_growth_is_a_line_through_the_sizes_of_a_family(report: Any) -> None:
 
 
 def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing result, a game that has no outcome and impossible luck are errors of the contender."""
+    """A missing result, a game that has no outcome, impossible luck and wrong models are errors of the contender."""
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     from benchmarks.workloads import WORKLOADS
 
@@ -280,6 +280,7 @@ def test_wrong_results_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kmeans", [260_000.0] * 20),
         ("resume", [None] * 1_000),
         ("data1MB", [122.0, 123.0]),
+        ("poisson", [[[0.0, 1.0, 2.02]] * 5] * 20),
     ):
         with pytest.raises(ValueError, match=r"results|games|people|points|near|halves"):
             WORKLOADS[work].check(wrong)

@@ -1,1 +1,1 @@
-"""Analysis functions: rxGlm, on data in this process."""
+"""Analysis functions, rxGlm and rxKmeans: on data in this process, or over a cluster."""

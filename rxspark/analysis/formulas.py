@@ -34,6 +34,7 @@ __all__ = [
     "predictors",
     "prepared",
     "r_name",
+    "refuse_infinite",
 ]
 
 _OFFSET = re.compile(r"offset\((.*)\)")
@@ -71,7 +72,10 @@ class Matrices:
 
 
 def parse(text: Any, columns: Iterable[Any], one_sided: bool = False) -> Formula:
-    """Take a formula apart; RxArgumentError when it is not one, or names columns that are not there."""
+    """Take a formula apart; RxArgumentError when it is not one, or names columns that are not there.
+
+    A one-sided formula lists columns: it has neither intercept nor offset.
+    """
     if not isinstance(text, str):
         raise RxArgumentError(f'formula={text!r}: a formula is text, such as "y ~ x1 + x2"')
     known = [str(column) for column in columns]
@@ -86,8 +90,9 @@ def parse(text: Any, columns: Iterable[Any], one_sided: bool = False) -> Formula
         wanted = '"~ x1 + x2"' if one_sided else '"y ~ x1 + x2", with one response'
         raise RxArgumentError(f"formula={text!r}: a formula must be of the form {wanted}")
     response = None if left is None else str(next(iter(left)))
-    offsets = [str(term) for term in right if _OFFSET.fullmatch(str(term))]
-    kept = SimpleFormula([term for term in right if str(term) not in offsets])
+    offsets = [] if one_sided else [str(term) for term in right if _OFFSET.fullmatch(str(term))]
+    gone = ["1"] if one_sided else offsets
+    kept = SimpleFormula([term for term in right if str(term) not in gone])
     factors = [factor.expr for term in kept for factor in term.factors if factor.expr != "1"]
     inner = tuple(_OFFSET.sub(r"\1", offset) for offset in offsets)
     variables = _variables([*filter(None, [response]), *factors, *inner], known, f"formula={text!r}")
@@ -152,6 +157,16 @@ def matrices_of(formula: Formula, table: pd.DataFrame, right: Any, rows: int) ->
         offset = None if offset is None else offset[~gaps]
     names = tuple(r_name(name) for name in x.model_spec.column_names)
     return Matrices(y, matrix, names, offset, table, rows - len(table), x.model_spec)
+
+
+def refuse_infinite(matrices: Matrices, formula: Formula) -> None:
+    """RxArgumentError for a column in which a number is infinite, such as the logarithm of 0."""
+    finite = np.isfinite(matrices.x).all(axis=0)
+    if not finite.all():
+        name = matrices.names[int(np.flatnonzero(~finite)[0])]
+        raise RxArgumentError(f"formula={formula.text!r}: {name!r} has infinite values, such as the logarithm of 0")
+    if matrices.offset is not None and not np.isfinite(matrices.offset).all():
+        raise RxArgumentError(f"formula={formula.text!r}: the offset has infinite values, such as the logarithm of 0")
 
 
 def _contrasted(right: Any, table: pd.DataFrame) -> Any:

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from rxspark.analysis.families import LINKS, Family
-from rxspark.analysis.glm_rows import Moments, Parts, Score, first_score, level, moved, score
+from rxspark.analysis.glm_rows import Moments, Score, first_score, level, moved, score
+from rxspark.analysis.parts import Parts
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Fit", "basis_of", "fit", "independent"]

@@ -9,8 +9,8 @@ from rxspark.analysis.formulas import design, parse
 from rxspark.analysis.frames import selected
 from rxspark.analysis.glm_model import Described, modelled
 from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.glm_rows import Here
 from rxspark.analysis.glm_table import part_of, response_levels
+from rxspark.analysis.parts import Here
 from rxspark.analysis.sources import Selection, check_columns, local_columns
 
 __all__ = ["fit_here"]

@@ -14,7 +14,8 @@ from rxspark.analysis.families import LINKS, Family
 from rxspark.analysis.formulas import Formula
 from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
 from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.glm_rows import Moments, Parts, Score, likelihood, moments, score
+from rxspark.analysis.glm_rows import Moments, Score, likelihood, moments, score
+from rxspark.analysis.parts import Parts
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["Described", "modelled"]

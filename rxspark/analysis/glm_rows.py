@@ -1,25 +1,23 @@
 """What rows add to the fit of a generalized linear model: sums, which are the same however the rows are divided.
 
-The rows of a model may lie in this process or, part by part, in the workers of a cluster; the fit (glm_fit.py) asks
-both for the same sums. Steps are taken in an orthonormal basis of the columns, so that no unit and no
+The rows of a model may lie in this process or in the workers of a cluster (parts.py); the fit (glm_fit.py) asks both
+for the same sums. Steps are taken in an orthonormal basis of the columns, so that no unit and no
 near-collinearity of the columns costs digits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from rxspark.analysis.families import FAMILIES, LINKS
+from rxspark.analysis.parts import Sums
 
 __all__ = [
-    "Here",
     "Moments",
     "Part",
-    "Parts",
     "Score",
     "first_score",
     "level",
@@ -30,7 +28,6 @@ __all__ = [
 ]
 
 Array = Any
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -56,31 +53,6 @@ class Part:
     def shift(self) -> Array | float:
         """The offset, 0 where there is none."""
         return 0.0 if self.offset is None else self.offset
-
-
-class Parts(Protocol):
-    """All rows of a model, wherever they are."""
-
-    def total(self, of: Callable[[Part], T], add: Callable[[T, T], T]) -> T:
-        """What the parts give, added up."""
-
-
-@dataclass(frozen=True)
-class Here:
-    """Rows in this process: a single part."""
-
-    part: Part
-
-    def total(self, of: Callable[[Part], T], add: Callable[[T, T], T]) -> T:
-        """What the part gives."""
-        return of(self.part)
-
-
-class Sums:
-    """Sums over rows, added field by field."""
-
-    def __add__(self, other: Any) -> Any:
-        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import Formula, Matrices
+from rxspark.analysis.formulas import Formula, Matrices, refuse_infinite
 from rxspark.analysis.glm_rows import Part
 from rxspark.errors import RxArgumentError
 
@@ -39,7 +39,7 @@ def part_of(
     """
     y = _numbers(matrices.y, family, formula, levels)
     prior, frequencies = _weights(matrices.table, pweights, fweights)
-    _refuse_infinite(matrices, formula)
+    refuse_infinite(matrices, formula)
     counts = (prior * frequencies) > 0
     if counts.all():
         return Part(matrices.x, y, prior, frequencies, matrices.offset, len(y), matrices.missing)
@@ -82,13 +82,3 @@ def _weights(table: pd.DataFrame, pweights: str | None, fweights: str | None) ->
     if (found[1] != np.round(found[1])).any():
         raise RxArgumentError(f"fweights={fweights!r}: frequencies are whole numbers; use pweights for other weights")
     return found[0], found[1]
-
-
-def _refuse_infinite(matrices: Matrices, formula: Formula) -> None:
-    """RxArgumentError for a column in which a number is infinite, such as the logarithm of 0."""
-    finite = np.isfinite(matrices.x).all(axis=0)
-    if not finite.all():
-        name = matrices.names[int(np.flatnonzero(~finite)[0])]
-        raise RxArgumentError(f"formula={formula.text!r}: {name!r} has infinite values, such as the logarithm of 0")
-    if matrices.offset is not None and not np.isfinite(matrices.offset).all():
-        raise RxArgumentError(f"formula={formula.text!r}: the offset has infinite values, such as the logarithm of 0")

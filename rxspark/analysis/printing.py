@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["RxText", "coefficient_table", "formatted"]
+__all__ = ["RxText", "coefficient_table", "formatted", "matrix", "vector_lines"]
 
+_WIDTH = 80  # of a line of R's
 _EPS = 2.220446049250313e-16  # R tells no p value that is smaller
 
 
@@ -36,6 +37,39 @@ def formatted(values: Iterable[float], digits: int = 7) -> list[str]:
     scientific_width = (longest + 1 if longest > 1 else 1) + 4
     style = f".{decimals}f" if fixed_width <= scientific_width else f".{longest - 1}e"
     return [format(value, style) if math.isfinite(value) else _special(value) for value in numbers]
+
+
+def vector_lines(cells: Sequence[str]) -> list[str]:
+    """The lines of a vector of formatted values; each begins with the number of its first.
+
+    >>> vector_lines(["1"] * 40 + ["NA"])[1:]
+    ['[26]  1  1  1  1  1  1  1  1  1  1  1  1  1  1  1 NA']
+    """
+    first, width = len(f"[{len(cells)}]"), max(map(len, cells), default=0) + 1
+    each = max(1, (_WIDTH - first) // width)
+    return [
+        f"{f'[{start + 1}]':>{first}}" + "".join(f"{cell:>{width}}" for cell in cells[start : start + each])
+        for start in range(0, len(cells), each)
+    ]
+
+
+def matrix(names: Sequence[str], rows: Any) -> str:
+    """A matrix of numbers, whose rows have the numbers 1, 2, ...; columns that do not fit come below.
+
+    >>> print(matrix(["x", "log(y)"], [[1.0, 0.5], [20.0, 1.25]]))
+       x log(y)
+    1  1   0.50
+    2 20   1.25
+    """
+    first = len(str(len(rows)))
+    blocks: list[list[str]] = []
+    for name, column in zip(names, zip(*rows, strict=True), strict=True):
+        cells = [name, *formatted(column)]
+        width = max(map(len, cells)) + 1
+        if not blocks or len(blocks[-1][0]) + width > _WIDTH:
+            blocks.append([f"{number or '':<{first}}" for number in range(len(rows) + 1)])
+        blocks[-1] = [f"{line}{cell:>{width}}" for line, cell in zip(blocks[-1], cells, strict=True)]
+    return "\n".join(line for block in blocks for line in block)
 
 
 def _scientific(value: float, digits: int) -> tuple[str, int]:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql import functions
+from pyspark.sql.types import StructType
 
 from rxspark.analysis.expressions import evaluate
 from rxspark.analysis.sources import Selection, is_spark
@@ -73,7 +74,9 @@ def spark_data(data: Any, context: ComputeContext, function: str) -> Any:
     text = os.fspath(data)
     session = active_session(context)
     try:
-        return session.table(text) if _TABLE.fullmatch(text) else session.read.parquet(text)
+        found = session.table(text) if _TABLE.fullmatch(text) else session.read.parquet(text)
+        found.schema  # noqa: B018 - Spark Connect looks for it only when it is asked
+        return found
     except AnalysisException as error:
         what = "table" if _TABLE.fullmatch(text) else "Parquet file where Spark looks for it"
         raise RxFileError(
@@ -112,5 +115,5 @@ def spark_errors() -> Iterator[None]:
 def made_column(data: Any, name: str, kind: str, run: Any) -> Any:
     """A Spark DataFrame with one column more, which `run` appends to its batches of Arrow."""
     plain = data.toDF(*(f"c{number}" for number in range(len(data.columns))))
-    schema = plain.withColumn("made", functions.lit(None).cast(kind)).schema
+    schema = StructType(list(plain.schema)).add("made", kind)
     return plain.mapInArrow(run, schema).toDF(*data.columns, name)

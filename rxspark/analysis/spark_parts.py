@@ -1,8 +1,8 @@
 """Rows of a model in the workers of a cluster: made there once, kept by Spark, and asked for sums.
 
-Each batch of rows becomes a part (glm_rows.Part), pickled into one cell of a DataFrame that Spark keeps; a question
-goes to all parts as one Spark job, whose partitions each answer with one sum. Rows are chosen and columns made by the
-code that does it for local data, batch by batch, so that both mean the same in every corner.
+Each batch of rows becomes a part, such as glm_rows.Part, pickled into one cell of a DataFrame that Spark keeps; a
+question goes to all parts as one Spark job, whose partitions each answer with one sum. Rows are chosen and columns made
+by the code that does it for local data, batch by batch, so that both mean the same in every corner.
 """
 
 from __future__ import annotations

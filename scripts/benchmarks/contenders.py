@@ -95,7 +95,7 @@ class Rx(Contender):
         # Locally there are no more workers than cores, so that four may never meet.
         of_spark = ("memory2", "memory4", "workers1", "workers2", "workers4")
         workers = {"RxLocalSeq": (), "RxSpark": of_spark}.get(context, ("memory2", "workers1", "workers2"))
-        self.workloads = (*ALL, "filter-placed", *MANY, *DATA, "job", "resume", *workers)
+        self.workloads = (*ALL, "poisson", "filter-placed", *MANY, *DATA, "job", "resume", *workers)
         self.context = context
         self.borrowed = borrowed
         self.settings = settings
@@ -154,13 +154,15 @@ class PySpark(Contender):
 class Loky(Contender):
     """loky's reusable executor."""
 
-    workloads = (*ALL, *MANY, "memory2", "memory4", *DATA[:-1], "workers1", "workers2", "workers4")
+    workloads = (*ALL, "poisson", *MANY, "memory2", "memory4", *DATA[:-1], "workers1", "workers2", "workers4")
 
     def start(self) -> None:
         from loky import get_reusable_executor
 
         # Without a time-out: its default ends idle workers after 10 s, while the others have their turn.
-        self.executor = get_reusable_executor(max_workers=CORES, timeout=None)
+        # One thread a worker for linear algebra, as joblib sets by itself: else they fight for the cores.
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self.executor = get_reusable_executor(max_workers=CORES, timeout=None, env=threads)
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         # Four pieces a worker, as multiprocessing.Pool.map cuts.

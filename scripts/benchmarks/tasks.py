@@ -20,6 +20,9 @@ OBJECT = 1_000_000_000
 SIDE, LIMIT = 240, 100
 GROUPS = 5_000
 
+# The article's Poisson simulation, a fifth of its runs and half of its trials: runs, runs a chunk, models a run, rows.
+RUNS, RUNS_A_CHUNK, TRIALS, OBSERVATIONS = 20, 5, 5, 50_000
+
 # The article's k-means: points, their dimensions, clusters, iterations at most, random starts a run.
 POINTS, DIMENSIONS, CLUSTERS, ITERATIONS, STARTS = 5_000, 50, 10, 35, 20
 
@@ -49,6 +52,36 @@ def play_batch(seed: int) -> list[str]:
     """A chunk of games with a seed of its own: how the peers' users write it."""
     random.seed(seed)
     return [play_dice() for _ in range(CHUNK)]
+
+
+def simulated() -> dict[str, Any]:
+    """Counts whose logarithm depends on two variables, with the coefficients 0, 1 and 2."""
+    import numpy as np
+
+    x1 = np.log(np.random.uniform(0.5, 1.5, OBSERVATIONS))
+    x2 = np.log(np.random.uniform(0.5, 1.5, OBSERVATIONS))
+    return {"count": np.random.poisson(np.exp(x1 + 2 * x2)), "x1": x1, "x2": x2}
+
+
+def estimate() -> list[list[float]]:
+    """The coefficients of a run's models, by rxGlm."""
+    from rxspark import rxGlm
+
+    return [rxGlm("count ~ x1 + x2", simulated(), family="poisson").params.tolist() for _ in range(TRIALS)]
+
+
+def estimate_batch(seed: int) -> list[list[list[float]]]:
+    """A chunk of runs with a seed of its own, by statsmodels: on arrays, which is faster than its formulas."""
+    import numpy as np
+    import statsmodels.api as sm
+
+    def model() -> list[float]:
+        data = simulated()
+        columns = np.column_stack([np.ones(OBSERVATIONS), data["x1"], data["x2"]])
+        return sm.GLM(data["count"], columns, family=sm.families.Poisson()).fit().params.tolist()
+
+    np.random.seed(seed)
+    return [[model() for _ in range(TRIALS)] for _ in range(RUNS_A_CHUNK)]
 
 
 def filter_test(table: Any, tag: str) -> float:

@@ -77,6 +77,19 @@ def _check_dice(results: list[Any]) -> None:
         raise ValueError(f"{len(results)} games, {wins} won")
 
 
+def _check_estimates(results: list[Any]) -> None:
+    import numpy as np
+
+    # 0.01 is six standard errors of the mean of a hundred such estimates.
+    if (
+        np.shape(results) != (tasks.RUNS, tasks.TRIALS, 3)
+        or (abs(np.mean(results, axis=(0, 1)) - [0, 1, 2]) > 0.01).any()
+    ):
+        raise ValueError(
+            f"{len(results)} results, not {tasks.RUNS} of {tasks.TRIALS} models with coefficients near 0, 1, 2"
+        )
+
+
 def _check_uniform(results: list[Any]) -> None:
     if len(results) != 1 or not 0 <= results[0] < 1:
         raise ValueError(f"{results}, not one number from 0 to 1")
@@ -213,6 +226,15 @@ WORKLOADS = {
         tasks.cluster,
         list(range(20)),
         data=tasks.make_points,
+    ),
+    "poisson": Workload(
+        f"{tasks.RUNS} x {tasks.TRIALS} Poisson models of {tasks.OBSERVATIONS:,} rows in chunks of {tasks.RUNS_A_CHUNK}: "
+        "rxGlm; statsmodels",
+        _check_estimates,
+        {"FUN": tasks.estimate, "timesToRun": tasks.RUNS, "taskChunkSize": tasks.RUNS_A_CHUNK, "RNGseed": SEED},
+        tasks.estimate_batch,
+        [SEED + chunk for chunk in range(tasks.RUNS // tasks.RUNS_A_CHUNK)],
+        lambda batches: list(chain.from_iterable(batches)),
     ),
     "filter": _filter(f"filterTest, {ROWS:,} rows x {len(TAGS)} tags, the table as an argument", placed=False),
     "filter-placed": _filter("the same once the table has been placed (rxShare, put, scatter, broadcast)", placed=True),

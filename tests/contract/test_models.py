@@ -1,4 +1,4 @@
-"""rxGlm means the same on data in this process and over a cluster: one model, equal to 1e-9, with all its arguments."""
+"""rxGlm and rxKmeans mean the same on data in this process and over a cluster: one model, equal to 1e-9."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rxspark import ComputeContext, RxArgumentError, RxFileError, RxLocalSeq, RxModelWarning, rxExec, rxGlm
+from rxspark import (
+    ComputeContext,
+    RxArgumentError,
+    RxFileError,
+    RxLocalSeq,
+    RxModelWarning,
+    rxExec,
+    rxGetComputeContext,
+    rxGlm,
+    rxKmeans,
+)
 
 HERE = "fits here, as local does"
 pytestmark = pytest.mark.left_out(localpar=HERE, dopar_loky=HERE, dopar_threading=HERE, spark_cluster=HERE)
@@ -40,16 +50,13 @@ def table() -> pd.DataFrame:
 
 def given(frame: pd.DataFrame) -> Any:
     """The data where the context works: in this process, or spread over Spark."""
-    from rxspark import rxGetComputeContext
-
-    if isinstance(rxGetComputeContext(), RxLocalSeq):
+    context = rxGetComputeContext()
+    if isinstance(context, RxLocalSeq):
         return frame
-    from pyspark.sql import SparkSession
+    from rxspark.backends.spark_session import active_session
 
     rxExec(abs, -1)  # starts the session
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    return session.createDataFrame(frame.replace({np.nan: None})).repartition(2)
+    return active_session(context).createDataFrame(frame.replace({np.nan: None})).repartition(2)
 
 
 def close(model: Any, right: Any) -> None:
@@ -125,10 +132,49 @@ def test_bad_input_is_told_alike(formula: str, arguments: dict[str, Any], told: 
         rxGlm(formula, given(table()), **arguments)
 
 
+def test_clusters_from_a_seed_with_selections_and_gaps() -> None:
+    """A seed starts from the same rows wherever they are: centers, sums, steps, clusters; an empty one has to move."""
+    frame = table()
+    arguments = {"transforms": {"wide": "age * 2"}, "rowSelection": "group > 1"}
+    data = given(frame.assign(row=range(len(frame))))
+    for more in ({"numClusters": 3, "seed": 4}, {"centers": [[30, 1], [150, 2], [9999, 9]]}):
+        model = rxKmeans("~ wide + log(cost)", data, **more, **arguments)
+        with RxLocalSeq():
+            right = rxKmeans("~ wide + log(cost)", frame, **more, **arguments)
+        for key in ("values", "sizes", "squares", "totss"):
+            assert getattr(model, key) == pytest.approx(getattr(right, key), rel=1e-9), key
+        for key in ("names", "iterations", "converged", "nValidObs", "nMissingObs"):
+            assert getattr(model, key) == getattr(right, key), key
+        assert model.nMissingObs == 1
+        assert model.sizes.min() > 0
+    wanted = right.predict(frame.assign(wide=frame["age"] * 2))
+    told = pickle.loads(pickle.dumps(model)).predict(given(frame.assign(wide=frame["age"] * 2, row=range(len(frame)))))
+    found = told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")["rxCluster"]
+    assert found.fillna(0).tolist() == wanted.fillna(0).tolist()
+    assert repr(model).startswith("K-means clustering with 3 clusters of sizes ")
+
+
+@pytest.mark.parametrize(
+    ("formula", "clusters", "told"),
+    [
+        ("~ agee", 2, "there is no column 'agee'; did you mean 'age'?"),
+        ("~ age + `home.town`", 2, "'home.town' is a factor, and k-means takes numbers"),
+        ("~ age + old", 2, "'old' is a factor"),
+        ("~ group", 4, "numClusters=4: the data have 3 distinct rows"),
+        ("~ log(times)", 2, "'log(times)' has infinite values"),
+        ("~ log(0 - cost)", 2, "no row is left of 300"),
+    ],
+)
+def test_what_cannot_be_clustered_is_told_alike(formula: str, clusters: int, told: str) -> None:
+    """What is wrong with columns, or with the number of clusters, is the same error wherever the data are."""
+    with pytest.raises(RxArgumentError, match=re.escape(told)):
+        rxKmeans(formula, given(table()), clusters)
+
+
 @pytest.mark.left_out(local="it is about Spark")
-def test_data_of_spark_by_name_and_by_path(context: ComputeContext, tmp_path: Path) -> None:
+def test_data_of_spark_by_name_and_by_path(context: ComputeContext, where: str, tmp_path: Path) -> None:
     """A table's name and the path of Parquet files; what is not there is told; local data are fitted here."""
-    from pyspark.sql import SparkSession
+    from rxspark.backends.spark_session import active_session
 
     frame = table().dropna()
     data = given(frame)
@@ -145,6 +191,8 @@ def test_data_of_spark_by_name_and_by_path(context: ComputeContext, tmp_path: Pa
         rxGlm("cost ~ poly(age, 2)", data)
     with RxLocalSeq(), pytest.raises(RxArgumentError, match=r'rxSetComputeContext\("spark"\) works over the cluster'):
         rxGlm("cost ~ age", data)
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    assert not session.sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone
+    with RxLocalSeq(), pytest.raises(RxArgumentError, match="rxKmeans: data is a Spark DataFrame"):
+        rxKmeans("~ age", data, 2)
+    assert rxKmeans("~ age", "people", 2, seed=1).values == pytest.approx(rxKmeans("~ age", frame, 2, seed=1).values)
+    if where != "spark-connect":  # which has no RDDs to show
+        assert not active_session(context).sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone

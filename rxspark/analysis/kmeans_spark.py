@@ -1,0 +1,79 @@
+"""rxKmeans on data of Spark: one clustering over the cluster."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rxspark.analysis.formulas import Formula, complete, matrices_of, r_name, refuse_infinite
+from rxspark.analysis.kmeans_model import Described, Found, modelled, parsed, refuse_factors
+from rxspark.analysis.kmeans_result import RxKmeans
+from rxspark.analysis.kmeans_rows import Clusters, Distant, Moments, Rows, clusters, distant
+from rxspark.analysis.kmeans_start import Starts
+from rxspark.analysis.parts import Parts
+from rxspark.analysis.sources import Selection
+from rxspark.analysis.spark_parts import SparkParts
+from rxspark.analysis.spark_survey import surveyed
+
+__all__ = ["cluster_on_spark"]
+
+
+def cluster_on_spark(text: Any, data: Any, starts: Starts, picked: Selection) -> RxKmeans:
+    """Cluster a Spark DataFrame."""
+    formula = parsed(text, [*data.columns, *picked.transforms])
+    needed = list(formula.variables)
+    spec = surveyed(formula, data, needed, picked).spec
+    refuse_factors(formula, spec)
+    parts = SparkParts.made(data, needed, picked, _Made(formula, spec))
+    names = tuple(r_name(name) for name in spec.column_names)
+    try:
+        search = partial(_search, parts, starts.iterations)
+        return modelled(parts, Described(formula, names, spec), starts, search)[0]
+    finally:
+        parts.release()
+
+
+@dataclass(frozen=True)
+class _Made:
+    """In a worker: the rows of a batch."""
+
+    formula: Formula
+    spec: Any
+
+    def __call__(self, frame: pd.DataFrame) -> Rows:
+        table = complete(frame, list(self.formula.variables), f"formula={self.formula.text!r}")
+        if not len(table):
+            return Rows(np.zeros((0, len(self.spec.column_names))), len(frame))
+        matrices = matrices_of(self.formula, table, self.spec, len(frame))
+        refuse_infinite(matrices, self.formula)
+        return Rows(matrices.x, matrices.missing)
+
+
+def _search(parts: Parts, most: int, told: Moments, start: Any) -> Found:
+    """Lloyd's algorithm on sums over rows, with the steps that scikit-learn's takes."""
+    centers = start
+    for step in range(1, most + 1):
+        found: Clusters = parts.total(partial(clusters, told.mean, centers), operator.add)
+        moved = _means(parts, told, centers, found)
+        if np.array_equal(moved, centers):
+            return Found(centers, found, step)
+        centers = moved
+    return Found(centers, parts.total(partial(clusters, told.mean, centers), operator.add), most)
+
+
+def _means(parts: Parts, told: Moments, centers: Any, found: Clusters) -> Any:
+    """The means of the clusters; one that has no rows takes the row that is most distant from its own center."""
+    sums, counts = found.sums.copy(), found.counts.copy()
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        far: Distant = parts.total(partial(distant, told.mean, centers, len(empty)), operator.add)
+        for cluster, x, left in zip(empty, far.x, far.labels, strict=True):
+            sums[left] -= x
+            counts[left] -= 1
+            sums[cluster], counts[cluster] = x, 1
+    return sums / counts[:, None]
