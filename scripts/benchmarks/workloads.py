@@ -228,8 +228,7 @@ WORKLOADS = {
         data=tasks.make_points,
     ),
     "poisson": Workload(
-        f"{tasks.RUNS} x {tasks.TRIALS} Poisson models of {tasks.OBSERVATIONS:,} rows in chunks of {tasks.RUNS_A_CHUNK}: "
-        "rxGlm; statsmodels",
+        f"{tasks.RUNS} x {tasks.TRIALS} Poisson models of {tasks.OBSERVATIONS:,} rows: rxGlm; statsmodels",
         _check_estimates,
         {"FUN": tasks.estimate, "timesToRun": tasks.RUNS, "taskChunkSize": tasks.RUNS_A_CHUNK, "RNGseed": SEED},
         tasks.estimate_batch,
