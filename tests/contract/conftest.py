@@ -102,14 +102,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     out = {name.replace("_", "-") for mark in metafunc.definition.iter_markers("left_out") for name in mark.kwargs}
     assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
-    values = [pytest.param(name, marks=_marks(name)) for name in CONTEXTS if name not in out]
+    test = metafunc.function.__name__
+    values = [pytest.param(name, marks=_marks(name, test)) for name in CONTEXTS if name not in out]
     metafunc.parametrize("context", values, indirect=True, scope="session")
 
 
-def _marks(context: str) -> list[pytest.MarkDecorator]:
-    """On Spark Connect a call takes three times as long: that context is run by `scripts/test -m slow`."""
+# What is tested on Spark Connect each time, where a call takes three times as long; the rest by `scripts/test -m slow`.
+ON_CONNECT = {
+    "test_the_numbers_are_those_of_the_sequential_context",
+    "test_names_errors_and_output",
+    "test_the_traceback_is_the_users_own",
+    "test_the_console_is_kept_for_each_task",
+    "test_a_segmentation_fault_shows_the_line",
+    "test_cancelling_frees_the_slots_and_keeps_what_was_finished",
+    "test_large_constants_are_mapped",
+}
+
+
+def _marks(context: str, test: str) -> list[pytest.MarkDecorator]:
     spark = [pytest.mark.spark] if context.startswith("spark") else []
-    return [*spark, pytest.mark.slow] if context == "spark-connect" else spark
+    return [*spark, pytest.mark.slow] if context == "spark-connect" and test not in ON_CONNECT else spark
 
 
 @pytest.hookimpl(trylast=True)
