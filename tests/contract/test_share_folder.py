@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,31 @@ def test_without_a_share_folder_the_engine_carries_large_constants():
         return int(x[k])
 
     assert rxExec(look, big, rxElemArg([0, -1]), taskChunkSize=2) == [1, 1_000_000]
+
+
+@pytest.mark.left_out(spark_connect="it has no broadcasts")
+def test_broadcasts_end_with_their_calls():
+    """Neither the executors' blocks nor the driver's files grow with the number of calls."""
+    from pyspark import SparkContext
+
+    context = SparkContext._active_spark_context
+
+    def held():
+        """Bytes of broadcasts in all block managers, once Spark has dropped what nobody refers to, and files here."""
+        context._jvm.System.gc()
+        stores = context._jsc.sc().env().blockManager().master().getStorageStatus()
+        return sum(store.memUsed() + store.diskUsed() for store in stores), len(os.listdir(context._temp_dir))
+
+    big = np.arange(1_000_000)  # 8 MB
+    rxExec(len, big)
+    before, files = held()
+    for _ in range(4):
+        assert rxExec(len, big) == [1_000_000]
+    deadline = time.monotonic() + 30
+    while held()[0] > before + 4_000_000 and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert held()[0] <= before + 4_000_000
+    assert held()[1] == files
 
 
 def test_a_shared_object_on_the_drivers_disk_goes_with_the_call():
