@@ -130,8 +130,12 @@ def test_broadcasts_end_with_their_calls():
     def held():
         """Bytes of broadcasts in all block managers, once Spark has dropped what nobody refers to, and files here."""
         context._jvm.System.gc()
-        stores = context._jsc.sc().env().blockManager().master().getStorageStatus()
-        return sum(store.memUsed() + store.diskUsed() for store in stores), len(os.listdir(context._temp_dir))
+        stores = context._jsc.sc().getExecutorMemoryStatus().values().iterator()
+        used = 0
+        while stores.hasNext():
+            most, left = stores.next().productIterator().toList().mkString(" ").split()
+            used += int(most) - int(left)
+        return used, len(os.listdir(context._temp_dir))
 
     big = np.arange(1_000_000)  # 8 MB
     rxExec(len, big)
