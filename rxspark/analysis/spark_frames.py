@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import pandas as pd
 from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql import functions
 from pyspark.sql.types import StructType
 
 from rxspark.analysis.expressions import evaluate
@@ -20,26 +20,30 @@ from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
 
-__all__ = ["SPARK_FUNCTIONS", "made_column", "numbered", "sampled", "spark_data", "spark_errors", "spark_selected"]
+__all__ = ["made_column", "numbered", "sampled", "spark_data", "spark_errors", "spark_selected"]
 
-SPARK_FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(functions, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt")},
-    **{name: getattr(functions, name) for name in ("log", "sin", "cos", "tan", "abs", "pow")},
-    "ifelse": lambda test, yes, no: functions.when(test, yes).otherwise(no),
-    "I": lambda column: column,
-    "factor": lambda column: column.cast("string"),
-}
-"""What may be called in expressions over columns of Spark: the names of `frames.FUNCTIONS`."""
+
+def _functions(data: Any) -> dict[str, Any]:
+    """What may be called in expressions over columns of Spark: the names of `frames.FUNCTIONS`."""
+    connect = type(data).__module__.startswith("pyspark.sql.connect.")  # whose columns are of another kind
+    functions = import_module("pyspark.sql.connect.functions" if connect else "pyspark.sql.functions")
+    return {
+        **{name: getattr(functions, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt")},
+        **{name: getattr(functions, name) for name in ("log", "sin", "cos", "tan", "abs", "pow")},
+        "ifelse": lambda test, yes, no: functions.when(test, yes).otherwise(no),
+        "I": lambda column: column,
+        "factor": lambda column: column.cast("string"),
+    }
 
 
 def spark_selected(data: Any, needed: list[str], picked: Selection) -> Any:
     """The rows and columns of a Spark DataFrame that are needed, those of `transforms` made."""
-    columns = {name: _column(data, name) for name in data.columns}
+    columns, functions = {name: _column(data, name) for name in data.columns}, _functions(data)
     picked.needs(columns)
     for name, text in picked.transforms.items():
-        columns[name] = evaluate(text, columns, SPARK_FUNCTIONS, f"transforms[{name!r}]")
+        columns[name] = evaluate(text, columns, functions, f"transforms[{name!r}]")
     if picked.rows is not None:
-        data = data.where(evaluate(picked.rows, columns, SPARK_FUNCTIONS, "rowSelection"))
+        data = data.where(evaluate(picked.rows, columns, functions, "rowSelection"))
     return data.select([columns[name].alias(name) for name in dict.fromkeys(needed)])
 
 

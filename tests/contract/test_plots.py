@@ -13,13 +13,11 @@ pytestmark = pytest.mark.left_out(local=HERE, localpar=HERE, dopar_loky=HERE, do
 
 def test_plots_of_spark_data(context: ComputeContext) -> None:
     """Few rows are all drawn, in the order of x; of many a sample that is told of; selections are made by Spark."""
-    from pyspark.sql import SparkSession, functions
+    from rxspark.backends.spark_session import active_session
 
     rxExec(abs, -1)  # starts the session
-    session = SparkSession.getActiveSession()
-    assert session is not None
-    ids = session.range(50_000, numPartitions=4)
-    data = ids.select((49_999 - functions.col("id")).alias("n"), (functions.col("id") % 3).cast("string").alias("a.b"))
+    ids = active_session(context).range(50_000, numPartitions=4)
+    data = ids.select((49_999 - ids["id"]).alias("n"), (ids["id"] % 3).cast("string").alias("a.b"))
 
     figures = {"groups": "a.b", "rowSelection": "n < 6 & `a.b` != '0' & sqrt(n) > 0", "transforms": {"m": "n * 2"}}
     axes = rxLinePlot("log2(m) ~ n", data, type="b", **figures)
