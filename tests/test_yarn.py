@@ -335,7 +335,7 @@ def test_shared_data_goes_by_the_share_folder(told: dict[str, object], cluster: 
     for values, places, counts in (first, told["automatic"]):
         assert values == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
         assert counts == {1}
-        hosts = {re.match(rf"{cluster.parent}/nodemanager(\d)/local/.*\.bundle$", place)[1] for place in places}
+        hosts = {re.match(rf"{cluster.parent}/nodemanager(\d)/local/.*/fetched/[^/]+$", place)[1] for place in places}
         assert len(hosts) == len(places)
     assert told["removed"] == told["left_by_calls"] == []
 
@@ -348,9 +348,9 @@ def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, ob
     assert kept not in told["stranded"]
     assert told["left_by_next"] == []
     until = time.monotonic() + 100  # until YARN has seen that its application is no more
-    while list(cluster.parent.glob("nodemanager*/local/**/fetched/*.bundle")) and time.monotonic() < until:
+    while list(cluster.parent.glob("nodemanager*/local/**/fetched/*.*")) and time.monotonic() < until:
         time.sleep(0.2)
-    assert list(cluster.parent.glob("nodemanager*/local/**/fetched/*.bundle")) == []
+    assert list(cluster.parent.glob("nodemanager*/local/**/fetched/*.*")) == []
 
 
 @pytest.mark.spark
