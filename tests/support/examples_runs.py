@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import re
 import shutil
@@ -51,8 +52,9 @@ def run(example: str, *options: str) -> subprocess.CompletedProcess[str]:
 @cache
 def outcome(example: str, context: str) -> Outcome:
     """What comes of an example at its small size; run once a context, however many tests ask."""
-    picture = EXAMPLES / "output" / f"{example}.png"
-    picture.unlink(missing_ok=True)
+    if context == "spark":
+        return _on_spark()[example]
+    picture = _no_picture(example)
     done = run(example, "--quick", "--context", context)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in _ENGINES_END.sub("", done.stderr), done.stderr
@@ -62,3 +64,54 @@ def outcome(example: str, context: str) -> Outcome:
 def output(example: str, context: str) -> str:
     """What an example prints."""
     return outcome(example, context).stdout
+
+
+ON_SPARK = (
+    *("dice", "birthday", "mandelbrot", "kmeans", "sharing_data", "poisson", "controls", "local_contexts"),
+    *("random_numbers", "quasi_random"),
+)
+
+# The start of Spark takes most of the time of a small example: this program runs one after another on one session.
+_PROGRAM = """
+import contextlib, io, json, runpy, sys, traceback
+folder, *names = sys.argv[1:]
+sys.path.insert(0, folder)
+told = {}
+for name in names:
+    sys.argv = [f"{folder}/{name}.py", "--quick", "--context", "spark"]
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as err:
+        try:
+            runpy.run_path(sys.argv[0], run_name="__main__")
+        except BaseException:
+            traceback.print_exc()
+    told[name] = out.getvalue(), err.getvalue()
+print(json.dumps(told))
+"""
+
+
+@cache
+def _on_spark() -> dict[str, Outcome]:
+    """What comes of each example on Spark."""
+    pictures = {example: _no_picture(example) for example in ON_SPARK}
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, str(EXAMPLES), *ON_SPARK],
+        cwd=EXAMPLES.anchor,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    for example, (_, stderr) in told.items():
+        assert "Traceback" not in stderr, f"{example}: {stderr}"
+    found = {example: picture.read_bytes() if picture.exists() else b"" for example, picture in pictures.items()}
+    return {example: Outcome(*texts, found[example]) for example, texts in told.items()}
+
+
+def _no_picture(example: str) -> Path:
+    """Where the picture of an example will be; what another context has left there is removed."""
+    picture = EXAMPLES / "output" / f"{example}.png"
+    picture.unlink(missing_ok=True)
+    return picture
