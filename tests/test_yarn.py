@@ -244,6 +244,24 @@ victim = min(of_executors - of_master or of_executors)
 on_it = [place for place in executors() if node(place) == victim]
 show("nodemanager", disturbed(1.5, kill_where_tasks_run(daemons[victim], on_it)))
 
+def dies(number, ways, folder):
+    import os, signal, time
+    way = ways.get(number)
+    if way is not None:
+        time.sleep(0.3)
+        os._exit(3) if way == "exit" else os.kill(os.getpid(), getattr(signal, way))
+    time.sleep(0.02)
+    with open(f"{folder}/{number}", "a") as file:  # the nodes are on this machine
+        file.write("x")
+    return number
+
+os.mkdir("ran")
+ran = os.path.abspath("ran")
+lost = rxExec(dies, rxElemArg(range(12)), {1: "SIGSEGV", 6: "SIGKILL", 9: "exit"}, ran, taskChunkSize=1)
+show("faults", {number: (type(error).__name__, error.message) for number, error in lost.errors.items()})
+show("survivors", [value for number, value in enumerate(lost) if number not in lost.errors])
+show("twice", [name for name in os.listdir(ran) if os.path.getsize(f"{ran}/{name}") > 1])
+
 kept = rxShare(numbers)
 
 def waits(x, mark):
@@ -362,6 +380,16 @@ def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) 
     equal, errors, retried = told[victim]
     assert (equal, errors) == (True, 0)
     assert retried or victim != "executor"  # that of a killed NodeManager works on for some time, as an orphan
+
+
+@pytest.mark.spark
+def test_a_task_that_ends_its_worker_costs_itself_alone(told: dict[str, object]) -> None:
+    """SIGSEGV, SIGKILL and os._exit in YARN's containers: three lost tasks, which tell how; none runs twice."""
+    said = {1: "SIGSEGV", 6: "SIGKILL", 9: "exit status 3"}
+    assert {number: kind for number, (kind, _) in told["faults"].items()} == dict.fromkeys(said, "RxLostTaskError")
+    assert all(said[number] in message for number, (_, message) in told["faults"].items())
+    assert told["survivors"] == [number for number in range(12) if number not in said]
+    assert told["twice"] == []
 
 
 # ------------------------------------------------------------------ by scripts/submit
