@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from common import OUTPUT, read_options
 
-from rxspark import rxElemArg, rxExec, rxSetComputeContext, rxShare
+from rxspark import RxResults, rxElemArg, rxExec, rxSetComputeContext, rxShare
 
 
 def filter_test(table: np.ndarray, tag: str) -> float:
@@ -29,38 +32,41 @@ def filter_test_file(path: str, tag: str) -> float:
 
 
 def main() -> None:
-    """Compute the sums each way and compare."""
+    """Compute the sums each way, twice, and compare."""
     options = read_options(__doc__)
     rxSetComputeContext(options.context)
     table = make_table(100_000 if options.quick else 5_000_000)
     tags = np.unique(table["tag"]).tolist()
-    rxExec(os.getpid, timesToRun=len(tags))  # the workers start now, so that their start is in neither time
-
-    started = time.perf_counter()
-    by_argument = rxExec(filter_test, table, rxElemArg(tags))
-    argument_seconds = time.perf_counter() - started
-
-    started = time.perf_counter()
-    shared = rxShare(table)
-    written_seconds = time.perf_counter() - started
-    by_share = rxExec(filter_test, shared, rxElemArg(tags))
-    share_seconds = time.perf_counter() - started
-    shared.remove()
-
-    started = time.perf_counter()
+    rxExec(os.getpid, timesToRun=len(tags))  # the workers start now, so that their start is in none of the times
     path = OUTPUT / "table.npy"
-    np.save(path, table)
-    saved_seconds = time.perf_counter() - started
-    by_file = rxExec(filter_test_file, str(path), rxElemArg(tags))
-    file_seconds = time.perf_counter() - started
-    path.unlink()
 
-    for tag, total in zip(tags, by_file, strict=True):
+    print("milliseconds     to write  first call  next call")
+    by_argument = measure("as an argument", filter_test, lambda: table, tags)
+    by_share = measure("by rxShare", filter_test, lambda: rxShare(table), tags)
+    by_file = measure("by a file", filter_test_file, lambda: save(path, table), tags)
+    path.unlink()
+    print(f"the same results: {by_argument == by_share == by_file}\n")
+    for tag, total in zip(tags, by_argument, strict=True):
         print(f"{tag}  {total:14,.2f}")
-    print(f"\nas an argument: {argument_seconds:.2f} s")
-    print(f"by rxShare:     {share_seconds:.2f} s, of which {written_seconds:.2f} s to write it, once for all calls")
-    print(f"by a file:      {file_seconds:.2f} s, of which {saved_seconds:.2f} s to write it")
-    print(f"the same results: {by_argument == by_share == by_file}")
+
+
+def measure(way: str, function: Callable[..., float], prepare: Callable[[], object], tags: list[str]) -> RxResults:
+    """Print how long it takes to prepare the data and to run two calls on it; give the sums."""
+    times = [time.perf_counter()]
+    data = prepare()
+    times.append(time.perf_counter())
+    for _ in range(2):
+        sums = rxExec(function, data, rxElemArg(tags))
+        times.append(time.perf_counter())
+    written, first, then = (f"{(end - began) * 1000:.0f}" for began, end in pairwise(times))
+    print(f"{way:<16} {written:>8}  {first:>10}  {then:>9}")
+    return sums
+
+
+def save(path: Path, table: np.ndarray) -> str:
+    """Write the table to a file."""
+    np.save(path, table)
+    return str(path)
 
 
 def make_table(rows: int) -> np.ndarray:

@@ -13,6 +13,8 @@ from examples_runs import EXAMPLES, run
 
 from rxspark import rxElemArg, rxExec
 
+pytestmark = pytest.mark.timeout(900)  # the first that asks waits for all examples on Spark, two minutes of two cores
+
 HERE = ["local", "localpar"]
 CONTEXTS = [*HERE, pytest.param("spark", marks=pytest.mark.spark)]
 

@@ -8,6 +8,8 @@ import struct
 import pytest
 from examples_runs import outcome, output
 
+pytestmark = pytest.mark.timeout(900)  # the first that asks waits for all examples on Spark, two minutes of two cores
+
 CONTEXTS = ["local", "localpar", pytest.param("spark", marks=pytest.mark.spark)]
 
 
