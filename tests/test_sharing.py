@@ -137,20 +137,23 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_full_disk_is_an_error_that_says_how_much_is_needed(tmp_path):
-    """When the data does not fit, the error gives the sizes and the way out, and no half file is left."""
+    """When the data does not fit, be it by its last bytes, the error gives sizes and way out; no half file is left."""
     program = f"""
-import resource, signal, numpy as np, rxspark
+import os, resource, signal, numpy as np, rxspark
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
 with rxspark.RxLocalSeq(shareDir={str(tmp_path)!r}):
-    for share in (rxspark.rxShare, lambda x: rxspark.rxExec(len, x)):
+    there = rxspark.rxShare(np.zeros(100_000))
+    whole = os.path.getsize(there.parcel.path)
+    by_a_call = lambda x: rxspark.rxExec(len, x)
+    for share, room in ((rxspark.rxShare, 500_000), (rxspark.rxShare, whole - 2), (by_a_call, 500_000)):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
         try:
             share(np.zeros(100_000))
         except rxspark.RxFileError as error:
             print(error)
 """
     told = run(program).stdout.splitlines()
-    assert len(told) == 2
+    assert len(told) == 3
     for line in told:
         assert line.startswith(str(tmp_path))
         assert "of shared data cannot be written there: File too large" in line

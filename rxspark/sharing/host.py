@@ -45,7 +45,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
     base = share_dir or _roomy(bundle.size)
     path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
     try:
-        with open(path, "xb", buffering=0) as file:
+        with open(path, "xb") as file:
             bundle.write(file)
     except OSError as error:
         path.unlink(missing_ok=True)

@@ -70,7 +70,8 @@ class Diary:
             try:
                 if self._file is None:
                     self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115 - `close` does
-                self._file.write(pickle.dumps((part, stream), 5))
+                entry = pickle.dumps((part, stream), 5)
+                self._open = self._file.write(entry) == len(entry)  # behind a part of one nothing can be read
             except OSError:  # no room: the call goes on without
                 self._open = False
 

@@ -99,10 +99,8 @@ class Outbox:
 
 def _write_here(path: str, packed: bytes) -> None:
     try:
-        with open(path, "xb", buffering=0) as file:
-            rest = memoryview(packed)
-            while rest:  # one call writes 2 GB at most
-                rest = rest[file.write(rest) :]
+        with open(path, "xb") as file:
+            file.write(packed)
     except OSError:
         with contextlib.suppress(OSError):
             os.unlink(path)

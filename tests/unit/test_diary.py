@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+
 import pytest
 
 from rxspark.worker import diary
@@ -45,6 +48,24 @@ def test_what_was_written_in_part_does_not_count(tmp_path, clock):
     path = path_of(str(tmp_path), "call-0")
     with open(path, "r+b") as file:
         file.truncate(file.seek(0, 2) - 3)
+    found = Envelopes("here", 1, 1)
+    assert Diary(str(tmp_path), "call-0").read(found) == "after 0"
+    assert list(found.numbers) == [0]
+
+
+def test_nothing_is_written_behind_what_found_no_room(tmp_path, clock):
+    """Where the disk takes a part of an entry, and has room again later, the entries before it count."""
+    whole, kept = Envelopes("here", 1, 0), Diary(str(tmp_path), "call-0")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for number in range(3):
+        whole.add(number, bytes(1000), 0.0, 0.02)
+        if number == 1:
+            room = os.path.getsize(path_of(str(tmp_path), "call-0")) + 10
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
+        try:
+            kept.note(whole, lambda number=number: f"after {number}")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
     found = Envelopes("here", 1, 1)
     assert Diary(str(tmp_path), "call-0").read(found) == "after 0"
     assert list(found.numbers) == [0]
