@@ -10,14 +10,29 @@ import getpass
 import os
 import posixpath
 import re
+import stat
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
+from rxspark.redaction import without_secrets
 
-__all__ = ["URL", "Place", "default_file_system", "expand", "hadoop_user", "login", "open_place", "told", "write"]
+__all__ = [
+    "PUBLISHED",
+    "SEARCHED",
+    "URL",
+    "Place",
+    "default_file_system",
+    "expand",
+    "hadoop_user",
+    "login",
+    "open_place",
+    "told",
+    "write",
+]
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 """What a URL begins with: its scheme."""
@@ -113,11 +128,31 @@ class Place:
         return found is not None and found["type"] == "directory"
 
     @property
+    def owner(self) -> int | str | None:
+        """Whose it is, be it a link; None for what is not there, or has no owner, as in stores of objects."""
+        found = self.info() or {}
+        return os.lstat(self.path).st_uid if "uid" in found and self.start == "" else found.get("owner")
+
+    @property
     def writable_by_others(self) -> bool:
         """Whether its mode lets other users write; False where a file system has no modes, as stores of objects."""
         found = self.info() or {}
         mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it
         return mode is not None and bool(mode & 0o022)
+
+    def make(self, mode: int) -> None:
+        """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
+        with told(self):
+            if self.hadoop:
+                self.fs.mkdir(self.path, permission=mode)
+            elif self.start == "":
+                os.makedirs(os.path.dirname(self.path), exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.path, mode)
+                    if mode & stat.S_ISVTX:  # for all users, whatever the umask of this one
+                        os.chmod(self.path, mode)
+            else:
+                self.fs.makedirs(self.path, exist_ok=True)
 
     def entries(self) -> list[dict[str, Any]]:
         """What the file system tells about each thing in this folder, sorted by name."""
@@ -152,8 +187,16 @@ def told(place: Place) -> Iterator[None]:
         raise place.problem(reason) from error
 
 
-def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None) -> None:
+PUBLISHED = 0o644
+"""The mode of local files that others may read and, whatever the umask, not write."""
+SEARCHED = 0o755
+"""The mode of folders for such files."""
+
+
+def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None, mode: int = 0o666) -> None:
     """Open a file for `fill` to write it whole; errors name the place that the user knows.
+
+    A new local file has the mode, less what the umask takes.
 
     On HDFS it is written anew when a connection broke: hdfs-native gives a file up when a DataNode fails that was to
     take it, and for ten minutes, until it counts as dead, the NameNode may name that DataNode for any file.
@@ -161,7 +204,7 @@ def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = No
     until = time.monotonic() + _PERSISTENCE
     while True:
         with told(known_as or place), contextlib.ExitStack() as closing:
-            file = place.fs.open(place.path, "wb")
+            file = _opened(place, mode)
             if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
                 closing.enter_context(file)
             try:
@@ -173,6 +216,12 @@ def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = No
                 if not broken or time.monotonic() > until:
                     raise
         time.sleep(0.02)
+
+
+def _opened(place: Place, mode: int) -> Any:
+    if place.start == "":
+        return open(place.path, "wb", opener=partial(os.open, mode=mode))
+    return place.fs.open(place.path, "wb")
 
 
 class _InBytes:
@@ -289,9 +338,11 @@ def open_place(url: str) -> Place:
         fs = fsspec.filesystem(name, **_options(fsspec, name, url))
     except ImportError as error:
         wheel = _WHEELS.get(name)
-        raise RxMissingError(f"{url} needs a wheel: {f'pip install {wheel}' if wheel else error}") from error
+        raise RxMissingError(
+            f"{without_secrets(url)} needs a wheel: {f'pip install {wheel}' if wheel else error}"
+        ) from error
     except ValueError as error:
-        raise RxArgumentError(f"{url}: {error}") from error
+        raise RxArgumentError(f"{without_secrets(url)}: {error}") from error
     fs.invalidate_cache()  # what others have written since is seen
     return Place(fs, fs._strip_protocol(url), f"{name}://")
 

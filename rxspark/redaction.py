@@ -11,12 +11,23 @@ __all__ = ["without_secrets"]
 _SECRET = re.compile("(?i)secret|password|passphrase|token|credential|access[.]?key|account[.]key|fs[.].*key")
 
 
+# The password in a URL, behind the user's name.
+_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
+
+
 def without_secrets(value: Any) -> Any:
-    """A value to show; of a dict of settings, those that hold secrets by their names without their values.
+    """A value to show: a URL without its password; of a dict of settings, those that tell of secrets without values.
 
     >>> without_secrets({"spark.authenticate.secret": "1234", "spark.ui.enabled": "false"})
     {'spark.authenticate.secret': '(not shown)', 'spark.ui.enabled': 'false'}
+    >>> without_secrets("sftp://ann:1234@host/share")
+    'sftp://ann:(not shown)@host/share'
     """
+    if isinstance(value, str):
+        return _PASSWORD.sub(r"\1:(not shown)", value)
     if not isinstance(value, dict):
         return value
-    return {name: "(not shown)" if _SECRET.search(name) else setting for name, setting in value.items()}
+    return {
+        name: "(not shown)" if _SECRET.search(name) or _SECRET.search(str(setting)) else without_secrets(setting)
+        for name, setting in value.items()
+    }

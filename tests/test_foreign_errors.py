@@ -198,9 +198,10 @@ SESSION = """
             told = type(error).__name__, "\\tat " in shown, "Py4J" in shown, "\\tat " in error.java, str(error)
         print(name, repr(told), sep="=", flush=True)
 
-    config = {"spark.ui.enabled": "false"}
+    config = {"spark.ui.enabled": "false", "spark.hadoop.fs.s3a.secret.key": "hunter2"}
     def call(function=abs, elements=(-1, -2), **settings):
-        with RxSpark(master="local[2,4]", extraSparkConfig={**config, **settings}):
+        kept = dict(shareDir=os.getcwd(), autoCleanup=False)
+        with RxSpark(master="local[2,4]", extraSparkConfig={**config, **settings}, **kept):
             return rxExec(function, rxElemArg(elements))
 
     shown("port", lambda: call(**{"spark.driver.port": "1"}))
@@ -237,11 +238,18 @@ SESSION = """
 @pytest.mark.spark
 @pytest.mark.timeout(600)
 def test_errors_of_spark_are_translated(tmp_path: Path):
-    """A bad setting, a cancelled job, a Python that is not there, a JVM that is killed; the next call goes well."""
+    """A bad setting, a cancelled job, a Python that is not there, a JVM that is killed; the next call goes well.
+
+    No error, log or record of a job shows a secret among the settings.
+    """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(SESSION)], cwd=tmp_path, capture_output=True, text=True, timeout=550
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    kept = [file.read_bytes() for file in tmp_path.rglob("*.json")]
+    assert any(b"secret.key" in text for text in kept)  # records of jobs
+    assert b"hunter2" not in b"".join(kept)
+    assert "hunter2" not in done.stdout + done.stderr
     told = {line.partition("=")[0]: eval(line.partition("=")[2]) for line in done.stdout.splitlines() if "=" in line}
     assert told["mended"] == told["again"] == "[1, 2]"
     wanted = {

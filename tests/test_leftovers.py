@@ -7,14 +7,12 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 import pytest
 
-from rxspark import RxContextError, RxLocalParallel, RxSpark, rxExec
+from rxspark import RxLocalParallel, RxSpark, rxExec
 from rxspark.backends.spark_session import stop_own
-from rxspark.worker.hostcache import private_folder
 
 LIMITED = """
 import sys, time
@@ -82,37 +80,3 @@ def test_a_session_of_our_own_on_this_machine_listens_at_loopback_alone():
             assert _listening() == before == set()
     finally:
         stop_own()
-
-
-_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-
-
-@pytest.mark.parametrize(
-    ("owner", "mode", "told"),
-    [pytest.param(65534, 0o700, "belongs to user 65534", marks=_root), (os.geteuid(), 0o777, "mode 777")],
-)
-def test_the_folder_of_shared_files_must_be_ones_own(tmp_path, owner, mode, told):
-    """What belongs to another user of this system, or can be written to by others, is not unpickled."""
-    folder = tmp_path / f"rxspark-{os.geteuid()}"
-    folder.mkdir()
-    folder.chmod(mode)
-    if owner != os.geteuid():
-        os.chown(folder, owner, owner)  # as if that user had been first; the tests run as root
-    with pytest.raises(RxContextError, match=told):
-        private_folder(tmp_path)
-    folder.rmdir()
-    assert private_folder(tmp_path).stat().st_mode & 0o777 == 0o700
-
-
-@_root
-def test_another_user_reaches_nothing_of_what_is_shared(tmp_path):
-    """A process of another user can neither list the folder nor write to it."""
-    folder = private_folder(tmp_path)
-    for above in (tmp_path, *tmp_path.parents):
-        if above == Path("/tmp"):
-            break
-        above.chmod(0o755)  # so that it is this folder that refuses
-    code = f"import os; os.setuid(65534); os.listdir({str(tmp_path)!r}); os.listdir({str(folder)!r})"
-    run = subprocess.run(["/usr/bin/env", "python3", "-c", code], capture_output=True, text=True, cwd="/")
-    assert "PermissionError" in run.stderr
-    assert str(folder) in run.stderr

@@ -110,26 +110,6 @@ def test_only_the_user_can_reach_shared_data(folder):
         assert part.stat().st_uid == os.geteuid()
 
 
-@pytest.mark.parametrize("mode", [0o777, 0o750])
-def test_a_folder_that_others_can_reach_is_refused(tmp_path, mode):
-    """A folder of the right name that somebody else made, or opened up, is not used; the error says what to do."""
-    bad = tmp_path / f"rxspark-{os.geteuid()}"
-    bad.mkdir()
-    bad.chmod(mode)
-    with pytest.raises(RxContextError, match=f"mode {mode:o}.*chmod 700"), RxLocalSeq(shareDir=str(tmp_path)):
-        rxShare(np.zeros(100_000))
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
-def test_a_folder_of_another_user_is_refused(tmp_path):
-    """The folder belongs to whoever made it first: if that was another user, nothing is read from it."""
-    bad = tmp_path / f"rxspark-{os.geteuid()}"
-    bad.mkdir(mode=0o700)
-    os.chown(bad, 12345, 12345)
-    with pytest.raises(RxContextError, match="belongs to user 12345"), RxLocalSeq(shareDir=str(tmp_path)):
-        rxShare(np.zeros(100_000))
-
-
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     """A shareDir that does not exist is an error that names it, before anything is launched."""
     with pytest.raises(RxContextError, match="nowhere"), RxLocalParallel(shareDir=str(tmp_path / "nowhere")):

@@ -107,13 +107,13 @@ class Folder:
             )
         for last in (False, False, True):
             try:
-                _make(self.place.parent, _FOR_ALL)
-                _make(self.place, _PRIVATE)
+                self.place.parent.make(_FOR_ALL)
+                self.place.make(_PRIVATE)
                 break
             except RxFileError:  # another process has just removed the folder of all jobs, as it was empty
                 if last:
                     raise
-        _make(self.place / PARTS, _PRIVATE)
+        (self.place / PARTS).make(_PRIVATE)
         kept = self._write_bundle("call.data", call)
         self._write_bundle("partitions.data", Bundle([part.part(0) for part in partitions]))
         about = asdict(record)
@@ -289,10 +289,8 @@ def kept_in(home: Place | None, record: Record, work: Work, parts: list[range]) 
 
 def owned(place: Place) -> bool | None:
     """Whether a folder is the user's own; None where the file system knows no owners, as stores of objects."""
-    info = place.info() or {}
-    if info.get("uid") is not None:
-        return bool(info["uid"] == os.getuid())
-    return None if info.get("owner") is None else bool(info["owner"] == place.user)
+    owner = place.owner
+    return None if owner is None else owner == (os.getuid() if isinstance(owner, int) else place.user)
 
 
 def home_of(share: Place, job_id: str) -> Place:
@@ -345,19 +343,3 @@ def _holder(told_so: dict[str, Any]) -> tuple[Process, float]:
 
 def _may_live(process: Process, heard: float) -> bool:
     return process.alive if process.here else time.time() - heard < SILENCE
-
-
-def _make(place: Place, mode: int) -> None:
-    """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
-    with told(place):
-        if place.hadoop:
-            place.fs.mkdir(place.path, permission=mode)
-        elif place.start == "":
-            os.makedirs(os.path.dirname(place.path), exist_ok=True)
-            try:
-                os.mkdir(place.path)
-            except FileExistsError:
-                return
-            os.chmod(place.path, mode)
-        else:
-            place.fs.makedirs(place.path, exist_ok=True)

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from rxspark.errors import RxError
-from rxspark.places import Place, open_place, told, write
+from rxspark.places import PUBLISHED, SEARCHED, Place, open_place, told, write
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import process_token
@@ -49,7 +49,7 @@ def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
 
 def write_as(bundle: Bundle, place: Place, name: str, known_as: Place | None = None) -> Fetched:
     """Write a bundle to a file; the way to it, by a `name` that no other bundle has."""
-    write(place, bundle.write, known_as)
+    write(place, bundle.write, known_as, PUBLISHED)
     with told(place):
         return Fetched(str(place), name, int(place.fs.info(place.path)["size"]))
 
@@ -72,12 +72,12 @@ def _made(share: str, process: str) -> Place:
     ours = top / f"rxspark-{top.user}"
     here = ours / socket.gethostname()
     folder = here / process
-    with told(folder):
-        folder.fs.makedirs(folder.path)
-    if ours.writable_by_others:
-        raise ours.problem(
-            "others can write there, and rxspark unpickles what lies there; take that right from them, or remove it"
-        )
+    for level in (ours, here, folder):
+        level.make(SEARCHED)
+    # What this process has just made shows as whom the file system knows it, be it by Kerberos or from another host.
+    if ours.owner != folder.owner or ours.writable_by_others:
+        whose = f"it belongs to {ours.owner!r}" if ours.owner != folder.owner else "others can write there"
+        raise ours.problem(f"{whose}, and rxspark unpickles what lies there; take that right from them, or remove it")
     _sweep(here)
     atexit.register(_remove_folder, folder, os.getpid())
     return folder

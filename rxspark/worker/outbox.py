@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rxspark.places import open_place, told, write
+from rxspark.places import PUBLISHED, SEARCHED, open_place, told, write
 from rxspark.worker.envelope import Envelopes, Failure
 
 __all__ = ["Elsewhere", "Letter", "Outbox"]
@@ -77,9 +77,8 @@ class Outbox:
                 _write_here(path, packed)
                 return Elsewhere(path, on_this_host=True)
             place = open_place(folder) / name
-            with told(place):
-                place.fs.makedirs(place.parent.path, exist_ok=True)
-            write(place, lambda file: file.write(packed))
+            place.parent.make(SEARCHED)
+            write(place, lambda file: file.write(packed), mode=PUBLISHED)
             return Elsewhere(str(place), on_this_host=False)
         except OSError as error:
             why = f"could not be written to {folder} on {socket.gethostname()}: {error}"

@@ -183,3 +183,17 @@ def test_secrets_are_not_shown(name):
     assert "spark.ui.enabled" in repr(context)
     assert context.settings()[name] == "hunter2"
     assert pickle.loads(pickle.dumps(context)) == context != RxSpark(extraSparkConfig={name: "other"})
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        RxSpark(hdfsShareDir="sftp://ann:hunter2@host/share"),
+        RxSpark(extraSparkConfig={"spark.driver.extraJavaOptions": "-Djavax.net.ssl.trustStorePassword=hunter2"}),
+        RxSpark(extraSparkConfig={"spark.yarn.dist.files": "ftp://ann:hunter2@host/table"}),
+    ],
+)
+def test_secrets_inside_of_values_are_not_shown(context):
+    """The password in a URL; a setting's value that, as Spark sees it, tells of one."""
+    assert "hunter2" not in repr(context)
+    assert "not shown" in repr(context)
