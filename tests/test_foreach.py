@@ -82,13 +82,31 @@ def test_foreach_opts_go_to_joblib() -> None:
     assert os.getpid() not in pids
 
 
+def test_joblibs_default_is_used_as_when_it_is_named() -> None:
+    """With no backend named: loky's workers are kept between calls, tasks run in them and not in children of theirs,
+    and jobs in the background run too.
+    """
+    two = {"n_jobs": 2}
+    with RxForeachDoPar():
+        workers = {pid for _ in range(3) for pid in rxExec(os.getpid, timesToRun=8, foreachOpts=two)}
+        assert set(rxExec(os.getppid, timesToRun=8, foreachOpts=two)) == {os.getpid()}
+    assert len(workers) <= 2
+    with RxForeachDoPar(wait=False):
+        job = rxExec(abs, rxElemArg([-1, -2]), foreachOpts=two)
+        assert job.wait(60) == "finished"
+        assert job.results() == [1, 2]
+
+
 def test_an_unknown_option_is_refused_by_its_name() -> None:
     """A misspelt option, which joblib would hand on to the backend, is an error that names the right one."""
     with RxForeachDoPar(), pytest.raises(RxArgumentError, match=r"'njobs'.*did you mean 'n_jobs'"):
         rxExec(abs, -1, foreachOpts={"njobs": 2})
 
 
-def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(tmp_path: Path) -> None:
+# Threads of Ray's own pool end in an error when Ray is shut down.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("cluster", ["dask", "ray"])
+def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(cluster: str, tmp_path: Path) -> None:
     """Their tasks are not in this process; a job whose tasks go on for ever is cancelled at once all the same."""
 
     def waits(gate: str) -> int:
@@ -96,7 +114,7 @@ def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(tmp_pa
             time.sleep(0.02)
         return os.getpid()
 
-    with active("dask"), RxForeachDoPar(wait=False):
+    with active(cluster), RxForeachDoPar(wait=False):
         busy = rxExec(waits, str(tmp_path / "gate"), timesToRun=20, taskChunkSize=1)
         while busy.status() != "running":
             time.sleep(0.02)

@@ -144,8 +144,9 @@ def _is_joblibs_own(backend: Any) -> bool:
     """Whether its workers run nothing but tasks. Those of a cluster have threads that draw from `random` too."""
     if isinstance(backend, str):
         return backend in ("loky", "multiprocessing", "threading", "sequential")
-    # None, or joblib's mark for what was not set, stand for its default, loky.
-    return backend is None or type(backend).__module__ in ("joblib.parallel", "joblib._parallel_backends")
+    # Anything else than a backend, be it None or joblib's mark for what was not set, stands for its default, loky.
+    is_backend = isinstance(backend, joblib.parallel.ParallelBackendBase)
+    return not is_backend or type(backend).__module__ == "joblib._parallel_backends"
 
 
 def _end(answers: Iterator[bytes]) -> None:
