@@ -83,9 +83,7 @@ def test_foreach_opts_go_to_joblib() -> None:
 
 
 def test_joblibs_default_is_used_as_when_it_is_named() -> None:
-    """With no backend named: loky's workers are kept between calls, tasks run in them and not in children of theirs,
-    and jobs in the background run too.
-    """
+    """With no backend named loky's workers are kept between calls, tasks run in them, not in children of theirs."""
     two = {"n_jobs": 2}
     with RxForeachDoPar():
         workers = {pid for _ in range(3) for pid in rxExec(os.getpid, timesToRun=8, foreachOpts=two)}
