@@ -6,6 +6,7 @@ import importlib.util
 import json
 import os
 import platform
+import shutil
 import socket
 import sys
 import textwrap
@@ -16,15 +17,20 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import joblib
+
 from rxspark.backends.capabilities import capability_table
 from rxspark.backends.java import java_problem
+from rxspark.backends.preflight import check_folder
 from rxspark.backends.spark_session import connect_session
-from rxspark.contexts import ComputeContext, RxSpark
+from rxspark.contexts import ComputeContext, RxForeachDoPar, RxSpark
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
+from rxspark.filesystem import share_folder
 from rxspark.hadoop import rxHadoopFileExists
 from rxspark.places import default_file_system, hadoop_settings
 from rxspark.rng.kinds import KINDS, require
+from rxspark.sharing.host import folder_here
 
 __all__ = ["Finding", "examine", "report"]
 
@@ -32,6 +38,8 @@ __all__ = ["Finding", "examine", "report"]
 _PATIENCE = 10
 
 _NEEDED = ("numpy", "pandas", "cloudpickle", "joblib", "loky", "threadpoolctl", "tqdm")
+# Packages that register a joblib backend of their own.
+_CLUSTERS = ("distributed", "ray", "joblibspark")
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,9 @@ def examine(context: ComputeContext) -> list[Finding]:
         checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
         checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
         checks |= {"YARN": _yarn} if (context.master or "").startswith("yarn") else {}
+    if isinstance(context, RxForeachDoPar):
+        checks["joblib"] = _joblib
+    checks["share folder"] = lambda: _share_folder(context)
     checks["round trip"] = lambda: _round_trip(context)
     if isinstance(context, RxSpark):
         checks["session"] = lambda: _session(context)
@@ -167,6 +178,25 @@ def _resource_managers(settings: dict[str, str]) -> list[str]:
         address = settings.get(f"yarn.resourcemanager.{setting}{suffix}", f"{host}:{port}")
         found.append(f"{scheme}://{address.replace('${yarn.resourcemanager.hostname}', host)}")
     return found
+
+
+def _joblib() -> str:
+    """The backend that calls would use, and those of clusters that could be registered."""
+    backend = type(joblib.parallel.get_active_backend()[0]).__name__.removesuffix("Backend")
+    workers, cores = joblib.effective_n_jobs(None), joblib.cpu_count()
+    clusters = [f"{name} {found}" for name in _CLUSTERS if (found := _version(name))]
+    more = f" (for more: joblib.parallel_config(n_jobs={cores}))" if workers < cores else ""
+    return f"{backend}, {workers} of {cores} workers{more}; for clusters: {', '.join(clusters) or 'none installed'}"
+
+
+def _share_folder(context: ComputeContext) -> str:
+    """Write to the folder by which large data travels; that executors read there is a part of the round trip."""
+    share = share_folder(context) if isinstance(context, RxSpark) else None
+    if share is not None:
+        check_folder(share, lambda file, text: None)
+        return f"{share}: written to, and cleaned"
+    folder = folder_here(context.shareDir)
+    return f"{folder.parent}: {shutil.disk_usage(folder).free / 1e9:.1f} GB free"
 
 
 def _round_trip(context: ComputeContext) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -32,7 +33,23 @@ def test_all_is_well_here():
     code, told = doctor("--context", "localpar", "--json")
     findings = json.loads(told)
     assert (code, [finding["well"] for finding in findings]) == (0, [True] * len(findings)), told
-    assert {finding["check"] for finding in findings} == {"Python", "packages", "random numbers", "round trip"}
+    checks = {"Python", "packages", "random numbers", "share folder", "round trip"}
+    assert {finding["check"] for finding in findings} == checks
+
+
+def test_the_backend_of_joblib_is_told():
+    """For RxForeachDoPar: which one calls would use, and how many workers."""
+    code, told = doctor("--context", "dopar")
+    assert code == 0, told
+    assert re.search(r"^ok +joblib: Loky, 1 of \d+ workers.*; for clusters: ", told, flags=re.MULTILINE), told
+
+
+def test_a_share_folder_that_cannot_be_written_to_is_named(tmp_path):
+    """Before the round trip, which needs Spark, and with what is in the way."""
+    (tmp_path / "file").touch()
+    code, told = doctor("--context", "spark", "--master", "local[1]", "--share", str(tmp_path / "file"), JAVA_HOME="/")
+    assert code == 1
+    assert re.search(rf"^WRONG +share folder: {tmp_path / 'file'}", told, flags=re.MULTILINE), told
 
 
 def test_what_is_wrong_is_named_with_its_remedy(tmp_path):

@@ -18,21 +18,21 @@ NOTEBOOK = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
 
 
 @cache
-def ran() -> nbformat.NotebookNode:
-    """The notebook after a run on the cores of this machine."""
+def ran(context: str = "localpar") -> nbformat.NotebookNode:
+    """The notebook after a run in a compute context, by default on the cores of this machine."""
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "RX_CONTEXT": "localpar"}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "RX_CONTEXT": context}
     return NotebookClient(copy.deepcopy(NOTEBOOK), timeout=250, kernel_name="python3").execute(env=environment, cwd="/")
 
 
-def executed() -> dict[str, list[Any]]:
+def executed(context: str = "localpar") -> dict[str, list[Any]]:
     """The outputs of each cell that has code, by its source."""
-    return {cell.source: cell.outputs for cell in ran().cells if cell.cell_type == "code"}
+    return {cell.source: cell.outputs for cell in ran(context).cells if cell.cell_type == "code"}
 
 
-def shown(beginning: str, kind: str = "text/plain") -> str:
+def shown(beginning: str, kind: str = "text/plain", context: str = "localpar") -> str:
     """What the cell with this in its source shows, in one of the forms that it offers."""
-    (outputs,) = [outputs for source, outputs in executed().items() if beginning in source]
+    (outputs,) = [outputs for source, outputs in executed(context).items() if beginning in source]
     return "\n".join(output["data"][kind] for output in outputs if kind in output.get("data", {}))
 
 
@@ -89,3 +89,15 @@ def test_nothing_else_is_said() -> None:
     """No cell warns, but for the one whose task fails."""
     said = [(source, o["text"]) for source, outputs in executed().items() for o in outputs if o.get("name") == "stderr"]
     assert [source.split(" ")[0] for source, _ in said] == ["inverses"]
+
+
+@pytest.mark.spark
+@pytest.mark.slow
+def test_its_numbers_are_the_same_on_spark() -> None:
+    """As its first lines say: those of the games, the estimates and the job; and its pictures are there, too."""
+    for cell in ("value_counts", "estimates.describe", ".summary()", "pd.Series(sums"):
+        assert shown(cell, context="spark") == shown(cell), cell
+    (outputs,) = [outputs for source, outputs in executed("spark").items() if source.startswith("rxWaitForJob")]
+    assert outputs[-1]["data"]["text/plain"] == "True"
+    for cell in ("Our Rockin Soiree", "The Mandelbrot set", "The best of 10 runs", "estimate - truth"):
+        assert len(shown(cell, "image/png", "spark")) > 10_000

@@ -85,6 +85,14 @@ def second():
         return list(rxExec(abs, -1)), other.range(3).count(), list(rxExec(abs, -2))
 
 @step
+def passed_over():
+    def objects():
+        import gc
+        return gc.get_freeze_count()
+    with RxSpark():
+        return [max(rxExec(objects, timesToRun=20)) for _ in range(6)]
+
+@step
 def another_master():
     try:
         with RxSpark(master="yarn"):
@@ -133,6 +141,13 @@ def test_attaches_to_the_active_session_and_leaves_it_running(life: dict[str, An
     """RxSpark() runs on the session that is there, and rxSparkDisconnect does not stop it."""
     assert life["attached"] == [4, 9]
     assert life["disconnected"] == (5, "RxLocalSeq()")
+
+
+def test_garbage_collections_pass_over_modules_and_nothing_more(life: dict[str, Any]) -> None:
+    """PySpark collects garbage behind each partition: what it would look over in vain it passes over, once."""
+    *_, before, after = life["passed_over"]
+    assert before > 10_000
+    assert abs(after - before) < 100
 
 
 def test_another_master_than_the_active_one_is_refused_by_both_names(life: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rxspark.backends.preflight import Answer
 from rxspark.backends.spark_common import its_node
 from rxspark.worker.bundle import Bundle, MappedBundle
+from rxspark.worker.heap import pass_over_modules
 from rxspark.worker.outbox import Letter, Outbox
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.runner import run_partition
@@ -57,6 +58,7 @@ class RunPartitions:
     def _run(self, index: int) -> Iterator[RecordBatch]:
         from pyspark import TaskContext
 
+        pass_over_modules()
         partition: Parcel = pickle.loads(self._parcels.open().part(index))
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))

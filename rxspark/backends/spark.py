@@ -32,6 +32,7 @@ from rxspark.places import open_place
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
 from rxspark.sharing.host import folder_here
 from rxspark.worker.bundle import Bundle
+from rxspark.worker.heap import pass_over_modules
 from rxspark.worker.outbox import Outbox
 from rxspark.worker.parcels import InFile, Parcel
 from rxspark.worker.runner import run_partition
@@ -52,6 +53,7 @@ class _RunPartition:
         self._outbox = outbox
 
     def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
+        pass_over_modules()
         _acknowledge_quickly()
         call = _arrived(self._call)
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
@@ -95,14 +97,14 @@ class SparkBackend(SparkEngine):
         self.preflight.folder(self._share_folder or here_only)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        cores = int(self._context.getConf().get("spark.task.cpus", "1"))  # of each slot
+        cores = int(self._mailbox.settings.get("spark.task.cpus", "1"))  # of each slot
         return max(1, self._context.defaultParallelism // cores)
 
     def nodes(self) -> list[str]:
         executors = list(self._context._jsc.sc().statusTracker().getExecutorInfos())
         hosts = [str(executor.host()) for executor in executors]
         if len(hosts) > 1 and not self._local:
-            hosts.remove(str(self._context.getConf().get("spark.driver.host")))
+            hosts.remove(self._mailbox.settings["spark.driver.host"])
         return sorted(set(hosts))
 
     def cancel(self, work: Work) -> None:
@@ -161,7 +163,9 @@ class SparkBackend(SparkEngine):
     def _carrier(self) -> Carrier:
         if self._local:
             return OnThisHost(self._share_dir)
-        return ByFolder(self._share_folder) if self._share_folder else _ByBroadcast(self._context)
+        return (
+            ByFolder(self._share_folder) if self._share_folder else _ByBroadcast(self._context, self._mailbox.settings)
+        )
 
     def _rdd(self, partitions: list[Parcel], work: Work, *others: Any) -> Any:
         if work.once_per_node:
@@ -188,19 +192,19 @@ class _ByBroadcast(Carrier):
 
     least = WORTH_A_FILE
 
-    def __init__(self, context: SparkContext) -> None:
+    def __init__(self, context: SparkContext, settings: dict[str, str]) -> None:
         super().__init__()
         self._context = context
+        self._encrypted = settings.get("spark.io.encryption.enabled", "false") == "true"
 
     def partition(self, bundle: Bundle) -> Parcel:
         return inline(bundle)
 
     def _carry(self, bundle: Bundle) -> Any:
-        encrypted = self._context.getConf().get("spark.io.encryption.enabled", "false") == "true"
         # Encrypted ones come out of a pipe on the executor, so there is nothing to map: as any other broadcast.
         sent = (
             self._context.broadcast(inline(bundle))
-            if encrypted
+            if self._encrypted
             else _Broadcast(self._context, bundle, self._context._pickled_broadcast_vars)
         )
         self._removals.callback(_destroy, sent)

@@ -62,8 +62,15 @@ class Mailbox:
         self.most = int(conf.getSizeAsBytes(MAX_RESULT_SIZE, "1g"))
         """Bytes that Spark brings in one job; 0: without limit."""
         self.limit = f"{MAX_RESULT_SIZE}={conf.get(MAX_RESULT_SIZE, '1g')}"
-        self.fair = context.getConf().get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
+        self.settings = dict(context.getConf().getAll())
+        """The application's, which stay as they are: to ask the JVM for them takes 25 ms."""
+        self.fair = self.settings.get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
         self._pools: set[str] = set()
+        if self.fair and application.own:
+            # Spark warns of each new pool that no file describes it.
+            jvm: Any = context._jvm
+            logging, builder = jvm.org.apache.logging.log4j, "org.apache.spark.scheduler.FairSchedulableBuilder"
+            logging.core.config.Configurator.setLevel(builder, logging.Level.ERROR)
         self.running: set[str] = set()
         """The calls that Spark runs now, by id."""
 

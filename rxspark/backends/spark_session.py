@@ -365,7 +365,7 @@ def _from_spark_home() -> None:
         findspark.init()
     except ImportError:
         raise RxContextError(_NO_PYSPARK) from None
-    except (ValueError, IndexError, Exception) as error:
+    except Exception as error:  # what findspark raises when it finds nothing: plain ones of several types
         raise RxContextError(f"{_NO_PYSPARK} (findspark: {error})") from error
 
 

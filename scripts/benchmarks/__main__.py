@@ -218,7 +218,7 @@ def options() -> argparse.Namespace:
         )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
     parser.add_argument("--driver", action="store_true", help="only what the driver does with up to 1e7 tasks (1 GB)")
-    parser.add_argument("--with-r", action="store_true", help="install R first, if it is not there")
+    parser.add_argument("--with-r", action="store_true", help="install R and its packages first, if they are not there")
     asked = parser.parse_args()
     asked.only = list(chain.from_iterable(asked.only or []))
     asked.contenders = list(chain.from_iterable(asked.contenders or []))

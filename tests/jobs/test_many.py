@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -123,3 +126,95 @@ def test_spark_jobs_side_by_side_leave_nothing():
             assert stranded.wait(60) in ("failed", "canceled")
     finally:
         stop_own()
+
+
+# A program of its own, whose console can be read: what it and its JVM hold after some jobs, and after many more.
+MANY_ON_SPARK = """
+import gc, json, os, sys, threading, time
+from rxspark import RxSpark, rxCancelJob, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
+from rxspark.backends.spark_session import classic_context
+
+ROUND = 10
+TABLE = list(range(300_000))
+
+def task(n, table):
+    return n + len(table)
+
+def finished(first):
+    jobs = [rxExec(task, rxElemArg([n, -n]), TABLE) for n in range(first, first + ROUND)]
+    assert [job.wait(300) for job in jobs] == ["finished"] * ROUND
+    expected = [[n + len(TABLE), -n + len(TABLE)] for n in range(first, first + ROUND)]
+    assert rxGetJobResults(jobs) == expected and rxGetJobs() == []
+
+def cancelled(number):
+    job = rxExec(time.sleep, 600, timesToRun=2)
+    time.sleep(number % 5 / 20)  # still queued, about to begin, or running
+    assert rxCancelJob(job) and job.status() == "canceled"
+
+def held():
+    context = classic_context()
+    threads = context._jvm.java.lang.Thread.getAllStackTraces().keySet()
+    stores = context._jsc.sc().getExecutorMemoryStatus().values().iterator()
+    used = 0
+    while stores.hasNext():
+        most, left = stores.next().productIterator().toList().mkString(" ").split()
+        used += int(most) - int(left)
+    return {
+        "threads": threading.active_count(),
+        "open files": len(os.listdir("/proc/self/fd")),
+        "the JVM's threads for ours": sum(thread.getName().startswith("Thread-") for thread in threads),
+        "bytes of broadcasts": used,
+        "files in the temporary folder": sum(len(files) for _, _, files in os.walk(os.environ["TMPDIR"])),
+    }
+
+def settled(most):
+    until = time.monotonic() + 60
+    while True:
+        gc.collect()
+        classic_context()._jvm.System.gc()
+        now = held()
+        if all(now[name] <= most[name] for name in now) or time.monotonic() > until:
+            return now
+        time.sleep(0.5)
+
+with RxSpark(master="local[2,4]", wait=False, extraSparkConfig={"spark.ui.enabled": "false"}):
+    for first in range(0, 50, ROUND):
+        finished(first)
+    for number in range(5):
+        cancelled(number)
+    time.sleep(3)
+    before = held()
+    for first in range(0, int(sys.argv[1]), ROUND):
+        finished(first)
+    for number in range(int(sys.argv[2])):
+        cancelled(number)
+    finished(0)
+    most = {**before, "threads": before["threads"] + 1, "open files": before["open files"] + 4}
+    most["the JVM's threads for ours"] += 5
+    most["files in the temporary folder"] += 2
+    print(json.dumps([most, settled(most)]))
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize(("jobs", "cancelled"), [(20, 10), pytest.param(1000, 200, marks=pytest.mark.slow)])
+def test_jobs_on_spark_leave_nothing_in_the_program_and_its_jvm(jobs, cancelled, tmp_path):
+    """Neither threads, files nor broadcasts, be they finished or cancelled; nor lines of Spark's in the console."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "PYSPARK_PYTHON": sys.executable,
+        "TMPDIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", MANY_ON_SPARK, str(jobs), str(cancelled)],
+        capture_output=True,
+        text=True,
+        timeout=1400,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    most, found = json.loads(done.stdout.splitlines()[-1])
+    assert {name: number for name, number in found.items() if number > most[name]} == {}
+    assert "has not been configured" not in done.stderr
