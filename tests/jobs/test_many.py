@@ -131,7 +131,7 @@ def test_spark_jobs_side_by_side_leave_nothing():
 # A program of its own, whose console can be read: what it and its JVM hold after some jobs, and after many more.
 MANY_ON_SPARK = """
 import gc, json, os, sys, threading, time
-from rxspark import RxSpark, rxCancelJob, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
+from rxspark import RxSpark, rxCancelJob, rxCleanupJobs, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
 from rxspark.backends.spark_session import classic_context
 
 ROUND = 10
@@ -150,6 +150,7 @@ def cancelled(number):
     job = rxExec(time.sleep, 600, timesToRun=2)
     time.sleep(number % 5 / 20)  # still queued, about to begin, or running
     assert rxCancelJob(job) and job.status() == "canceled"
+    rxCleanupJobs(job)
 
 def held():
     context = classic_context()
