@@ -41,7 +41,7 @@ if (name == "r-parallel") {
   runs <- noops(function(x, f) foreach(i = x) %dopar% f(i))
   runs$dice <- function() {
     parallel::clusterSetRNGStream(cluster, seed)
-    foreach(i = seq_len(games), .combine = c) %dopar% play_dice()
+    foreach(i = seq_len(games), .combine = c, .export = "play_dice") %dopar% play_dice()
   }
 } else if (name == "r-seeds") {
   library(future.apply)
