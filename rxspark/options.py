@@ -139,6 +139,11 @@ def rxOptions(**values: Any) -> dict[str, Any]:
 def rxGetOption(name: str) -> Any:
     """The current value of one option.
 
+    Parameters
+    ----------
+    name : str
+        One of the arguments of `rxOptions`.
+
     Raises
     ------
     RxArgumentError
