@@ -190,13 +190,15 @@ def test_a_python_that_is_too_old_is_named(checkout: Checkout, tmp_path: Path) -
 
 
 def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> None:
-    """All run, the two halves of the tests side by side, and the status of a failing one is not lost."""
+    """All run, three streams of the tests side by side, and the status of a failing one is not lost."""
+    (checkout.folder / "scripts" / "matrix").write_text('#!/bin/sh\necho "matrix $1"\n')
     told = checkout.run(".ci/run")
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
-    parts = [f"== scripts/test {part}" for part in ("without Spark", "with Spark")]
-    assert told.stdout.splitlines() == [*checks, *parts]
-    assert sorted(checkout.said[-2:]) == [
+    parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== the oldest versions; HDFS and YARN"]
+    assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest"]
+    assert sorted(checkout.said[-3:]) == [
+        "-m pytest -m hadoop and not slow",
         "-m pytest -m not spark and not slow and not hadoop",
         "-m pytest -m spark and not slow and not hadoop",
     ]

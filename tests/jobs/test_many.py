@@ -90,7 +90,8 @@ def test_spark_jobs_side_by_side_leave_nothing():
 
             long = rxExec(waits, str(gate), timesToRun=30, taskChunkSize=1)
             short = rxExec(abs, rxElemArg([-1, -2]), taskChunkSize=1)
-            assert long.status() == "running"
+            while long.status() != "running":
+                time.sleep(0.02)
             # With both slots taken a pool of its own would not help; one slot comes free as soon as one task ends.
             gate.touch()
             assert short.wait(60) == "finished"
