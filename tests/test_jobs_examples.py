@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from examples_runs import output
 
+pytestmark = pytest.mark.timeout(900)  # the first that asks for Spark runs all examples there
 
-def test_analyses_in_two_halves():
+contexts = pytest.mark.parametrize("context", ["localpar", pytest.param("spark", marks=pytest.mark.spark)])
+
+
+@contexts
+def test_analyses_in_two_halves(context):
     """Two jobs are listed, values come as they are there, and both halves fit together."""
-    told = output("nonblocking", "localpar")
+    told = output("nonblocking", context)
     assert len(re.findall(r"^rxJob_\S+ +(?:running|queued) ", told, re.MULTILINE)) == 2
     reached = re.search(r"below one half up to (\d+) people", told)
     assert reached is not None
@@ -22,9 +28,10 @@ def test_analyses_in_two_halves():
     assert "\njobs left: no jobs\n" in told
 
 
-def test_a_program_that_is_killed_and_comes_back():
+@contexts
+def test_a_program_that_is_killed_and_comes_back(context):
     """Nothing is lost, nothing that was finished runs again, and the numbers are the same."""
-    told = output("survive", "localpar")
+    told = output("survive", context)
     assert "the first program was ended by signal 9" in told
     found = re.search(r"(\d+) tasks had finished; (\d+) ran after the return, 60 results are there", told)
     assert found is not None, told
