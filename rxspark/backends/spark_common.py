@@ -47,7 +47,7 @@ _STOPPED = "the Spark session was stopped while the call ran; call again: RxSpar
 class SparkEngine(ABC):
     """Runs calls as jobs of one Spark session: the part of a backend that does not depend on the kind of session."""
 
-    partitions_per_slot = 3  # one costs 5-8 ms of its slot; three leave a slot idle for at most a third of its work
+    partitions_per_slot = 3  # one costs some 10 ms of its slot; three leave a slot idle for at most a third of its work
     same_host = False
     surroundings: Surroundings | None = None
     diaries: str | None = None
