@@ -14,9 +14,11 @@ from pathlib import Path
 PROGRAM = """
 import time
 from rxspark import RxLocalParallel, rxElemArg, rxExec, rxOptions
-rxOptions(reportProgress={progress})
+rxOptions(reportProgress=0)
 if __name__ == "__main__":
     with RxLocalParallel():
+        rxExec(time.sleep, rxElemArg([0.5] * 2))  # workers are started, which can take seconds on a busy machine
+        rxOptions(reportProgress={progress})
         rxExec(time.sleep, rxElemArg([0.1] * 3 + [{seconds}] * 5), taskChunkSize=1)
 """
 
