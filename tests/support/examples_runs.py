@@ -57,7 +57,8 @@ def outcome(example: str, context: str) -> Outcome:
     picture = _no_picture(example)
     done = run(example, "--quick", "--context", context)
     assert done.returncode == 0, done.stderr
-    assert "Traceback" not in _ENGINES_END.sub("", done.stderr), done.stderr
+    killed_jvm = (example, context) == ("survive", "spark")  # tells at length that its Python was killed
+    assert killed_jvm or "Traceback" not in _ENGINES_END.sub("", done.stderr), done.stderr
     return Outcome(done.stdout, done.stderr, picture.read_bytes() if picture.exists() else b"")
 
 
