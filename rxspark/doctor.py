@@ -18,7 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rxspark.backends.capabilities import capability_table
-from rxspark.backends.foreach import active_backend
+from rxspark.backends.foreach import default_backend
 from rxspark.backends.java import java_problem
 from rxspark.backends.preflight import check_folder
 from rxspark.backends.spark_session import connect_session
@@ -181,7 +181,7 @@ def _resource_managers(settings: dict[str, str]) -> list[str]:
 
 def _joblib() -> str:
     """The backend that calls would use, and those of clusters that could be registered."""
-    backend, workers, cores = active_backend()
+    backend, workers, cores = default_backend()
     clusters = [f"{name} {found}" for name in _CLUSTERS if (found := _version(name))]
     more = f" (for more: joblib.parallel_config(n_jobs={cores}))" if workers < cores else ""
     return f"{backend}, {workers} of {cores} workers{more}; for clusters: {', '.join(clusters) or 'none installed'}"

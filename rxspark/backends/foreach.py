@@ -23,7 +23,7 @@ from rxspark.sharing.host import folder_here
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
-__all__ = ["ForeachBackend", "ForeachInBackground", "active_backend"]
+__all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
 
 # Seconds between looks at `work.cancelled` while a cluster works.
 _POLL = 0.1
@@ -124,7 +124,7 @@ class ForeachInBackground(ForeachBackend):
             raise outcome[0]
 
 
-def active_backend() -> tuple[str, int, int]:
+def default_backend() -> tuple[str, int, int]:
     """What calls without `foreachOpts` would use: joblib's backend, its workers, and how many there could be."""
     backend, _ = joblib.parallel.get_active_backend()
     return type(backend).__name__.removesuffix("Backend"), joblib.effective_n_jobs(None), joblib.cpu_count()

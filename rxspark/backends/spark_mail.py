@@ -58,12 +58,11 @@ class Mailbox:
         self._works: dict[str, Work] = {}
         self.preflight = Preflight(partial(_in_all_slots, context), application.local)
         self.letters = context.accumulator([], _Letters(self._deliver))
-        conf = context._jsc.sc().conf()
-        self.most = int(conf.getSizeAsBytes(MAX_RESULT_SIZE, "1g"))
-        """Bytes that Spark brings in one job; 0: without limit."""
-        self.limit = f"{MAX_RESULT_SIZE}={conf.get(MAX_RESULT_SIZE, '1g')}"
         self.settings = dict(context.getConf().getAll())
         """The application's, which stay as they are: to ask the JVM for them takes 25 ms."""
+        self.most = int(context._jsc.sc().conf().getSizeAsBytes(MAX_RESULT_SIZE, "1g"))
+        """Bytes that Spark brings in one job; 0: without limit."""
+        self.limit = f"{MAX_RESULT_SIZE}={self.settings.get(MAX_RESULT_SIZE, '1g')}"
         self.fair = self.settings.get("spark.scheduler.mode", "FIFO").upper() == "FAIR"
         self._pools: set[str] = set()
         if self.fair and application.own:

@@ -245,8 +245,7 @@ class RxJob:
             return self._failure(f"{there}. {partial}")
         if state == UNDETERMINED:
             return RxJobError(f"{self.id} is undetermined: {source.error}; {there}. {partial}")
-        soon = " behind other jobs" if state == QUEUED else ""
-        return RxJobError(f"{self.id} is {state}{soon}; {there}. Wait for it with rxWaitForJob(job), or end it first")
+        return RxJobError(f"{self.id} is {state}; {there}. Wait for it with rxWaitForJob(job), or end it first")
 
     def _failure(self, hint: str) -> RxError:
         """What made the job fail, as it would have been raised by a call that waits."""
