@@ -196,8 +196,9 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     assert told.returncode == 1
     checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
-    assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest"]
-    assert sorted(checkout.said[-2:]) == [
+    assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", "== scripts/test on Hadoop"]
+    assert sorted(checkout.said[-3:]) == [
+        "-m pytest -m hadoop and not slow",
         "-m pytest -m not spark and not slow and not hadoop",
         "-m pytest -m spark and not slow and not hadoop",
     ]
