@@ -15,6 +15,9 @@ import pytest
 
 from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec
 
+# Threads of Ray's pool ask for results every 100 ms: after its shutdown they would start Ray anew, in this process.
+os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
+
 BACKENDS = ["loky", "threading", "multiprocessing", "sequential", "dask", "ray"]
 
 
