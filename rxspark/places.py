@@ -11,9 +11,7 @@ import os
 import posixpath
 import re
 import stat
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError
 from rxspark.redaction import without_secrets
 
 __all__ = [
-    "PUBLISHED",
-    "SEARCHED",
     "URL",
     "Place",
     "default_file_system",
@@ -31,7 +27,6 @@ __all__ = [
     "login",
     "open_place",
     "told",
-    "write",
 ]
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -186,58 +181,6 @@ def told(place: Place) -> Iterator[None]:
             raise RxContextError(f"{place} cannot be reached by user {place.user!r}: {reason}") from error
         raise place.problem(reason) from error
 
-
-PUBLISHED = 0o644
-"""The mode of local files that others may read and, whatever the umask, not write."""
-SEARCHED = 0o755
-"""The mode of folders for such files."""
-
-
-def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None, mode: int = 0o666) -> None:
-    """Open a file for `fill` to write it whole; errors name the place that the user knows.
-
-    A new local file has the mode, less what the umask takes.
-
-    On HDFS it is written anew when a connection broke: hdfs-native gives a file up when a DataNode fails that was to
-    take it, and for ten minutes, until it counts as dead, the NameNode may name that DataNode for any file.
-    """
-    until = time.monotonic() + _PERSISTENCE
-    while True:
-        with told(known_as or place), contextlib.ExitStack() as closing:
-            file = _opened(place, mode)
-            if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
-                closing.enter_context(file)
-            try:
-                fill(_InBytes(file) if place.hadoop else file)
-                file.close()
-                return
-            except OSError as error:
-                broken = place.hadoop and any(sign in str(error) for sign in _BROKEN)
-                if not broken or time.monotonic() > until:
-                    raise
-        time.sleep(0.02)
-
-
-def _opened(place: Place, mode: int) -> Any:
-    if place.start == "":
-        return open(place.path, "wb", opener=partial(os.open, mode=mode))
-    return place.fs.open(place.path, "wb")
-
-
-class _InBytes:
-    """A file that is given bytes: hdfs-native takes a memoryview too, but number by number, at a third of the speed."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def write(self, data: Any) -> Any:
-        return self._file.write(bytes(data))
-
-
-_PERSISTENCE = 30.0
-"""Seconds: among three DataNodes, one of them dead, three attempts of four fail."""
-
-_BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
 
 _UNREACHABLE = (
     "Connection refused",

@@ -11,7 +11,7 @@ import secrets
 import time
 import zlib
 
-from rxspark import places
+from rxspark import contents
 from rxspark.errors import RxFileError
 from rxspark.places import Place, told
 
@@ -44,7 +44,7 @@ def write(place: Place, body: bytes) -> None:
             return
         draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
         try:
-            places.write(draft, lambda file: file.write(_sealed(body)), known_as=place)
+            contents.write(draft, lambda file: file.write(_sealed(body)), known_as=place)
             if place.hadoop:
                 place.fs.mv(draft.path, place.path, overwrite=True)
             else:
@@ -124,8 +124,7 @@ def read(place: Place) -> bytes:
     RxContextError
         When the file system cannot be reached.
     """
-    with told(place):
-        data: bytes = place.fs.cat_file(place.path)
+    data = contents.read(place)
     head, _, body = data.partition(b"\n")
     words = head.split(b" ")
     if len(words) != 4 or words[0] != b"rxspark" or not words[1].isdigit() or not words[2].isdigit():

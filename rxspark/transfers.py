@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
-from collections.abc import Iterator
 from typing import Any
 
+from rxspark.contents import pieces, write
 from rxspark.errors import RxArgumentError
-from rxspark.places import Place, told, write
+from rxspark.places import Place, told
 
 __all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
-
-_CHUNK = 8 << 20  # bytes that a copy holds at a time
 
 
 def pairs(sources: list[Place], target: Place, given: Any) -> list[tuple[Place, Place]]:
@@ -81,14 +79,8 @@ def _copy_file(source: Place, target: Place) -> None:
 
 
 def _pour(source: Place, file: Any) -> None:
-    for piece in _pieces(source):
+    for piece in pieces(source):
         file.write(piece)
-
-
-def _pieces(source: Place) -> Iterator[bytes]:
-    with told(source), source.fs.open(source.path, "rb") as reader:
-        while piece := reader.read(_CHUNK):
-            yield piece
 
 
 def move(source: Place, target: Place, overwrite: bool) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
 
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 HADOOP = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
@@ -21,6 +22,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set what the JVM reads from its environment: it is started once a process, by whichever test comes first."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    # What the tests have Spark do is short: the second compiler would take more time than its code saves.
+    for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS"):
+        os.environ.setdefault(name, BRIEF)
     # Behind an `&` in a script a process ignores Ctrl-C, and with it each program that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -17,8 +17,8 @@ PACKAGE = Path(rxspark.__file__).parent
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "options", "redaction"],
-    ["places", "records"],
+    ["errors", "options", "patience", "redaction"],
+    ["places", "contents", "records"],
     ["elements", "rng"],
     ["worker"],
     ["results", "timings", "usermodules", "progress"],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxArgumentError, RxFileError, RxSpark, rxSetComputeContext
+from rxspark import RxArgumentError, RxFileError, RxSpark, contents, rxSetComputeContext
 from rxspark.filesystem import resolve
 from rxspark.hadoop import (
     rxHadoopCopy,
@@ -326,3 +326,28 @@ def test_what_has_died_is_started_again_and_writing_goes_on_without_it(
     told = script("status", folder)
     assert told.returncode == 0
     assert "HDFS takes writes; live DataNodes: 3; NodeManagers: 3" in told.stdout
+
+
+@pytest.mark.hadoop
+def test_files_are_written_and_read_though_a_datanode_hangs(
+    cluster: Path, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that takes connections and never answers: hdfs-native would wait for ever, which here is 2 seconds."""
+    monkeypatch.setattr(contents, "_SILENCE", 2)
+    monkeypatch.setattr(contents, "_PIECE", 4 << 20)
+    big = tmp_path / "big"
+    big.write_bytes(os.urandom(40 << 20))
+    for number in range(4):
+        rxHadoopCopyFromLocal(big, f"{hdfs}/before{number}")
+    hanging = json.loads((cluster.parent / "pids.json").read_text())["datanode2"]
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        for number in range(4):
+            rxHadoopCopyToLocal(f"{hdfs}/before{number}", tmp_path / f"before{number}")
+            rxHadoopCopyFromLocal(big, f"{hdfs}/after{number}")
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+    for number in range(4):
+        rxHadoopCopyToLocal(f"{hdfs}/after{number}", tmp_path / f"after{number}")
+        for when in ("before", "after"):
+            assert (tmp_path / f"{when}{number}").read_bytes() == big.read_bytes()

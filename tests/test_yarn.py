@@ -46,7 +46,14 @@ def pack() -> list[str]:
 
 
 JARS = "local:" + os.path.join(os.path.dirname(__import__("pyspark").__file__), "jars", "*")
-SETTINGS = {"spark.yarn.jars": JARS, "spark.ui.enabled": "false"}
+BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # the second compiler would take more time than its code saves
+SETTINGS = {
+    "spark.yarn.jars": JARS,
+    "spark.ui.enabled": "false",
+    "spark.yarn.am.extraJavaOptions": BRIEF,
+    "spark.driver.extraJavaOptions": BRIEF,
+    "spark.executor.extraJavaOptions": BRIEF,
+}
 SIZE = {
     "numExecutors": 2,
     "executorCores": 1,

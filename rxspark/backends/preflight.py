@@ -19,8 +19,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
+from rxspark.contents import read, write
 from rxspark.errors import RxContextError, RxError, RxMissingError
-from rxspark.places import Place, open_place, told, write
+from rxspark.places import Place, open_place
 from rxspark.rng.kinds import KINDS, require
 from rxspark.transfers import make_folder, remove
 
@@ -182,8 +183,7 @@ def _importable(name: str) -> bool:
 
 def _read(url: str, text: str) -> None:
     place = open_place(url)
-    with told(place):
-        found = place.fs.cat_file(place.path).decode()
+    found = read(place).decode()
     if found != text:
         raise place.problem(f"on {socket.gethostname()} it does not hold what the driver has written")
 

@@ -25,6 +25,7 @@ from rxspark.contexts import ENVIRONMENT, RxSpark
 from rxspark.errors import RxContextError, RxMissingError
 from rxspark.filesystem import share_folder
 from rxspark.options import rxGetOption
+from rxspark.patience import within
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -164,24 +165,14 @@ def _connected(server: str) -> Any:
 
 
 def in_time(server: str, ask: Callable[[], Answer]) -> Answer:
-    """What a Spark Connect server answers; in a thread of its own, as PySpark tries for ten minutes to reach it."""
-    outcome: list[Answer | Exception] = []
-
-    def run() -> None:
-        try:
-            outcome.append(ask())
-        except Exception as error:
-            outcome.append(error)
-
+    """What a Spark Connect server answers; PySpark would try for ten minutes to reach it."""
     limit = rxGetOption("connectTimeout")
-    thread = threading.Thread(target=run, name="rxspark-connect", daemon=True)
-    thread.start()
-    thread.join(limit)
-    if not outcome:
-        raise RxContextError(f"{server} has not answered for {limit} seconds (rxOptions(connectTimeout={limit}))")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    try:
+        return within(limit, ask, "connect")
+    except TimeoutError:
+        raise RxContextError(
+            f"{server} has not answered for {limit} seconds (rxOptions(connectTimeout={limit}))"
+        ) from None
 
 
 def _check_master(context: RxSpark, active: str) -> None:

@@ -17,8 +17,9 @@ import socket
 from functools import cache
 from pathlib import Path
 
+from rxspark.contents import PUBLISHED, SEARCHED, write
 from rxspark.errors import RxError
-from rxspark.places import PUBLISHED, SEARCHED, Place, open_place, told, write
+from rxspark.places import Place, open_place, told
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import process_token

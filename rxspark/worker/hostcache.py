@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import IO
 
+from rxspark.contents import fetch
 from rxspark.errors import RxContextError, RxFileError
-from rxspark.places import open_place, told
+from rxspark.places import open_place
 
 __all__ = ["fetched", "lock", "private_folder"]
 
@@ -92,8 +93,7 @@ def _sweep(folder: Path) -> None:
 def _fetch(url: str, path: Path, size: int) -> None:
     place, coming = open_place(url), path.with_suffix(".coming")
     try:
-        with told(place):
-            place.fs.get_file(place.path, str(coming))
+        fetch(place, str(coming))
         os.replace(coming, path)
     except OSError as error:
         coming.unlink(missing_ok=True)

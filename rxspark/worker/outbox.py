@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rxspark.places import PUBLISHED, SEARCHED, open_place, told, write
+from rxspark.contents import PUBLISHED, SEARCHED, read, write
+from rxspark.places import open_place, told
 from rxspark.worker.envelope import Envelopes, Failure
 
 __all__ = ["Elsewhere", "Letter", "Outbox"]
@@ -39,8 +40,8 @@ class Elsewhere:
             os.unlink(self.place)
             return packed
         place = open_place(self.place)
+        packed = read(place)
         with told(place):
-            packed = bytes(place.fs.cat_file(place.path))
             place.fs.rm_file(place.path)
         return packed
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,13 +23,13 @@ pytestmark = [pytest.mark.hadoop, pytest.mark.spark, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
-def hadoop(tmp_path, monkeypatch):
-    """A running Hadoop of the test's own: the folder that `scripts/hadoop` knows it by."""
-    subprocess.run([sys.executable, SCRIPT, "start", "--dir", tmp_path], check=True, timeout=280)
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path / "conf"))
+def namenode(cluster, monkeypatch):
+    """The process of the NameNode whose HDFS is the default file system meanwhile; it runs again afterwards."""
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
     monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
-    yield tmp_path
-    subprocess.run([sys.executable, SCRIPT, "stop", "--dir", tmp_path, "--purge"], check=True, timeout=120)
+    folder = cluster.parent
+    yield json.loads((folder / "pids.json").read_text())["namenode"]
+    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=120)
 
 
 def _slow_square(number):
@@ -34,13 +37,13 @@ def _slow_square(number):
     return number * number
 
 
-def test_jobs_on_hdfs(hadoop):
-    """Cancelled, listed, resumed and removed by way of HDFS; when it stops, a running job's results still come home."""
+def test_jobs_on_hdfs(namenode):
+    """Cancelled, listed, resumed and removed by way of HDFS; when it dies, a running job's results still come home."""
     from rxspark.backends.spark_session import stop_own
 
-    rxHadoopMakeDir("/share")
+    rxHadoopMakeDir("/jobs")
     config = {"spark.ui.enabled": "false"}
-    context = RxSpark(master="local[2,4]", wait=False, hdfsShareDir="/share", extraSparkConfig=config)
+    context = RxSpark(master="local[2,4]", wait=False, hdfsShareDir="/jobs", extraSparkConfig=config)
     stop_own()
     try:
         with context:
@@ -54,13 +57,13 @@ def test_jobs_on_hdfs(hadoop):
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
             assert elsewhere.results() == [number * number for number in range(8)]
-            assert rxHadoopListFiles("/share") == []
+            assert rxHadoopListFiles("/jobs") == []
 
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
             while stranded.info()["done"] < 1:
                 time.sleep(0.05)
             seen_by_others = RxJob(StoredJob(Folder(stranded._source.folder.place)))
-            subprocess.run([sys.executable, SCRIPT, "stop", "--dir", hadoop], check=True, timeout=120)
+            os.kill(namenode, signal.SIGKILL)
             assert stranded.wait(120) == "finished"
             assert seen_by_others.status() == "undetermined"
             assert stranded.results() == [0, 1, 4, 9]

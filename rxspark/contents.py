@@ -1,0 +1,124 @@
+"""What files hold is read and written whole, or an error says why not; on HDFS also while DataNodes die or hang.
+
+hdfs-native gives a file up when a DataNode dies that was to take it, and waits for ever for one that takes connections
+and does not answer. The NameNode goes on naming such a DataNode until it counts as dead, for ten minutes by default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from rxspark.patience import within
+from rxspark.places import Place, told
+
+__all__ = ["PUBLISHED", "SEARCHED", "fetch", "pieces", "read", "write"]
+
+PUBLISHED = 0o644
+"""The mode of local files that others may read and, whatever the umask, not write."""
+SEARCHED = 0o755
+"""The mode of folders for such files."""
+
+# Seconds for which HDFS may neither give nor take a piece of a file, and bytes of a piece: half a megabyte in a second
+# is far below what it does.
+_SILENCE, _PIECE = 15.0, 8 << 20
+
+# Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four can fail.
+_PERSISTENCE = 90.0
+
+_BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
+
+
+def read(place: Place) -> bytes:
+    """All that a file holds."""
+    if place.hadoop:
+        return b"".join(pieces(place))
+    with told(place):
+        return bytes(place.fs.cat_file(place.path))
+
+
+def fetch(place: Place, path: str) -> None:
+    """Copy a file to a local one."""
+    if place.hadoop:
+        with open(path, "wb") as file:
+            for piece in pieces(place):
+                file.write(piece)
+        return
+    with told(place):
+        place.fs.get_file(place.path, path)
+
+
+def pieces(place: Place) -> Iterator[bytes]:
+    """What a file holds, one piece after another; on HDFS from another DataNode, where one does not answer."""
+    position = 0
+    until = time.monotonic() + _PERSISTENCE
+    while True:
+        with told(place):
+            try:
+                with place.fs.open(place.path, "rb") as file:
+                    file.seek(position)
+                    while piece := _in_time(place, partial(file.read, _PIECE), "read from HDFS"):
+                        yield piece
+                        position += len(piece)
+                        until = time.monotonic() + _PERSISTENCE
+                return
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
+
+
+def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None, mode: int = 0o666) -> None:
+    """Open a file for `fill` to write it whole; on HDFS again, where that was interrupted.
+
+    Errors name the place that the user knows. A new local file has the mode, less what the umask takes.
+    """
+    until = time.monotonic() + _PERSISTENCE
+    while True:
+        with told(known_as or place), contextlib.ExitStack() as closing:
+            file = _opened(place, mode)
+            if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
+                closing.enter_context(file)
+            try:
+                fill(file)
+                file.close()
+                return
+            except OSError as error:
+                broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
+                if not (place.hadoop and broken) or time.monotonic() > until:
+                    raise
+        time.sleep(0.02)
+
+
+def _opened(place: Place, mode: int) -> Any:
+    if place.start == "":
+        return open(place.path, "wb", opener=partial(os.open, mode=mode))
+    file = place.fs.open(place.path, "wb")
+    return _Written(place, file) if place.hadoop else file
+
+
+class _Written:
+    """A new file on HDFS, which takes any buffer.
+
+    The file itself is given bytes, as it would take a memoryview number by number, at a third of the speed.
+    """
+
+    def __init__(self, place: Place, file: Any) -> None:
+        self._place = place
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            _in_time(self._place, partial(self._file.write, bytes(view[start : start + _PIECE])), "write to HDFS")
+        return len(view)
+
+    def close(self) -> None:
+        _in_time(self._place, self._file.close, "close a file on HDFS")
+
+
+def _in_time(place: Place, act: Callable[[], Any], what: str) -> Any:
+    return within(_SILENCE, act, what) if place.hadoop else act()
