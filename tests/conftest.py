@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -57,3 +57,21 @@ def hdfs_root(cluster: Path) -> str:
     """fs.defaultFS of the running Hadoop."""
     texts = [e.text or "" for e in ElementTree.parse(cluster / "core-site.xml").getroot().iter("value")]
     return next(text for text in texts if text.startswith("hdfs://"))
+
+
+_fault_rows: list[tuple[str, int, int, int]] = []
+
+
+@pytest.fixture
+def record_fault_row() -> Callable[[str, int, int, int], None]:
+    """Add a row to the table of faults that the run prints at its end."""
+    return lambda *row: _fault_rows.append(row)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of faults."""
+    if _fault_rows:
+        terminalreporter.section("faults")
+        terminalreporter.write_line(f"{'context':16}{'faults tried':>14}{'tasks lost':>14}{'tasks run twice':>18}")
+        for name, tried, lost, twice in _fault_rows:
+            terminalreporter.write_line(f"{name:16}{tried:>14}{lost:>14}{twice:>18}")

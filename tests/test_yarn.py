@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -390,9 +391,12 @@ def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) 
 
 
 @pytest.mark.spark
-def test_a_task_that_ends_its_worker_costs_itself_alone(told: dict[str, object]) -> None:
+def test_a_task_that_ends_its_worker_costs_itself_alone(
+    told: dict[str, object], record_fault_row: Callable[[str, int, int, int], None]
+) -> None:
     """SIGSEGV, SIGKILL and os._exit in YARN's containers: three lost tasks, which tell how; none runs twice."""
     said = {1: "SIGSEGV", 6: "SIGKILL", 9: "exit status 3"}
+    record_fault_row("yarn", len(said), len(told["faults"]), len(told["twice"]))
     assert {number: kind for number, (kind, _) in told["faults"].items()} == dict.fromkeys(said, "RxLostTaskError")
     assert all(said[number] in message for number, (_, message) in told["faults"].items())
     assert told["survivors"] == [number for number in range(12) if number not in said]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -160,21 +160,3 @@ def where(request: pytest.FixtureRequest) -> str:
 def here() -> str:
     """The name of this machine."""
     return platform.node()
-
-
-_fault_rows: list[tuple[str, int, int, int]] = []
-
-
-@pytest.fixture
-def record_fault_row() -> Callable[[str, int, int, int], None]:
-    """Add a row to the table of faults that the run prints at its end."""
-    return lambda *row: _fault_rows.append(row)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of faults."""
-    if _fault_rows:
-        terminalreporter.section("faults")
-        terminalreporter.write_line(f"{'context':16}{'faults tried':>14}{'tasks lost':>14}{'tasks run twice':>18}")
-        for name, tried, lost, twice in _fault_rows:
-            terminalreporter.write_line(f"{name:16}{tried:>14}{lost:>14}{twice:>18}")
