@@ -120,7 +120,7 @@ def test_a_namenode_that_is_not_there_is_named() -> None:
 def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that breaks off leaves neither half a file under the name asked for nor one under another."""
     (tmp_path / "in").write_text("x")
-    monkeypatch.setattr("rxspark.transfers._pieces", lambda source: iter(["no bytes"]))
+    monkeypatch.setattr("rxspark.transfers.pieces", lambda source: iter(["no bytes"]))
     with pytest.raises(RxFileError):
         rxHadoopCopyFromLocal(tmp_path / "in", f"file://{tmp_path}/out/copy")
     with pytest.raises(RxFileError):
