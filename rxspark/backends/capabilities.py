@@ -22,7 +22,9 @@ CAPABILITIES: dict[str, Capability] = {
     "wait=False, jobs that survive": Capability("yes", "yes"),
     "once a node (oncePerElem, rxPingNodes)": Capability("yes", "where the server runs barrier stages"),
     "results while the job runs": Capability("as they finish", "in the order of the tasks"),
-    "finished tasks beside a worker that died": Capability("kept", "kept if before it, else run again"),
+    "finished tasks when a worker dies": Capability(
+        "kept; on a cluster its own chunk runs again", "the same; on a server with local[n] all behind it do"
+    ),
     "cancelling": Capability("by job group", "by operation tag"),
     "large constants without hdfsShareDir": Capability("broadcast, removed", "artifacts, kept with the session"),
     "large results": Capability("by files, else maxResultSize", "in rows of 3 MB, up to maxResultSize"),

@@ -2,7 +2,7 @@
 
 One DataFrame with a row for each partition, `range(n)` in n partitions, whose rows `mapInArrow` turns into envelopes:
 the same plan, runner and envelopes as on the classic engine. They come in the order of the partitions, while the job
-still runs; those behind a partition that fails do not come, and are run again.
+still runs; where Spark tries a partition only once, those behind one that fails do not come, and are run again.
 """
 
 from __future__ import annotations
