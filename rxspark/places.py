@@ -182,11 +182,13 @@ def told(place: Place) -> Iterator[None]:
         raise place.problem(reason) from error
 
 
+_NO_DEFAULT = "No fs.defaultFS"
+
 _UNREACHABLE = (
     "Connection refused",
     "failed to lookup address",
     "No NameNode hosts found",
-    "No fs.defaultFS",
+    _NO_DEFAULT,
     "timed out",
     "No route to host",
     "SaslError",
@@ -210,6 +212,8 @@ def _reason(error: Exception) -> str:
         text = from_java[2].replace('\\"', '"').replace("\\'", "'").replace("\\n", "\n").replace("\\t", "\t")
         if from_java[1].endswith("ParentNotDirectoryException"):
             text = _PLAIN[NotADirectoryError]
+    if _NO_DEFAULT in text:
+        return f"{_NO_DEFAULT}: set HADOOP_CONF_DIR to the folder of core-site.xml, or name the host, as hdfs://host:8020/path"
     plain = next((words for kind, words in _PLAIN.items() if isinstance(error, kind)), "")
     return plain or text.strip().partition("\n")[0] or type(error).__name__
 

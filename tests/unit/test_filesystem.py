@@ -117,6 +117,14 @@ def test_a_namenode_that_is_not_there_is_named() -> None:
         rxHadoopListFiles("hdfs://localhost:1/x")
 
 
+def test_a_url_without_host_and_default_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HADOOP_CONF_DIR, or the host in the URL."""
+    for name in ("HADOOP_CONF_DIR", "HADOOP_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(RxContextError, match=r"hdfs:///x cannot be reached.*set HADOOP_CONF_DIR.*hdfs://host:8020"):
+        rxHadoopListFiles("hdfs:///x")
+
+
 def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that breaks off leaves neither half a file under the name asked for nor one under another."""
     (tmp_path / "in").write_text("x")
