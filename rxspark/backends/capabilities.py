@@ -29,7 +29,7 @@ CAPABILITIES: dict[str, Capability] = {
     "large constants without hdfsShareDir": Capability("broadcast, removed", "artifacts, kept with the session"),
     "large results": Capability("by files, else maxResultSize", "in rows of 3 MB, up to maxResultSize"),
     "settings of RxSpark, pythonEnv": Capability("in sessions that rxspark makes", "the server's"),
-    "FAIR pools for jobs side by side": Capability("set by rxspark", "the server's"),
+    "FAIR pools for jobs side by side": Capability("one a job under spark.scheduler.mode=FAIR", "the server's"),
 }
 
 

@@ -179,7 +179,8 @@ def settled(most):
             return now
         time.sleep(0.5)
 
-with RxSpark(master="local[2,4]", wait=False, extraSparkConfig={"spark.ui.enabled": "false"}):
+config = {"spark.ui.enabled": "false", "spark.scheduler.mode": "FAIR"}  # of whose pools Spark warns one by one
+with RxSpark(master="local[2,4]", wait=False, extraSparkConfig=config):
     for first in range(0, 50, ROUND):
         finished(first)
     for number in range(5):
