@@ -191,7 +191,9 @@ def plot(results: Results, path: Path) -> None:
         lengths = [row[name] * _scale(workload) for name in names]
         bars = axis.barh([label(workload, name) for name in names], lengths, color=colours)
         axis.bar_label(bars, fmt=lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}", padding=3)
-        axis.set(xscale="log", title=f"{title(workload)}, median {unit(workload)}")
+        axis.set(xscale="log")
+        axis.set_title(f"{title(workload)}, median {unit(workload)}, log scale", loc="left", fontsize="medium")
+        axis.xaxis.set_visible(False)  # the bars tell their lengths
         axis.margins(x=0.15)
     figure.savefig(path, dpi=110)
 
