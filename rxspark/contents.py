@@ -1,7 +1,8 @@
 """What files hold is read and written whole, or an error says why not; on HDFS also while DataNodes die or hang.
 
-hdfs-native gives a file up when a DataNode dies that was to take it, and waits for ever for one that takes connections
-and does not answer. The NameNode goes on naming such a DataNode until it counts as dead, for ten minutes by default.
+hdfs-native gives a file up when a DataNode dies that was to take it, or takes connections and is silent for a minute;
+where one dies at the wrong moment of a write, it waits for ever. The NameNode goes on naming such a DataNode until it
+counts as dead, for ten minutes by default.
 """
 
 from __future__ import annotations

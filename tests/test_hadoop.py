@@ -332,7 +332,7 @@ def test_what_has_died_is_started_again_and_writing_goes_on_without_it(
 def test_files_are_written_and_read_though_a_datanode_hangs(
     cluster: Path, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that takes connections and never answers: hdfs-native would wait for ever, which here is 2 seconds."""
+    """One that takes connections and never answers: by itself hdfs-native gives such a file up after a minute."""
     monkeypatch.setattr(contents, "_SILENCE", 2)
     monkeypatch.setattr(contents, "_PIECE", 4 << 20)
     big = tmp_path / "big"
