@@ -28,7 +28,7 @@ SEARCHED = 0o755
 # is far below what it does.
 _SILENCE, _PIECE = 15.0, 8 << 20
 
-# Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four can fail.
+# Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four fail.
 _PERSISTENCE = 90.0
 
 _BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
@@ -62,7 +62,8 @@ def pieces(place: Place) -> Iterator[bytes]:
             try:
                 with place.fs.open(place.path, "rb") as file:
                     file.seek(position)
-                    while piece := _in_time(place, partial(file.read, _PIECE), "read from HDFS"):
+                    more = partial(file.read, _PIECE)
+                    while piece := within(_SILENCE, more, "read from HDFS") if place.hadoop else more():
                         yield piece
                         position += len(piece)
                         until = time.monotonic() + _PERSISTENCE
@@ -98,28 +99,23 @@ def _opened(place: Place, mode: int) -> Any:
     if place.start == "":
         return open(place.path, "wb", opener=partial(os.open, mode=mode))
     file = place.fs.open(place.path, "wb")
-    return _Written(place, file) if place.hadoop else file
+    return _OnHdfs(file) if place.hadoop else file
 
 
-class _Written:
+class _OnHdfs:
     """A new file on HDFS, which takes any buffer.
 
     The file itself is given bytes, as it would take a memoryview number by number, at a third of the speed.
     """
 
-    def __init__(self, place: Place, file: Any) -> None:
-        self._place = place
+    def __init__(self, file: Any) -> None:
         self._file = file
 
     def write(self, data: Any) -> int:
         view = memoryview(data)
         for start in range(0, len(view), _PIECE):
-            _in_time(self._place, partial(self._file.write, bytes(view[start : start + _PIECE])), "write to HDFS")
+            within(_SILENCE, partial(self._file.write, bytes(view[start : start + _PIECE])), "write to HDFS")
         return len(view)
 
     def close(self) -> None:
-        _in_time(self._place, self._file.close, "close a file on HDFS")
-
-
-def _in_time(place: Place, act: Callable[[], Any], what: str) -> Any:
-    return within(_SILENCE, act, what) if place.hadoop else act()
+        within(_SILENCE, self._file.close, "close a file on HDFS")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TypeVar
 
 __all__ = ["within"]
@@ -20,19 +21,18 @@ def within(seconds: float, act: Callable[[], Answer], what: str) -> Answer:
     >>> within(60, lambda: 6 * 7, "multiply")
     42
     """
-    outcome: list[Answer | Exception] = []
+    answer: Future[Answer] = Future()
 
     def run() -> None:
         try:
-            outcome.append(act())
-        except Exception as error:
-            outcome.append(error)
+            answer.set_result(act())
+        except BaseException as error:  # a panic of native code is no Exception
+            answer.set_exception(error)
 
-    thread = threading.Thread(target=run, name=f"rxspark: {what}", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise TimeoutError(f"timed out: to {what} took more than {seconds:g} seconds")
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    threading.Thread(target=run, name=f"rxspark: {what}", daemon=True).start()
+    try:
+        return answer.result(seconds)
+    except TimeoutError:
+        if answer.done():  # its own
+            raise
+        raise TimeoutError(f"timed out: to {what} took more than {seconds:g} seconds") from None

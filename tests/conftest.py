@@ -11,10 +11,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from brief_java import BRIEF
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
 
-BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 HADOOP = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
@@ -22,7 +22,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Set what the JVM reads from its environment: it is started once a process, by whichever test comes first."""
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    # What the tests have Spark do is short: the second compiler would take more time than its code saves.
     for name in ("SPARK_SUBMIT_OPTS", "SPARK_LAUNCHER_OPTS"):
         os.environ.setdefault(name, BRIEF)
     # Behind an `&` in a script a process ignores Ctrl-C, and with it each program that it starts.
