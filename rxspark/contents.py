@@ -17,12 +17,12 @@ from typing import Any
 from rxspark.patience import within
 from rxspark.places import Place, told
 
-__all__ = ["PUBLISHED", "SEARCHED", "fetch", "pieces", "read", "write"]
+__all__ = ["PUBLISHED", "fetch", "pieces", "private", "read", "write"]
+
+_PRIVATE = 0o600
 
 PUBLISHED = 0o644
-"""The mode of local files that others may read and, whatever the umask, not write."""
-SEARCHED = 0o755
-"""The mode of folders for such files."""
+"""The mode of files that others may read and, whatever the umask, not write."""
 
 # Seconds for which HDFS may neither give nor take a piece of a file, and bytes of a piece: half a megabyte in a second
 # is far below what it does.
@@ -43,14 +43,14 @@ def read(place: Place) -> bytes:
 
 
 def fetch(place: Place, path: str) -> None:
-    """Copy a file to a local one."""
-    if place.hadoop:
-        with open(path, "wb") as file:
+    """Copy a file to a local one, which is for this user alone."""
+    with open(path, "wb", opener=private) as file:
+        if place.hadoop:
             for piece in pieces(place):
                 file.write(piece)
-        return
+            return
     with told(place):
-        place.fs.get_file(place.path, path)
+        place.fs.get_file(place.path, path)  # by its name, as not all file systems take an open file
 
 
 def pieces(place: Place) -> Iterator[bytes]:
@@ -73,15 +73,24 @@ def pieces(place: Place) -> Iterator[bytes]:
                     raise
 
 
-def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = None, mode: int = 0o666) -> None:
+def private(path: str, flags: int) -> int:
+    """Open a local file, as an `opener` does; a new one is for this user alone, whatever the umask."""
+    return os.open(path, flags, _PRIVATE)
+
+
+def write(
+    place: Place, fill: Callable[[Any], None], known_as: Place | None = None, mode: int | None = _PRIVATE
+) -> None:
     """Open a file for `fill` to write it whole; on HDFS again, where that was interrupted.
 
-    Errors name the place that the user knows. A new local file has the mode, less what the umask takes.
+    Errors name the place that the user knows. A new file has the mode, where the file system has modes; None: what is
+    usual there.
     """
     until = time.monotonic() + _PERSISTENCE
     while True:
         with told(known_as or place), contextlib.ExitStack() as closing:
-            file = _opened(place, mode)
+            file: Any = place.create(mode)
+            file = _OnHdfs(file) if place.hadoop else file
             if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
                 closing.enter_context(file)
             try:
@@ -93,13 +102,6 @@ def write(place: Place, fill: Callable[[Any], None], known_as: Place | None = No
                 if not (place.hadoop and broken) or time.monotonic() > until:
                     raise
         time.sleep(0.02)
-
-
-def _opened(place: Place, mode: int) -> Any:
-    if place.start == "":
-        return open(place.path, "wb", opener=partial(os.open, mode=mode))
-    file = place.fs.open(place.path, "wb")
-    return _OnHdfs(file) if place.hadoop else file
 
 
 class _OnHdfs:

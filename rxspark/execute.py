@@ -356,7 +356,6 @@ def _ship(
         plan.packages,
         sources,
         UserModules.digest(sources),
-        backend.surroundings,
         portable_filters(),
         logging.getLogger().level,
         rxGetOption("consoleLimit"),

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
+from rxspark.contents import PUBLISHED
 from rxspark.errors import RxArgumentError, RxContextError, RxMissingError, closest
 from rxspark.places import Place, open_place
 from rxspark.transfers import copy, make_folder
@@ -112,7 +113,7 @@ def _make(files: dict[str, Path], target: Place) -> None:
         _write(files, _interpreter(Path(work)), archive)
         logger.info("packed %s files, %.0f MB; unpacking it to see whether it runs", len(files), _megabytes(archive))
         _check(archive, Path(work, "environment"), files)
-        copy(open_place(str(archive)), target, overwrite=True)
+        copy(open_place(str(archive)), target, overwrite=True, mode=PUBLISHED)  # executors run what is in it
 
 
 def _megabytes(path: Path) -> float:

@@ -12,6 +12,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,7 +136,7 @@ class Place:
         mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it
         return mode is not None and bool(mode & 0o022)
 
-    def make(self, mode: int) -> None:
+    def make(self, mode: int = 0o700) -> None:
         """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
         with told(self):
             if self.hadoop:
@@ -148,6 +149,16 @@ class Place:
                         os.chmod(self.path, mode)
             else:
                 self.fs.makedirs(self.path, exist_ok=True)
+
+    def create(self, mode: int | None) -> Any:
+        """Open a new file, with a mode where the file system has modes; None: what is usual there."""
+        if self.start == "":
+            return open(self.path, "wb", opener=partial(os.open, mode=0o666 if mode is None else mode))
+        if not self.hadoop or mode is None:
+            return self.fs.open(self.path, "wb")
+        from hdfs_native import WriteOptions
+
+        return self.fs.client.create(self.path, WriteOptions(permission=mode, overwrite=True))
 
     def entries(self) -> list[dict[str, Any]]:
         """What the file system tells about each thing in this folder, sorted by name."""

@@ -63,7 +63,7 @@ def create(place: Place, body: bytes) -> bool:
         return _create_by_claim(place, body)
     with told(place):
         try:
-            with open(place.path, "xb") as file:
+            with open(place.path, "xb", opener=contents.private) as file:
                 file.write(_sealed(body))
         except FileExistsError:
             return False

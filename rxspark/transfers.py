@@ -47,19 +47,19 @@ def make_folder(place: Place) -> None:
             place.fs.makedirs(place.path, exist_ok=True)
 
 
-def copy(source: Place, target: Place, overwrite: bool) -> None:
-    """Copy a file, or a folder with all that is in it."""
+def copy(source: Place, target: Place, overwrite: bool, mode: int | None = None) -> None:
+    """Copy a file, or a folder with all that is in it; None: files get the mode that is usual there."""
     check_free(target, overwrite)
     if not source.is_folder():
-        return _copy_file(source, target)
+        return _copy_file(source, target, mode)
     make_folder(target)
     for entry in source.entries():
         name = str(entry["name"]).rstrip("/").rpartition("/")[2]
-        copy(source / name, target / name, overwrite)
+        copy(source / name, target / name, overwrite, mode)
     return None
 
 
-def _copy_file(source: Place, target: Place) -> None:
+def _copy_file(source: Place, target: Place, mode: int | None) -> None:
     """Copy under another name first, so that nobody sees half a file, and an interrupted copy leaves none.
 
     Stores of objects cannot rename; they show a file only once it is written.
@@ -69,7 +69,7 @@ def _copy_file(source: Place, target: Place) -> None:
     make_folder(target.parent)
     part = target.parent / f".{target.name}._COPYING_.{os.getpid()}" if target.renames else target
     try:
-        write(part, lambda file: _pour(source, file), known_as=target)
+        write(part, lambda file: _pour(source, file), known_as=target, mode=mode)
         if part is not target:
             _rename(part, target, overwrite=True)
     except BaseException:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import pickle
 import signal
 import socket
 import sys
@@ -71,8 +72,9 @@ class Backend(Protocol):
 
     Attributes
     ----------
-    surroundings : Surroundings or None
-        What the workers should take over from this process; None where they are on other machines.
+    surroundings : bytes or None
+        What the workers should take over from this process, a pickle of `Surroundings`; None where they are on other
+        machines.
     same_host : bool
         Whether all workers are on this machine.
     diaries : str or None
@@ -83,7 +85,7 @@ class Backend(Protocol):
         fewer cost less.
     """
 
-    surroundings: Surroundings | None
+    surroundings: bytes | None
     same_host: bool
     diaries: str | None
     partitions_per_slot: int
@@ -136,6 +138,7 @@ def _of_pyspark(handler: Any) -> bool:
     return str(getattr(handler, "__module__", "")).startswith("pyspark.")
 
 
-def here() -> Surroundings:
-    """Give this process as its workers on the same machine should see it."""
-    return Surroundings(socket.gethostname(), dict(environment()), working_directory(), tuple(sys.path))
+def here() -> bytes:
+    """Give this process as its workers on the same machine should see it, pickled once for all partitions."""
+    found = Surroundings(socket.gethostname(), dict(environment()), working_directory(), tuple(sys.path))
+    return pickle.dumps(found, 5)

@@ -20,7 +20,6 @@ from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
-from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
@@ -37,7 +36,7 @@ class ForeachBackend:
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
-        self.surroundings: Surroundings | None = here()
+        self.surroundings: bytes | None = here()
         self.diaries: str | None = str(folder_here(share_dir))
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
@@ -58,7 +57,8 @@ class ForeachBackend:
         with OnThisHost(self._share_dir) as carrier:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
-            tasks = (joblib.delayed(run_partition)(call, part, work.attempt, apart) for part in parts)
+            run = joblib.delayed(run_partition)
+            tasks = (run(call, part, work.attempt, apart, self.surroundings) for part in parts)
             answers = iter(_parallel(work.options)(tasks))
             try:
                 while not work.cancelled.is_set() and (packed := _next(answers)) is not None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import loky
@@ -20,7 +20,6 @@ from rxspark.backends.base import Work, here
 from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
-from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import run_partition
 
 __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
@@ -47,7 +46,7 @@ class LocalBackend:
         self._share_dir = share_dir
         self._threads = threads
         self._executor: Any = None
-        self.surroundings: Surroundings | None = here()
+        self.surroundings: bytes | None = here()
         self.diaries: str | None = str(folder_here(share_dir))
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
@@ -64,7 +63,8 @@ class LocalBackend:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             try:
                 self._executor = self._pool(self.slots(len(work.partitions), {}))
-                futures = {self._executor.submit(run_partition, call, part, work.attempt) for part in parts}
+                run = partial(run_partition, call, attempt=work.attempt, surroundings=self.surroundings)
+                futures = {self._executor.submit(run, part) for part in parts}
                 _collect(futures, work)
             except BrokenProcessPool as error:  # while tasks were being submitted
                 work.trouble = str(error)

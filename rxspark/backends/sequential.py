@@ -13,7 +13,6 @@ from typing import Any
 from rxspark.backends.base import Work
 from rxspark.sharing.carriers import OnThisHost, inline
 from rxspark.worker.isolated import end_child
-from rxspark.worker.payload import Surroundings
 from rxspark.worker.runner import CallerInterrupt, run_partition
 
 __all__ = ["SequentialBackend"]
@@ -22,7 +21,7 @@ __all__ = ["SequentialBackend"]
 class SequentialBackend:
     """Runs in the caller's own thread."""
 
-    surroundings: Surroundings | None = None  # the tasks are in this very process
+    surroundings: bytes | None = None  # the tasks are in this very process
     same_host = True
     diaries: str | None = None
     partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions

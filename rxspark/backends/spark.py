@@ -45,12 +45,15 @@ _mailboxes: weakref.WeakKeyDictionary[SparkContext, Mailbox] = weakref.WeakKeyDi
 class _RunPartition:
     """What Spark runs for each of its partitions."""
 
-    def __init__(self, work: Work, call: Parcel | Broadcast[Any], letters: Any, outbox: Outbox) -> None:
+    def __init__(
+        self, work: Work, call: Parcel | Broadcast[Any], letters: Any, outbox: Outbox, surroundings: bytes | None
+    ) -> None:
         self._work_id = work.id
         self._attempt = work.attempt
         self._call = call
         self._letters = letters
         self._outbox = outbox
+        self._surroundings = surroundings
 
     def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
         pass_over_modules()
@@ -58,7 +61,8 @@ class _RunPartition:
         call = _arrived(self._call)
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         for partition in list(partitions):  # read to its end, or PySpark throws the worker away
-            self._letters.add([(self._work_id, self._outbox.post(run_partition(call, partition, attempt)))])
+            packed = run_partition(call, partition, attempt, surroundings=self._surroundings)
+            self._letters.add([(self._work_id, self._outbox.post(packed))])
         return iter(())
 
 
@@ -149,7 +153,7 @@ class SparkBackend(SparkEngine):
                 partitions = [carrier.partition(part) for part in work.partitions]
                 # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
                 # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
-                job = self._rdd(partitions, work, call, self._mailbox.letters, box)._jrdd
+                job = self._rdd(partitions, work, call, self._mailbox.letters, box, self.surroundings)._jrdd
             self._mailbox.running.add(work.id)
             try:
                 if not work.cancelled.is_set():

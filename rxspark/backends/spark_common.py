@@ -17,7 +17,6 @@ from rxspark.errors import RxCanceledError, RxContextError, RxError
 from rxspark.places import Place
 from rxspark.sharing.folder import own_folder
 from rxspark.worker.outbox import Outbox
-from rxspark.worker.payload import Surroundings
 
 if TYPE_CHECKING:
     from pyspark import BarrierTaskContext
@@ -49,7 +48,7 @@ class SparkEngine(ABC):
 
     partitions_per_slot = 3  # one costs some 10 ms of its slot; three leave a slot idle for at most a third of its work
     same_host = False
-    surroundings: Surroundings | None = None
+    surroundings: bytes | None = None
     diaries: str | None = None
 
     preflight: Preflight

@@ -74,11 +74,10 @@ def continued(
             f'rxResumeJob(job, only="failed") runs failed tasks again'
         )
     again = {number for numbers, _ in pieces for number in numbers}
-    # A name of its own: workers know a call by it, and this one may see other surroundings.
+    # A name of its own: workers know a call by it, and this one may come from another environment.
     new_call = replace(
         call,
         id=f"{record.id}-{secrets.token_hex(4)}",
-        surroundings=backend.surroundings,
         folder=None if folder is None else str(folder.place),
     )
     parts = [pickle.dumps(new_call, 5), *(plan.call.part(index) for index in range(1, len(plan.call)))]

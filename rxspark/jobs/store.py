@@ -44,7 +44,6 @@ __all__ = ["SILENCE", "Folder", "Sign", "folders_in", "home_of", "kept_in", "nam
 
 T = TypeVar("T")
 
-_PRIVATE = 0o700
 _FOR_ALL = 0o1777  # each user's jobs side by side, as in /tmp
 
 # How often a lease that cannot be read is looked at again.
@@ -108,12 +107,12 @@ class Folder:
         for last in (False, False, True):
             try:
                 self.place.parent.make(_FOR_ALL)
-                self.place.make(_PRIVATE)
+                self.place.make()
                 break
             except RxFileError:  # another process has just removed the folder of all jobs, as it was empty
                 if last:
                     raise
-        (self.place / PARTS).make(_PRIVATE)
+        (self.place / PARTS).make()
         kept = self._write_bundle("call.data", call)
         self._write_bundle("partitions.data", Bundle([part.part(0) for part in partitions]))
         about = asdict(record)

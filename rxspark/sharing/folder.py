@@ -17,7 +17,7 @@ import socket
 from functools import cache
 from pathlib import Path
 
-from rxspark.contents import PUBLISHED, SEARCHED, write
+from rxspark.contents import write
 from rxspark.errors import RxError
 from rxspark.places import Place, open_place, told
 from rxspark.worker.bundle import Bundle
@@ -50,7 +50,7 @@ def write_there(bundle: Bundle, share: Place) -> tuple[Place, Fetched]:
 
 def write_as(bundle: Bundle, place: Place, name: str, known_as: Place | None = None) -> Fetched:
     """Write a bundle to a file; the way to it, by a `name` that no other bundle has."""
-    write(place, bundle.write, known_as, PUBLISHED)
+    write(place, bundle.write, known_as)
     with told(place):
         return Fetched(str(place), name, int(place.fs.info(place.path)["size"]))
 
@@ -74,7 +74,7 @@ def _made(share: str, process: str) -> Place:
     here = ours / socket.gethostname()
     folder = here / process
     for level in (ours, here, folder):
-        level.make(SEARCHED)
+        level.make()
     # What this process has just made shows as whom the file system knows it, be it by Kerberos or from another host.
     if ours.owner != folder.owner or ours.writable_by_others:
         whose = f"it belongs to {ours.owner!r}" if ours.owner != folder.owner else "others can write there"

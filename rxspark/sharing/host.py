@@ -20,6 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO
 
+from rxspark.contents import private
 from rxspark.errors import RxFileError
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.hostcache import lock, private_folder
@@ -45,7 +46,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
     base = share_dir or _roomy(bundle.size)
     path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
     try:
-        with open(path, "xb") as file:
+        with open(path, "xb", opener=private) as file:
             bundle.write(file)
     except OSError as error:
         path.unlink(missing_ok=True)
@@ -90,11 +91,11 @@ def _own_folder(base: str, process: str) -> Path:
     """The folder of this process in `base`; after a fork the child makes its own."""
     ours = private_folder(base)
     folder = ours / process
-    with open(ours / "sweeping", "wb") as turn:
+    with open(ours / "sweeping", "wb", opener=private) as turn:
         lock(turn)  # no other process shall find a folder here whose lock is not yet held
         _sweep(ours)
         folder.mkdir(mode=0o700)
-        alive = open(folder / "lock", "wb")  # noqa: SIM115 - held to the end of this process
+        alive = open(folder / "lock", "wb", opener=private)  # noqa: SIM115 - held to the end of this process
         lock(alive)
     atexit.register(_remove_folder, folder, os.getpid(), alive)
     return folder

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from typing import IO, Any
 
+from rxspark.contents import private
 from rxspark.worker.envelope import Envelopes
 
 __all__ = ["Diary", "path_of"]
@@ -69,7 +70,7 @@ class Diary:
         if self._open:
             try:
                 if self._file is None:
-                    self._file = open(self._path, "wb", buffering=0)  # noqa: SIM115 - `close` does
+                    self._file = open(self._path, "wb", buffering=0, opener=private)  # noqa: SIM115 - `close` does
                 entry = pickle.dumps((part, stream), 5)
                 self._open = self._file.write(entry) == len(entry)  # behind a part of one nothing can be read
             except OSError:  # no room: the call goes on without

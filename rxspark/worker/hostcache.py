@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import IO
 
-from rxspark.contents import fetch
+from rxspark.contents import fetch, private
 from rxspark.errors import RxContextError, RxFileError
 from rxspark.places import open_place
 
@@ -64,7 +64,7 @@ def fetched(url: str, name: str, size: int) -> str:
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / name
     if not path.exists():
-        with open(folder / "fetching", "ab") as file:
+        with open(folder / "fetching", "ab", opener=private) as file:
             lock(file)
             if not path.exists():
                 _sweep(folder)

@@ -10,7 +10,7 @@ Calls with a limit of time run like that from the first attempt on: nothing insi
 native code, but its parent can.
 
     worker                     child
-      call, once             ──▶ pipe
+      sys.path, call, once   ──▶ pipe      not as arguments: the system takes no long ones
       partition, start       ──▶ pipe      once a partition; its end is the child's too, even within a native loop
       answer, stream state   ◀── pipe      once a task
       faulthandler's text    ◀── stderr    when it dies, or is about to be ended
@@ -50,6 +50,21 @@ _IDLE = 10
 _LAST_WORDS = 0.5
 
 
+# What a child runs at first. Whatever lies in the working folder stands in for none of these modules.
+_PROGRAM = """
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+import pickle
+from multiprocessing.connection import Connection
+asked = Connection(int(sys.argv[1]), writable=False)
+answering = int(sys.argv[2])
+sys.argv[1:] = []
+sys.path[:] = pickle.loads(asked.recv_bytes())
+from rxspark.worker import runner
+runner.serve(asked, answering)
+"""
+
+
 @dataclass(frozen=True)
 class Start:
     """Where a child begins."""
@@ -72,7 +87,13 @@ class Answer:
 
 
 def run_in_children(
-    call: Call, parcel: Parcel, partition: Parcel, numbers: Sequence[int], envelopes: Envelopes, stream: Any
+    call: Call,
+    parcel: Parcel,
+    surroundings: bytes | None,
+    partition: Parcel,
+    numbers: Sequence[int],
+    envelopes: Envelopes,
+    stream: Any,
 ) -> None:
     """Run the tasks of a partition in child processes; a child's death is the error of one task.
 
@@ -81,7 +102,7 @@ def run_in_children(
     index = len(envelopes.numbers)
     done = call.stop_on_error and bool(envelopes.failures)
     while not done and index < len(numbers):
-        child = _child(call.id, parcel)
+        child = _child(call.id, parcel, surroundings)
         first = index if child.fresh else -1
         try:
             for answer in child.answers(Start(partition, index, stream), call.time_limit):
@@ -105,7 +126,7 @@ def run_in_children(
 class _Child:
     """A process that runs tasks of one call and answers by a pipe."""
 
-    def __init__(self, call_id: str, parcel: Parcel) -> None:
+    def __init__(self, call_id: str, parcel: Parcel, surroundings: bytes | None) -> None:
         self.call_id = call_id
         self.fresh = True
         self.overdue = False
@@ -114,14 +135,8 @@ class _Child:
         self._orders = Connection(writing, readable=False)
         self._answers = Connection(answers, writable=False)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
-        path = [entry for entry in sys.path if isinstance(entry, str)]
         self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                f"import sys; sys.path[:] = {path!r}; "
-                f"from rxspark.worker import runner; runner.serve({reading}, {answering})",
-            ],
+            [sys.executable, "-c", _PROGRAM, str(reading), str(answering)],
             stdin=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=[reading, answering],
@@ -130,7 +145,8 @@ class _Child:
         os.close(reading)
         os.close(answering)
         with suppress(BrokenPipeError):  # died before it had read: its exit code tells
-            self._orders.send_bytes(pickle.dumps(parcel, 5))
+            self._orders.send_bytes(pickle.dumps([entry for entry in sys.path if isinstance(entry, str)], 5))
+            self._orders.send_bytes(pickle.dumps((parcel, surroundings), 5))
 
     def answers(self, start: Start, limit: float | None) -> Iterator[Answer]:
         """The answers of the child up to its last one, its death, or a task that is past its limit."""
@@ -185,13 +201,13 @@ class _Child:
 _kept: _Child | None = None
 
 
-def _child(call_id: str, parcel: Parcel) -> _Child:
+def _child(call_id: str, parcel: Parcel, surroundings: bytes | None) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept
     if _kept is not None and (_kept.call_id != call_id or not _kept.idle):
         end_child()
     if _kept is None:
-        _kept = _Child(call_id, parcel)
+        _kept = _Child(call_id, parcel, surroundings)
     return _kept
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rxspark.contents import PUBLISHED, SEARCHED, read, write
+from rxspark.contents import private, read, write
 from rxspark.places import open_place, told
 from rxspark.worker.envelope import Envelopes, Failure
 
@@ -78,8 +78,8 @@ class Outbox:
                 _write_here(path, packed)
                 return Elsewhere(path, on_this_host=True)
             place = open_place(folder) / name
-            place.parent.make(SEARCHED)
-            write(place, lambda file: file.write(packed), mode=PUBLISHED)
+            place.parent.make()
+            write(place, lambda file: file.write(packed))
             return Elsewhere(str(place), on_this_host=False)
         except OSError as error:
             why = f"could not be written to {folder} on {socket.gethostname()}: {error}"
@@ -99,7 +99,7 @@ class Outbox:
 
 def _write_here(path: str, packed: bytes) -> None:
     try:
-        with open(path, "xb") as file:
+        with open(path, "xb", opener=private) as file:
             file.write(packed)
     except OSError:
         with contextlib.suppress(OSError):

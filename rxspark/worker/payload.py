@@ -38,7 +38,10 @@ def process_token() -> str:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """The caller's process as the task expects to see it; for workers on the caller's own machine."""
+    """The caller's process as the task expects to see it; for workers on the caller's own machine.
+
+    It travels beside the call and never in a file: environments hold passwords.
+    """
 
     host: str
     environ: dict[Any, Any]
@@ -69,7 +72,6 @@ class Call:
     packages: tuple[str, ...] = ()
     modules: dict[str, ModuleSource] = field(default_factory=dict)
     modules_digest: str = ""
-    surroundings: Surroundings | None = None
     warning_filters: tuple[tuple[Any, ...], ...] = ()
     log_level: int = 30
     console_limit: int = 100_000

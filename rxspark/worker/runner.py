@@ -55,7 +55,9 @@ class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
 
-def run_partition(call: Parcel, partition: Parcel, attempt: int = 0, apart: bool = False) -> bytes:
+def run_partition(
+    call: Parcel, partition: Parcel, attempt: int = 0, apart: bool = False, surroundings: bytes | None = None
+) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed.
 
     In child processes where an attempt before has failed, or where tasks are to be `apart` from what else this process
@@ -64,7 +66,7 @@ def run_partition(call: Parcel, partition: Parcel, attempt: int = 0, apart: bool
     with _turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
         try:
-            folder = _run(call, partition, envelopes, apart or attempt > 0).folder
+            folder = _run(call, partition, surroundings, envelopes, apart or attempt > 0).folder
             if folder is not None:
                 envelopes.unsaved = keep(folder, envelopes)
         except RxError as problem:
@@ -72,12 +74,12 @@ def run_partition(call: Parcel, partition: Parcel, attempt: int = 0, apart: bool
         return envelopes.pack()
 
 
-def serve(reading: int, writing: int) -> None:
+def serve(asked: Connection, writing: int) -> None:
     """Run, in a child process, the tasks that come by a pipe, and answer one by one by another (see `isolated.py`)."""
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1, all_threads=False)
-    asked, answers = Connection(reading, writable=False), Connection(writing, readable=False)
-    parcel: Parcel = pickle.loads(asked.recv_bytes())
+    answers = Connection(writing, readable=False)
+    parcel, surroundings = pickle.loads(asked.recv_bytes())
     envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
 
     def answer(place: Callable[[], Any], last: bool = False) -> None:
@@ -88,7 +90,7 @@ def serve(reading: int, writing: int) -> None:
             with tied_to(asked):
                 bundle = parcel.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
-                _run_tasks(call, bundle, tasks, envelopes, start, answer)
+                _run_tasks(call, bundle, tasks, surroundings, envelopes, start, answer)
         except RxError as problem:
             envelopes.problem = problem
         answer(_nowhere, last=True)
@@ -98,7 +100,7 @@ def _nowhere() -> None:
     """The place in a stream where none is needed: the next task begins one of its own."""
 
 
-def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -> Call:
+def _run(parcel: Parcel, partition: Parcel, surroundings: bytes | None, envelopes: Envelopes, apart: bool) -> Call:
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
@@ -106,11 +108,11 @@ def _run(parcel: Parcel, partition: Parcel, envelopes: Envelopes, apart: bool) -
     diary = Diary(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
     if apart or call.time_limit is not None:
         stream = diary.read(envelopes) if diary is not None else None
-        run_in_children(call, parcel, partition, tasks.numbers, envelopes, stream)
+        run_in_children(call, parcel, surroundings, partition, tasks.numbers, envelopes, stream)
     else:
         alone = len(tasks.numbers) == 1  # nothing is lost before its end
         note = None if diary is None or alone else partial(diary.note, envelopes)
-        _run_tasks(call, bundle, tasks, envelopes, answer=note)
+        _run_tasks(call, bundle, tasks, surroundings, envelopes, answer=note)
     if diary is not None:
         diary.close()
     return call
@@ -120,6 +122,7 @@ def _run_tasks(
     call: Call,
     bundle: Bundle,
     partition: Partition,
+    surroundings: bytes | None,
     envelopes: Envelopes,
     start: Start | None = None,
     answer: Callable[[Callable[[], Any]], None] | None = None,
@@ -133,7 +136,9 @@ def _run_tasks(
     modules.install(call)
     with (
         Threads(call.threads, worker=call.origin != process_token()) as threads,
-        ProcessState(call.surroundings, call.warning_filters, threads.variables) as state,
+        ProcessState(
+            None if surroundings is None else pickle.loads(surroundings), call.warning_filters, threads.variables
+        ) as state,
         Console(call.console_limit, call.log_level) as console,
         Streams(call.root) as streams,
         _Program(call, bundle) as program,

@@ -68,7 +68,8 @@ class ProcessState:
         _make_paths_absolute()
         if self._surroundings and self._surroundings.host == socket.gethostname():
             _set_environment({**environment(), **self._surroundings.environ, **self._variables})
-            sys.path.extend(entry for entry in self._surroundings.path if entry not in sys.path)
+            known = set(sys.path)
+            sys.path.extend(entry for entry in self._surroundings.path if entry not in known)
             if self._surroundings.cwd not in (None, working_directory()):
                 os.chdir(self._surroundings.cwd)
         _set_filters(_rebuild_filters(self._portable_filters))

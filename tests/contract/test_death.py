@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,14 @@ def test_a_worker_that_dies_once_costs_nothing(tmp_path):
         return i
 
     assert rxExec(once, rxElemArg(range(4))) == [0, 1, 2, 3]
+
+
+def test_a_death_under_a_long_search_path(monkeypatch, tmp_path):
+    """It costs one task then, too: the path is longer than what the system takes as the argument of a program."""
+    monkeypatch.setattr(sys, "path", [*sys.path, *(f"{tmp_path}/{i:090}" for i in range(4000))])
+    result = rxExec(lambda i: die("SIGKILL") if i == 1 else i, rxElemArg(range(4)), taskChunkSize=2)
+    assert list(result.errors) == [1]
+    assert [result[i] for i in (0, 2, 3)] == [0, 2, 3]
 
 
 def test_the_console_of_the_survivors_arrives():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -78,6 +79,18 @@ def test_the_limit_changes_no_number(limit):
     limit(1)
     assert numbers("late") == without
     assert numbers("soon") == without
+
+
+def test_a_long_search_path_is_no_hindrance(limit, monkeypatch, tmp_path):
+    """Though it is longer than what the system takes as the argument of a program; the tasks have it, too."""
+    monkeypatch.setattr(sys, "path", [*sys.path, *(f"{tmp_path}/{i:090}" for i in range(4000))])
+    last = sys.path[-1]
+    limit(60)
+    result = rxExec(lambda i: os._exit(3) if i == 1 else (i, last in sys.path), rxElemArg(range(3)), taskChunkSize=3)
+    assert isinstance(result[1], RxLostTaskError)
+    assert [value[0] for value in (result[0], result[2])] == [0, 2]
+    if rxGetComputeContext().alias != "spark":
+        assert result[0][1]
 
 
 def test_only_the_tasks_own_time_counts(limit):

@@ -358,3 +358,17 @@ def test_shared_objects_come_back_with_a_resumed_job(tmp_path):
         job = rxResumeJob(job_id)
         assert job.wait(60) == "finished"
         assert job.results() == [4999950000.0 + number for number in range(6)]
+
+
+def test_who_resumes_brings_the_environment(tmp_path, monkeypatch):
+    """It stands in no file; the tasks see that of the process that runs them, as those of a new call would."""
+    monkeypatch.setenv("RXSPARK_TEST_PASSWORD", "first")
+    with RxLocalParallel(wait=False, shareDir=str(tmp_path)):
+        job = rxExec(lambda i: i or {"second": 7}[os.environ["RXSPARK_TEST_PASSWORD"]], rxElemArg([1, 0]))
+        assert rxWaitForJob(job, timeout=60) == "finished"
+    with pytest.warns(RxTaskWarning, match="KeyError"):
+        rxGetJobResults(job, partial=True)
+    monkeypatch.setenv("RXSPARK_TEST_PASSWORD", "second")
+    with RxLocalParallel(shareDir=str(tmp_path)):
+        assert rxWaitForJob(rxResumeJob(job, only="failed"), timeout=60) == "finished"
+        assert rxGetJobResults(job) == [1, 7]
