@@ -43,8 +43,9 @@ def rxElemArg(x: Any) -> ElemArg:
     Parameters
     ----------
     x : list, tuple, range, array (n, ...), Series, dict, or any iterable that ends
-        The n elements. An array is split along its first axis. The keys of a dict name the results. A generator
-        is read to its end, once, before anything is launched.
+        The n elements. An array of any library (NumPy, PyTorch, JAX, xarray, Arrow, scipy.sparse), and whatever else
+        has ``__array__`` or a length and items, is split along its first axis. The keys of a dict name the results.
+        A generator is read to its end, once, before anything is launched.
 
     Returns
     -------
@@ -66,6 +67,8 @@ def rxElemArg(x: Any) -> ElemArg:
     kind = type(x).__name__
     if isinstance(x, (ElemArg, str, bytes, bytearray)):
         raise RxArgumentError(f"rxElemArg(x={_short(x)}): x is one value, of type {kind}; put the elements in a list")
+    if isinstance(x, type):
+        raise RxArgumentError(f"rxElemArg(x={_short(x)}): x is a class; pass the elements")
     if isinstance(x, (set, frozenset)):
         raise RxArgumentError(f"rxElemArg(x={_short(x)}): a {kind} has no order; pass sorted(x) or list(x)")
     if isinstance(x, Mapping):
@@ -74,23 +77,42 @@ def rxElemArg(x: Any) -> ElemArg:
         return ElemArg(x)
     if _is_frame(x):
         raise RxArgumentError(
-            "rxElemArg(x=<DataFrame>): a data frame may be split by rows or by columns; "
-            "pass rxElemArg(x.to_dict('records')) or rxElemArg(dict(x.items()))"
+            f"rxElemArg(x=<{kind}>): a data frame may be split by rows or by columns; pass the rows as a list, by "
+            f"x.to_dict('records') with pandas, x.to_dicts() with polars, x.to_pylist() with Arrow, or the columns as "
+            f"a dict, by dict(x.items()) with pandas"
         )
-    if hasattr(x, "shape") and hasattr(x, "dtype") and not hasattr(x, "index"):
-        if not x.shape:
-            raise RxArgumentError(f"rxElemArg(x={_short(x)}): an array without dimensions has no elements to split")
-        return ElemArg(x if x.dtype.kind in "biufcmM" else list(x))
-    if not isinstance(x, Iterable):
-        raise RxArgumentError(f"rxElemArg(x={_short(x)}): a {kind} has no elements; pass a list, a range or an array")
-    values: list[Any] = []
+    if getattr(x, "shape", None) == ():
+        raise RxArgumentError(f"rxElemArg(x={_short(x)}): an array without dimensions has no elements to split")
     try:
-        values.extend(x)
+        return ElemArg(_along_first_axis(x))
+    except RxArgumentError:
+        raise
     except Exception as error:
         raise RxArgumentError(
             f"rxElemArg(x={_short(x)}): reading it raised {type(error).__name__}: {error}; nothing was launched"
         ) from error
-    return ElemArg(values)
+
+
+def _along_first_axis(x: Any) -> Sequence[Any]:
+    """The elements of an array of any library, of anything with a length and items, or of an iterable."""
+    if _is_numpy_array(x):
+        return x if x.dtype.kind in "biufcmM" else list(x)
+    if hasattr(x, "to_pylist"):  # Arrow's own scalars cannot even be added
+        return x.to_pylist()  # type: ignore[no-any-return]
+    if hasattr(x, "tocsr"):  # the one sparse format that has rows
+        x = x.tocsr()
+        return [x[i] for i in range(x.shape[0])]
+    if isinstance(x, Iterable):
+        return list(x)
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        return [x[i] for i in range(len(x))]
+    if hasattr(x, "__array__"):
+        import numpy
+
+        return _along_first_axis(numpy.asarray(x))
+    raise RxArgumentError(
+        f"rxElemArg(x={_short(x)}): a {type(x).__name__} has no elements; pass a list, a range or an array"
+    )
 
 
 @dataclass(frozen=True)
@@ -240,8 +262,13 @@ def cut(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[r
 
 
 def _is_frame(x: Any) -> bool:
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(x, pandas.DataFrame)
+    """Whether x is a table of any library: pandas, polars, Arrow, DuckDB, Spark."""
+    return hasattr(x, "__dataframe__") or (hasattr(x, "columns") and (hasattr(x, "dtypes") or hasattr(x, "schema")))
+
+
+def _is_numpy_array(x: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(x, numpy.ndarray)
 
 
 def _short(value: Any) -> str:

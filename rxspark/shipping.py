@@ -16,10 +16,11 @@ from typing import Any
 
 import cloudpickle
 
-from rxspark.elements import ElemArg, Tasks
+from rxspark.elements import Tasks
 from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
+from rxspark.mutability import ATOMS, all_immutable
 from rxspark.options import rxGetOption
-from rxspark.rng.rebinding import reduce_generator
+from rxspark.rng.rebinding import is_generator, reduce_generator
 from rxspark.sharing.arrays import reduce_array
 from rxspark.sharing.handle import Shared
 from rxspark.usermodules import UserModules
@@ -28,11 +29,13 @@ from rxspark.worker.payload import Column, Partition
 
 __all__ = ["Shipper", "can_keep_a_mark", "captured"]
 
-_ATOMS = (int, float, complex, bool, str, bytes, type(None))
 _SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
 
 
 _Cached = type(functools.lru_cache(lambda: None))
+
+# Kinds of which each object is looked at, since how it travels depends on more than its kind.
+_EACH_APART = (type, FunctionType, BuiltinFunctionType, types.MethodType, ModuleType, CodeType, _Cached)
 
 
 def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
@@ -43,13 +46,41 @@ def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
 class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
-    def __init__(self, file: io.BytesIO, shipper: Shipper, of_one_task: bool, aside: list[Buffer] | None) -> None:
-        super().__init__(file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
+    def __init__(self, shipper: Shipper, of_one_task: bool, aside: list[Buffer] | None = None) -> None:
+        # cloudpickle's is a chain of tables, slow to ask.
+        self.dispatch_table: dict[type, Any] = dict(cloudpickle.Pickler.dispatch_table)
+        self._file = io.BytesIO()
+        super().__init__(self._file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
         self._shipper = shipper
         self._of_one_task = of_one_task
+        self._puts_aside = aside is not None
+        self._ordinary: set[type] = set()
+        self._named: dict[int, Any] = {}
+
+    def pickled(self, value: Any) -> bytes:
+        """The pickle of one value, which refers to nothing in those before it."""
+        self.clear_memo()
+        self._file.seek(0)
+        self._file.truncate()
+        self.dump(value)
+        return self._file.getvalue()
 
     def reducer_override(self, obj: Any) -> Any:
+        # Elements by the hundred thousand are of a few kinds, and name a few functions: those are looked at once.
         kind = type(obj)
+        if kind in self._ordinary or self._named.get(id(obj)) is obj:
+            return NotImplemented
+        reduced = self._reduce(obj, kind)
+        if reduced is NotImplemented:
+            if not issubclass(kind, _EACH_APART) and not is_generator(kind):
+                self._ordinary.add(kind)
+            elif isinstance(obj, (type, FunctionType, BuiltinFunctionType)) and _found_by_name(obj):
+                self._named[id(obj)] = obj
+        return reduced
+
+    def _reduce(self, obj: Any, kind: type) -> Any:
+        if self._puts_aside and kind.__module__ == "numpy" and kind.__name__ == "ndarray":
+            return reduce_array(obj)
         if kind.__module__.startswith("pyspark.") and kind.__name__ in _SESSION_CLASSES:
             raise RxShippingError(
                 f"a {kind.__name__} exists only in the driver program and cannot be used in a task; "
@@ -64,8 +95,6 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
             return _cached, (obj.__wrapped__, obj.cache_parameters())
         if kind is Shared:
             return self._shipper.handed_over(obj)
-        if kind.__module__ == "numpy" and kind.__name__ == "ndarray":
-            return reduce_array(obj)
         self._shipper.modules.note(obj, _found_by_name)
         return super().reducer_override(obj)
 
@@ -130,9 +159,7 @@ class Shipper:
         RxShippingError, RxArgumentError
             Our own refusals as they are; whatever else goes wrong in pickling as it was raised.
         """
-        file = io.BytesIO()
-        _Pickler(file, self, of_one_task, aside).dump(value)
-        return file.getvalue()
+        return _Pickler(self, of_one_task, aside).pickled(value)
 
     def handed_over(self, shared: Shared) -> Any:
         """What the pickle of a shared object says: where it is, or where the workers do not reach that, itself."""
@@ -184,25 +211,26 @@ class Shipper:
 
     def partition(self, tasks: Tasks, numbers: range) -> bytes:
         """The pickle of the tasks of one partition, with their element arguments."""
-        columns: dict[int | str, Column] = {
-            place: self._column(column, numbers, place) for place, column in tasks.columns.items()
-        }
-        rows = None if tasks.rows is None else self._column(ElemArg(tasks.rows), numbers, "elemArgs")
+        taken = slice(numbers.start, numbers.stop, numbers.step)
+        columns = {place: self._column(column.values[taken], numbers, place) for place, column in tasks.columns.items()}
+        rows = None
+        if tasks.rows is not None:
+            mine = tasks.rows[taken]
+            held = (value for first, more in mine for value in (*first, *more.values()))
+            rows = self._column(mine, numbers, "elemArgs", all_immutable(held))
         return pickle.dumps(Partition(numbers, columns, rows), 5)
 
-    def _column(self, column: ElemArg, numbers: range, place: int | str) -> Column:
-        values = column.values[numbers.start : numbers.stop : numbers.step]
-        if not isinstance(values, (list, tuple)):  # a range, or an array of numbers
+    def _column(self, values: Sequence[Any], numbers: range, place: int | str, as_they_are: bool = False) -> Column:
+        # A range, or an array of numbers, makes a new object of each of its values.
+        if as_they_are or not isinstance(values, (list, tuple)) or all_immutable(values):
             return Column(values, pickled=False)
-        if all(type(value) in _ATOMS for value in values):
-            return Column(values, pickled=False)
-        return Column([self._element(value, i, place) for i, value in zip(numbers, values, strict=True)], pickled=True)
+        pickler = _Pickler(self, of_one_task=True)
+        pickled = [self._element(pickler, value, i, place) for i, value in zip(numbers, values, strict=True)]
+        return Column(pickled, pickled=True)
 
-    def _element(self, value: Any, number: int, place: int | str) -> bytes:
-        if _is_plain(value):
-            return pickle.dumps(value, 5)
+    def _element(self, pickler: _Pickler, value: Any, number: int, place: int | str) -> bytes:
         try:
-            return self.dump(value, of_one_task=True)
+            return pickler.pickled(value)
         except Exception as error:
             name = place if isinstance(place, str) else f"argument {place + 1}"
             raise self._named(error, [(f"element {number} of {name}", value)]) from error
@@ -243,19 +271,6 @@ class Shipper:
 
 def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}. Make it inside FUN, or pass what it was made from"
-
-
-def _is_plain(value: Any) -> bool:
-    """Whether Python's own pickler suffices: containers of plain values, and arrays of numbers."""
-    kind = type(value)
-    if kind in _ATOMS:
-        return True
-    if kind in (list, tuple, set, frozenset):
-        return all(map(_is_plain, value))
-    if kind is dict:
-        return all(map(_is_plain, value)) and all(map(_is_plain, value.values()))
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and kind is numpy.ndarray and value.dtype.kind in "biufcmMSU"
 
 
 def captured(value: Any) -> Iterator[tuple[str, Any]]:
@@ -303,7 +318,7 @@ def can_keep_a_mark(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
     safe values. Whatever a task may change is unpickled anew for each task, so that no task meets another's traces.
     """
     kind = type(value)
-    if kind in _ATOMS or kind in (range, BuiltinFunctionType, ModuleType, types.CodeType) or isinstance(value, type):
+    if kind in ATOMS or kind in (range, BuiltinFunctionType, ModuleType, types.CodeType) or isinstance(value, type):
         return False
     if id(value) in _seen:
         return False
@@ -343,4 +358,6 @@ def _assigns_outside(code: CodeType) -> bool:
 
 def _is_numpy_scalar_or_ufunc(value: Any) -> bool:
     numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(value, (numpy.generic, numpy.ufunc, numpy.dtype))
+    if numpy is None or isinstance(value, numpy.void):  # a record, whose fields a task may assign to
+        return False
+    return isinstance(value, (numpy.generic, numpy.ufunc, numpy.dtype))

@@ -19,7 +19,7 @@ PACKAGE = Path(rxspark.__file__).parent
 LAYERS = [
     ["errors", "options", "patience", "redaction"],
     ["places", "contents", "records"],
-    ["elements", "rng"],
+    ["elements", "mutability", "rng"],
     ["worker"],
     ["results", "timings", "usermodules", "progress"],
     ["sharing"],

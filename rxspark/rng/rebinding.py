@@ -25,7 +25,7 @@ from typing import Any
 from rxspark.errors import RxShippingError
 from rxspark.rng.current import current
 
-__all__ = ["StreamFunction", "reduce_generator"]
+__all__ = ["StreamFunction", "is_generator", "reduce_generator"]
 
 _SHARED: random.Random = random._inst
 _METHODS = (types.MethodType, types.BuiltinFunctionType)
@@ -102,6 +102,14 @@ def reduce_generator(obj: Any, own: bool = False) -> Reduced | None:
     return _reduce_numpy(obj, numpy.random, own)
 
 
+def is_generator(kind: type) -> bool:
+    """Whether objects of this class draw random numbers: how they travel depends on whose they are."""
+    numpy = sys.modules.get("numpy")
+    module = getattr(numpy, "random", None)
+    classes = () if module is None else (module.RandomState, module.Generator, module.BitGenerator, *_mkl_classes())
+    return issubclass(kind, (random.Random, *classes))
+
+
 def _reduce_random(obj: random.Random, own: bool) -> Reduced | None:
     if obj is _SHARED:
         return _shared_random, ()
@@ -116,7 +124,7 @@ def _reduce_random(obj: random.Random, own: bool) -> Reduced | None:
 def _reduce_numpy(obj: Any, module: Any, own: bool) -> Reduced | None:
     if isinstance(obj, (*_METHODS, type(module.seed))):
         return _reduce_function(obj, module)
-    if not isinstance(obj, (module.RandomState, module.Generator, module.BitGenerator, *_mkl_classes())):
+    if not is_generator(type(obj)):
         return None
     if obj is _shared_randomstate():
         return _shared_randomstate, ()

@@ -6,11 +6,36 @@ import time
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
+import scipy.sparse
 
 from rxspark import rxElemArg, rxExec, rxRemoteGetId
 
 ROWS = np.arange(6.0).reshape(3, 2)
+
+
+class Tensor:
+    """An array of a library that rxspark does not know: it has a shape and items, and no NumPy type."""
+
+    dtype = "float32"
+
+    def __init__(self, values):
+        self.values = values
+        self.shape = (len(values),)
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, i):
+        return self.values[i]
+
+
+class Convertible:
+    """Something that is an array only when NumPy asks for one."""
+
+    def __array__(self, dtype=None, copy=None):
+        return ROWS
 
 
 def pair(*args, **kwargs):
@@ -33,6 +58,12 @@ def pair(*args, **kwargs):
         ({"one": 1, "two": [2]}, [1, [2]]),
         ((i * i for i in range(4)), [0, 1, 4, 9]),
         ({"a": 1, "b": 2}.keys(), ["a", "b"]),
+        (np.array([(1, 2.5)], dtype="i8,f8"), [np.array([(1, 2.5)], dtype="i8,f8")[0]]),
+        (Tensor([5.0, 6.0]), [5.0, 6.0]),
+        (pyarrow.array([1, None, 3]), [1, None, 3]),
+        (pyarrow.chunked_array([["a"], ["b"]]), ["a", "b"]),
+        (pd.array([1, None], dtype="Int64"), [1, pd.NA]),
+        (memoryview(b"ab"), [97, 98]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -49,6 +80,18 @@ def test_an_array_is_split_along_its_first_axis():
     """Task i gets row i of a two-dimensional array, as an array."""
     result = rxExec(lambda row: (row.shape, row.sum()), rxElemArg(ROWS))
     assert result == [((2,), 1.0), ((2,), 5.0), ((2,), 9.0)]
+
+
+@pytest.mark.parametrize("make", [scipy.sparse.csr_array, scipy.sparse.coo_array, scipy.sparse.csc_matrix])
+def test_a_sparse_matrix_is_split_into_its_rows(make):
+    """Task i gets row i, sparse, whatever the format."""
+    result = rxExec(lambda row: (scipy.sparse.issparse(row), row.toarray().ravel().tolist()), rxElemArg(make(ROWS)))
+    assert result == [(True, row.tolist()) for row in ROWS]
+
+
+def test_what_numpy_can_convert_is_split_as_an_array():
+    """Anything with `__array__` has its rows as elements."""
+    assert rxExec(lambda row: row.tolist(), rxElemArg(Convertible())) == ROWS.tolist()
 
 
 def test_elements_keep_their_type():

@@ -153,7 +153,9 @@ def test_seeding_in_a_task_does_not_poison_the_next(seed):
 
 
 @pytest.mark.parametrize(
-    "constant", [[], {}, set(), bytearray(), np.zeros(3)], ids=["list", "dict", "set", "bytearray", "array"]
+    "constant",
+    [[], {}, set(), bytearray(), np.zeros(3), np.zeros(1, "i8,f8")[0]],
+    ids=["list", "dict", "set", "bytearray", "array", "record"],
 )
 @pytest.mark.parametrize("place", ["positional", "keyword", "nested", "elemArgs", "same element twice"])
 def test_no_task_sees_what_another_did_to_an_argument(constant, place):
@@ -164,6 +166,8 @@ def test_no_task_sees_what_another_did_to_an_argument(constant, place):
         before = repr(x)
         if isinstance(x, np.ndarray):
             x += 1
+        elif isinstance(x, np.void):
+            x["f0"] += 1
         elif isinstance(x, dict):
             x["changed"] = 1
         else:

@@ -1,0 +1,62 @@
+"""Tell values that no task can change from those that it could, which each task gets a copy of."""
+
+from __future__ import annotations
+
+import datetime
+import decimal
+import fractions
+import pathlib
+import sys
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["ATOMS", "all_immutable"]
+
+ATOMS = (int, float, complex, bool, str, bytes, type(None))
+
+_IMMUTABLE = {
+    *ATOMS,
+    *(datetime.date, datetime.timedelta, datetime.timezone, decimal.Decimal, fractions.Fraction, uuid.UUID),
+    *(pathlib.PurePosixPath, pathlib.PosixPath, range, tuple),
+}
+
+# The packages whose time zones nobody changes; a class of the user's own may hold anything.
+_ZONES = {"builtins", "datetime", "zoneinfo", "pytz", "dateutil"}
+
+
+def all_immutable(values: Iterable[Any]) -> bool:
+    """Tell whether all values, and what tuples among them hold, are of kinds that no task can change.
+
+    Tasks need no copies of such values, and Python's own pickler knows them all.
+
+    >>> all_immutable([1, "a", (2.5, None)]), all_immutable([1, (2, [])])
+    (True, False)
+    """
+    level = list(values)
+    while level:
+        kinds = set(map(type, level))
+        if not _are_immutable_kinds(kinds, level):
+            return False
+        level = [held for value in level if type(value) is tuple for held in value] if tuple in kinds else []
+    return True
+
+
+def _are_immutable_kinds(kinds: set[type], values: list[Any]) -> bool:
+    """Tell the same of values that are of these kinds, but not of what they hold."""
+    others = kinds - _IMMUTABLE
+    times = others & {datetime.datetime, datetime.time}
+    if (numpy := sys.modules.get("numpy")) is not None:
+        others = {kind for kind in others if not _is_scalar(kind, numpy)}
+    if (pandas := sys.modules.get("pandas")) is not None:
+        others -= {pandas.Timedelta, pandas.Period, type(pandas.NaT), type(pandas.NA)}
+        times |= others & {pandas.Timestamp}
+    if others != times:
+        return False
+    zones = {type(value.tzinfo).__module__.partition(".")[0] for value in values if type(value) in times}
+    return zones <= _ZONES
+
+
+def _is_scalar(kind: type, numpy: Any) -> bool:
+    """Tell whether a class is one of NumPy's own scalar types, but for records, whose fields can be assigned to."""
+    return issubclass(kind, numpy.generic) and kind.__module__ == "numpy" and not issubclass(kind, numpy.void)
