@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
 from rxspark.errors import RxArgumentError
 from rxspark.rng.kinds import KINDS, MEMBERS, WARM_UP, Root, digest, require
-from rxspark.rng.numpy_random import LEGACY, shared_bits
+from rxspark.rng.mkl_quirks import mkl_functions
+from rxspark.rng.numpy_random import shared_bits
 from rxspark.rng.quasi import Quasi, check_dimension
-from rxspark.rng.rebinding import StreamFunction
 
 __all__ = ["NORMAL_KINDS", "Counter", "Engine", "Jumped", "Mkl", "engine"]
 
@@ -21,55 +20,6 @@ NORMAL_KINDS = {"BOXMULLER": "BoxMuller", "BOXMULLER2": "BoxMuller2", "ICDF": "I
 _SCALAR_SEEDS = 2**32  # MKL's own seeds are below
 _VECTOR_WORDS = 6  # 192 bits: as many words as MRG32K3A and the Philox key and counter take
 _R250_WORDS = 250  # R250 takes its whole state, or only the first word of anything shorter
-
-
-# MKLRandomState's functions that behave as NumPy's for all arguments.
-_DIRECT = (
-    "bytes",
-    "permutation",
-    "rand",
-    "random_sample",
-    "shuffle",
-    "standard_cauchy",
-    "standard_exponential",
-)
-# Those that do where they do not raise. Left out, as they differ from NumPy's (mkl_random 1.5.0): geometric counts from
-# 0, gumbel is mirrored, vonmises and noncentral_f have another distribution, multivariate_normal has too small a
-# variance, and poisson(0), negative_binomial(n, 1) and noncentral_chisquare below one degree of freedom return what
-# happens to lie in memory.
-_CHECKED = (
-    "beta",
-    "binomial",
-    "chisquare",
-    "choice",
-    "dirichlet",
-    "exponential",
-    "f",
-    "gamma",
-    "hypergeometric",
-    "laplace",
-    "logistic",
-    "lognormal",
-    "multinomial",
-    "normal",
-    "pareto",
-    "power",
-    "randint",
-    "randn",
-    "rayleigh",
-    "standard_gamma",
-    "standard_normal",
-    "standard_t",
-    "triangular",
-    "uniform",
-    "wald",
-    "weibull",
-)
-_COUNTS = ("binomial", "hypergeometric", "multinomial")  # 32-bit in MKL, 64-bit in NumPy
-
-# MKL cannot make random bits with these; mkl_random then gives what lies in memory, or searches it for ever.
-_WITHOUT_BITS = ("MCG31", "R250", "MRG32K3A")
-_NARROW = 2**30  # bounds below this never need them: MKL makes ranges up to 2**31 - 1 from uniform integers
 
 
 class Engine(Protocol):
@@ -210,66 +160,5 @@ class Mkl:
         self._state.set_state(state)
 
     def names(self) -> dict[str, Callable[..., Any]]:
-        """What MKL draws under NumPy's names; the others are NumPy's legacy functions over the bits beneath."""
-        state = self._state
-        names = {name: getattr(state, name) for name in _DIRECT}
-        names |= dict.fromkeys(("random", "ranf", "sample"), state.random_sample)
-        made = {name: getattr(state, name) for name in _CHECKED}
-        if self._normal_kind:
-            made |= _normals(state, NORMAL_KINDS[self._normal_kind])
-        if self._root.kind in _WITHOUT_BITS:
-            del names["bytes"]
-            made |= {name: _narrow(getattr(state, name)) for name in ("randint", "choice")}
-        return names | {name: Draw(name, function) for name, function in made.items()}
-
-
-def _normals(state: Any, method: str) -> dict[str, Callable[..., Any]]:
-    """The normal functions by one of MKL's methods (ICDF, without which mkl_random is asked, is its default)."""
-    standard = partial(state.standard_normal, method=method)
-    return {
-        "normal": partial(state.normal, method=method),
-        "lognormal": partial(state.lognormal, method=method),
-        "standard_normal": standard,
-        "randn": lambda *shape: standard(shape or None),
-    }
-
-
-def _narrow(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function`, but ValueError where a bound is so wide that mkl_random would ask for random bits."""
-
-    def draw(*args: Any, **kwargs: Any) -> Any:
-        for bound in (*args[:2], *kwargs.values()):
-            if isinstance(bound, (int, float, np.number)) and abs(float(bound)) >= _NARROW:
-                raise ValueError("wide")
-        return function(*args, **kwargs)
-
-    return draw
-
-
-class Draw:
-    """A function of np.random by MKL, as NumPy has it.
-
-    MKL refuses some arguments that NumPy takes (a scale of 0, arrays of bounds): NumPy's legacy function answers then,
-    or raises its own error.
-    """
-
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.__name__ = self.__qualname__ = name
-        self._function = function
-        self._counts = name in _COUNTS
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Draw."""
-        try:
-            values = self._function(*args, **kwargs)
-        except (ValueError, TypeError, ArithmeticError):
-            return LEGACY[self.__name__](*args, **kwargs)
-        if type(values) is np.ndarray:
-            if self._counts:
-                return values.astype(np.int64)
-            if values.ndim == 0 and self.__name__ == "uniform":
-                return float(values)  # MKL's for whole-number bounds
-        return values
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
-        return StreamFunction, ("numpy.random", self.__name__)
+        """Functions of np.random that MKL draws; the others are NumPy's legacy functions over the bits beneath."""
+        return mkl_functions(self._state, self._root.kind, self._normal_kind and NORMAL_KINDS[self._normal_kind])

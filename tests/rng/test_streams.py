@@ -202,6 +202,43 @@ class TestDistributions:
             wide = np.random.randint(2**62, size=200)
             assert len(set(wide.tolist())) == 200
 
+    @pytest.mark.parametrize(
+        ("name", "arguments", "modulus"),
+        [
+            ("binomial", (10**9, 0.5), 32),
+            ("binomial", (2**25, 0.5), 2),
+            ("binomial", (2**31 - 1, 1e-9), 2),
+            ("hypergeometric", (10**9, 10**9 - 10, 10**8), 32),
+            ("randint", (0, 3 * 2**28), 8),
+            ("randint", (0, 3 * 2**29), 8),
+            ("choice", (3 * 2**28,), 8),
+        ],
+    )
+    def test_large_counts_keep_their_last_digits(self, kind, name, arguments, modulus):
+        """What 20,000 large counts leave when divided is as evenly spread as of numbers drawn one by one."""
+        with Streams(root(kind)):
+            drawn = getattr(np.random, name)(*arguments, size=20_000)
+        legacy = getattr(np.random.RandomState(1), name)(*arguments, size=20_000)
+        counts = [np.bincount(values % modulus, minlength=modulus) for values in (drawn, legacy)]
+        assert scipy.stats.chi2_contingency(counts).pvalue > 1e-5
+
+    def test_a_binomial_of_many_trials_has_its_probabilities(self, kind):
+        """200,000 draws of B(2**19, 0.001) agree with the exact probabilities (chi-square at 1e-5, fixed seed)."""
+        exact = scipy.stats.binom(2**19, 0.001)
+        with Streams(root(kind)):
+            drawn = np.random.binomial(2**19, 0.001, 200_000)
+            several = np.random.multinomial(2**19, [0.001, 0.999], 200_000)[:, 0]
+        bounds = np.arange(exact.ppf(1e-3), exact.ppf(1 - 1e-3))
+        expected = np.diff([0, *exact.cdf(bounds), 1]) * 200_000
+        for values in (drawn, several):
+            observed = np.histogram(values, [-1, *(bounds + 0.5), 2**19])[0]
+            assert scipy.stats.chisquare(observed, expected).pvalue > 1e-5
+
+    def test_bounds_too_far_apart_are_refused_as_by_numpy(self, kind):
+        """np.random.uniform(-1e308, 1e308) is NumPy's error."""
+        with Streams(root(kind)), pytest.raises(OverflowError):
+            np.random.uniform(-1e308, 1e308)
+
 
 def test_the_generators_of_a_library_never_move_the_stream():
     """An unseeded generator that a library makes for itself takes nothing from np.random's and random's numbers."""
