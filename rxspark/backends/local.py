@@ -154,7 +154,7 @@ def _background_pool(workers: int) -> Any:
         _end_background_pool()
         executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),))
         executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
-        _register_ends()
+        _register_ends(before_loky=True)
         _background = workers, executor
     return _background[1]
 
@@ -172,10 +172,11 @@ _ends: list[Callable[[], None]] = []
 def before_workers_are_waited_for(end: Callable[[], None]) -> None:
     """Call `end` at the end of the program, before loky waits until its workers have done all that they were given."""
     _ends.append(end)
+    _register_ends(before_loky=False)  # the program may end before there is a pool
 
 
 @cache
-def _register_ends() -> None:
+def _register_ends(before_loky: bool) -> None:
     # As loky and concurrent.futures do it: `atexit` comes too late. What is registered last is called first.
     threading._register_atexit(_call_ends)  # type: ignore[attr-defined]
 

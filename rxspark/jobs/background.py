@@ -8,6 +8,7 @@ from collections import deque
 from functools import partial
 
 from rxspark.backends.base import Backend
+from rxspark.jobs.callbacks import wait_for_callbacks
 from rxspark.jobs.job import Job
 
 __all__ = ["keep_alive", "start"]
@@ -97,6 +98,8 @@ def start(job: Job, backend: Backend) -> None:
     keep_alive(job)
     _alive.add(job)
     job.when_ended(lambda: _alive.discard(job))
+    if _program_ends.is_set():
+        job.cancel(_END)
     thread = backend.thread(job.run_in_background, f"rxspark-{job.record.id}")
     if thread is None:
         _line.join(job)
@@ -104,6 +107,8 @@ def start(job: Job, backend: Backend) -> None:
         thread.start()
 
 
+_END = "the program that ran it has ended"
+_program_ends = threading.Event()
 _seen_to: set[tuple[int, type[Backend]]] = set()
 
 
@@ -116,8 +121,12 @@ def _end_with_the_program(backend: Backend) -> None:
 
 
 def _cancel_all(owner: int) -> None:
-    jobs = list(_alive) if os.getpid() == owner else []  # a forked child has a copy of what is not its own
+    if os.getpid() != owner:  # a forked child has a copy of what is not its own
+        return
+    _program_ends.set()  # a callback of one of them may submit another one
+    jobs = list(_alive)
     for job in jobs:
-        job.cancel("the program that ran it has ended")
+        job.cancel(_END)
     for job in jobs:
         job.wait(_PATIENCE)
+    wait_for_callbacks(_PATIENCE)

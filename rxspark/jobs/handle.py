@@ -7,6 +7,7 @@ import copy
 import html
 import time
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from datetime import datetime
 from typing import Any
 
@@ -192,7 +193,8 @@ class RxJob:
     def add_done_callback(self, callback: Callable[[RxJob], Any]) -> None:
         """Call ``callback(job)`` once the job has ended, however it ended; at once if it has ended already.
 
-        The call comes from the thread that ran the job; what it raises is logged.
+        The callbacks of a job run one after another in a thread of their own, in the context (``with RxSpark(): ...``)
+        in which they were added. They may submit jobs and wait for them. What they raise is logged.
 
         Examples
         --------
@@ -206,7 +208,8 @@ class RxJob:
         """
         if not callable(callback):
             raise RxArgumentError(f"callback={callback!r}: callback is a function of one argument, the job")
-        self._source.when_ended(lambda: callback(self))
+        context = copy_context()
+        self._source.when_ended(lambda: context.run(callback, self), apart=True)
 
     def __iter__(self) -> Iterator[tuple[int, Any]]:
         """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from rxspark.backends.base import Backend, Work
 from rxspark.backends.foreign import translated
 from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
+from rxspark.jobs.callbacks import call, call_apart
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
 from rxspark.jobs.store import Folder
@@ -73,6 +74,7 @@ class Job:
         self._unwanted: RxCanceledError | None = None
         self._relays = False
         self._callbacks: list[Callable[[], None]] = []
+        self._callbacks_apart: list[Callable[[], None]] = []
         self._progress: Progress | None = None
         work.deliver = self._take
 
@@ -192,13 +194,16 @@ class Job:
         self._call(self._change(MISSING, RxJobError(why)))
         self._envelopes, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
 
-    def when_ended(self, callback: Callable[[], None]) -> None:
-        """Call when the job has ended: in the thread that ran it, or at once if it has ended already."""
+    def when_ended(self, callback: Callable[[], None], apart: bool = False) -> None:
+        """Call when the job has ended, or at once if it has ended already.
+
+        In the thread that ran it, or `apart`: in one of its own, for what may take long, or wait for another job.
+        """
         with self._changed:
             if self.state not in ENDED:
-                self._callbacks.append(callback)
+                (self._callbacks_apart if apart else self._callbacks).append(callback)
                 return
-        callback()
+        call(callback, self.id)
 
     def _move(self, state: str, error: BaseException | None = None) -> None:
         follow(self.state, state)
@@ -247,15 +252,15 @@ class Job:
             if state in ENDED:
                 self.ended = self._end_of(state)
                 callbacks, self._callbacks = self._callbacks, []
+                # Before anybody hears of the end, and ends the program: that waits for this thread.
+                call_apart(self._callbacks_apart, self.id)
+                self._callbacks_apart = []
             self._changed.notify_all()
         return callbacks
 
     def _call(self, callbacks: list[Callable[[], None]]) -> None:
         for callback in callbacks:
-            try:
-                callback()
-            except Exception:
-                logger.exception("a callback of %s raised", self.record.id)
+            call(callback, self.id)
 
     def _run_to_the_end(self) -> None:
         try:
@@ -263,9 +268,12 @@ class Job:
             self._raise_what_ended_it()
         except BaseException as error:
             self._cancel()
-            canceled = isinstance(error, (KeyboardInterrupt, RxCanceledError))
-            self._move(CANCELED if canceled else FAILED, error)
-            raise
+            # What was ended may raise whatever it likes.
+            why = error if isinstance(error, KeyboardInterrupt) else self._unwanted or error
+            self._move(CANCELED if isinstance(why, (KeyboardInterrupt, RxCanceledError)) else FAILED, why)
+            if why is error:
+                raise
+            raise why from error
         finally:
             if self._backend.diaries is not None:
                 remove_diaries(self._backend.diaries, self._work.id)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from rxspark.errors import RxCanceledError, RxContextError, RxError, RxFileError, RxJobError
+from rxspark.jobs.callbacks import call
 from rxspark.jobs.job import first_error
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
@@ -134,12 +135,12 @@ class StoredJob:
         self.folder.remove()
         self._gone = RxJobError(why)
 
-    def when_ended(self, callback: Callable[[], None]) -> None:
+    def when_ended(self, callback: Callable[[], None], apart: bool = True) -> None:
         """Call when the job has ended, from a thread that looks for that."""
 
         def look() -> None:
             self.wait(None)
-            callback()
+            call(callback, self.record.id)
 
         threading.Thread(target=look, name="rxspark-callback", daemon=True).start()
 

@@ -157,6 +157,35 @@ def test_progress_output_and_callbacks() -> None:
     assert 'value="5"' in job._repr_html_()
 
 
+def test_a_callback_may_wait_for_another_job(context: ComputeContext) -> None:
+    """One that was submitted before, one that it submits, and a call that waits: it holds up none of them."""
+    told: list[Any] = []
+    first, second = rxExec(lambda: time.sleep(0.3) or 1), rxExec(lambda: 2)
+
+    def called(job: RxJob) -> None:
+        told.append(rxWaitForJob(second, timeout=60))
+        third = rxExec(lambda: 3)  # in the context in which the callback was added, which does not wait
+        told.append(rxWaitForJob(third, timeout=60))
+        with context:
+            told.append(rxExec(lambda: 4))
+        ended.set()
+
+    ended = threading.Event()
+    first.add_done_callback(called)
+    assert ended.wait(120)
+    assert told == ["finished", "finished", [4]]
+
+
+def test_what_a_callback_raises_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Be it added before or after the end; the next callback is called all the same."""
+    job, called = rxExec(time.sleep, 0.2), threading.Event()
+    job.add_done_callback(lambda job: 1 / 0)
+    job.add_done_callback(lambda job: called.set())
+    assert called.wait(60)
+    job.add_done_callback(lambda job: 1 / 0)
+    assert [record.message for record in caplog.records] == [f"a callback of {job.id} raised"] * 2
+
+
 def test_this_process_stays_as_it_is_while_a_job_runs(capsys: pytest.CaptureFixture[str], where: str) -> None:
     """Neither its console, nor its environment, random numbers or working directory are the job's."""
 
