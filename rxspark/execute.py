@@ -35,7 +35,7 @@ from rxspark.jobs.record import Record, new_id
 from rxspark.jobs.store import home_of, kept_in
 from rxspark.options import rxGetOption
 from rxspark.places import Place, login
-from rxspark.results import Facts, RxResults, gather
+from rxspark.results import Facts, RxResults, gather, node_name
 from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
@@ -78,7 +78,8 @@ def rxExec(
         One entry a task: a value, a tuple of positional arguments or a dict of keyword arguments; positional ones
         come before `args`. The keys of a dict of entries name the results. A single entry serves all tasks.
     oncePerElem : bool, default False
-        Run once on each node; the results are named by node. On one machine that is one run.
+        Run once on each node; the results are named by node. On one machine that is one run. Named elements go to
+        the nodes that they are named by.
     timesToRun : int, default -1
         Number of tasks; -1: as many as there are elements, and 1 without any.
     packagesToLoad : str or sequence of str, optional
@@ -304,17 +305,28 @@ def _point_to_spark() -> None:
 
 
 def _one_task_a_node(plan: _Plan, times_to_run: int, nodes: list[str]) -> _Plan:
-    tasks = plan.tasks
+    """The plan with a task for each node, or for each of those that the elements are named by."""
+    tasks, known = plan.tasks, [node_name(node) for node in nodes]
+    if tasks.names is not None:
+        wanted = [node_name(name) for name in tasks.names]
+        unknown = [name for name, node in zip(tasks.names, wanted, strict=True) if node not in known]
+        if unknown or len(set(wanted)) < len(wanted):
+            told = f"there is no node {unknown[0]!r}" if unknown else f"a node has two elements ({', '.join(wanted)})"
+            raise RxArgumentError(
+                f"oncePerElem=True with elements named {', '.join(tasks.names)}: {told}; the nodes are "
+                f"{', '.join(known)}. Name each element by its node, or leave the names out"
+            )
+        return replace(plan, tasks=replace(tasks, names=wanted))
     if not tasks.columns and tasks.rows is None and times_to_run == -1:
         tasks = replace(tasks, count=len(nodes))
     elif tasks.rows is not None and len(tasks.rows) == 1:
         tasks = replace(tasks, count=len(nodes), rows=tasks.rows * len(nodes))
     if tasks.count != len(nodes):
         raise RxArgumentError(
-            f"oncePerElem=True with {tasks.count} tasks, but there are {len(nodes)} nodes ({', '.join(nodes)}); "
+            f"oncePerElem=True with {tasks.count} tasks, but there are {len(nodes)} nodes ({', '.join(known)}); "
             f"there must be one task for each node: leave timesToRun out, or give {len(nodes)} elements"
         )
-    return replace(plan, tasks=tasks)
+    return replace(plan, tasks=replace(tasks, names=known))
 
 
 def _parts(plan: _Plan, backend: Backend, options: dict[str, Any]) -> list[range]:
@@ -375,7 +387,7 @@ def _ship(
         partitions,
         parts,
         shipper.modules.needed(plan.function, sources) | set(plan.packages) - set(sources),
-        plan.once_per_node,
+        nodes=(tasks.names or ()) if plan.once_per_node else (),
         options=options,
         shared=shipper.handles,
     )

@@ -228,9 +228,9 @@ def gather(facts: Facts, envelopes: list[Envelopes], clock: Clock, stacklevel: i
     began = time.perf_counter()
     values, errors = load_values(facts.count, envelopes)
     names = facts.names
-    if facts.once_per_node:
-        hosts = {number: part.host for part in envelopes for number in part.numbers}
-        names = [node_name(hosts[n]) if n in hosts else f"rxElem{n + 1}" for n in range(facts.count)]
+    if facts.once_per_node and names is not None:  # a joblib backend of several machines runs a task where it likes
+        hosts = {number: part.host for part in envelopes for number in part.numbers if part.host}
+        names = [node_name(hosts[number]) if number in hosts else name for number, name in enumerate(names)]
     if errors:
         number, error = next(iter(errors.items()))
         warnings.warn(

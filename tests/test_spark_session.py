@@ -24,9 +24,11 @@ QUIET = """
 import os
 os.environ["PYSPARK_PYTHON"] = __import__("sys").executable
 from rxspark import *
-def plain(master="local[2]"):
+def plain(master="local[2]", settings={}):
     from pyspark.sql import SparkSession
     builder = SparkSession.builder.master(master).config("spark.ui.enabled", "false")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
     builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
     return builder.getOrCreate()
 """
@@ -62,14 +64,32 @@ def step(run):
         print(run.__name__, repr(traceback.format_exc()), sep="=", flush=True)
 """
 
+PARTITION = """
+def partition(x):
+    from pyspark import TaskContext
+    return TaskContext.get().partitionId()
+"""
+
 LIFE = """
 import threading, time
-session = plain()
+session = plain(settings={"spark.default.parallelism": 50})
 
 @step
 def attached():
     with RxSpark():
         return list(rxExec(pow, rxElemArg([2, 3]), 2))
+
+@step
+def slots():
+    with RxSpark():
+        nodes = len(rxPingNodes()), len(rxGetNodeInfo()), list(rxExec(abs, -1, oncePerElem=True))
+        return len(set(rxExec(partition, rxElemArg(range(100))))), nodes
+
+@step
+def hosts():
+    from rxspark.backends.spark_cluster import Located, run_on_each
+    elements = [Located("127.0.0.1", 5), Located("192.0.2.7", 6)]  # the other one is no machine's
+    return run_on_each(session.sparkContext, elements, lambda value: iter([value + 1]))
 
 @step
 def disconnected():
@@ -134,13 +154,56 @@ def stopped():
 @pytest.fixture(scope="module")
 def life() -> dict[str, Any]:
     """What each step of that program saw."""
-    return {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in said(STEP + LIFE))}
+    return {
+        name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in said(STEP + PARTITION + LIFE))
+    }
 
 
 def test_attaches_to_the_active_session_and_leaves_it_running(life: dict[str, Any]) -> None:
     """RxSpark() runs on the session that is there, and rxSparkDisconnect does not stop it."""
     assert life["attached"] == [4, 9]
     assert life["disconnected"] == (5, "RxLocalSeq()")
+
+
+def test_slots_are_cores_whatever_the_default_parallelism_says(life: dict[str, Any]) -> None:
+    """With spark.default.parallelism=50 on two cores a call has three partitions a core, and nodes answer once."""
+    assert life["slots"] == (6, (1, 1, [1]))
+
+
+def test_what_shall_run_on_a_host_runs_there_or_nowhere(life: dict[str, Any]) -> None:
+    """An element whose host is no executor's is not given to another one; its host is told."""
+    assert life["hosts"] == ([6], ["192.0.2.7"])
+
+
+GROWING = """
+import time
+session = plain("local-cluster[2,1,1024]", {
+    "spark.dynamicAllocation.enabled": True, "spark.dynamicAllocation.shuffleTracking.enabled": True,
+    "spark.dynamicAllocation.maxExecutors": 7, "spark.dynamicAllocation.executorIdleTimeout": "3s",
+    "spark.default.parallelism": 50})
+rxSetComputeContext("spark")
+
+@step
+def pinged():
+    return [node["status"] for node in rxPingNodes().values()]
+
+@step
+def partitions():
+    return len(set(rxExec(partition, rxElemArg(range(100)))))
+
+@step
+def pinged_when_idle():
+    deadline = time.time() + 60
+    while session.sparkContext._jsc.sc().getExecutorIds().size() and time.time() < deadline:
+        time.sleep(0.2)
+    return session.sparkContext._jsc.sc().getExecutorIds().size(), list(rxExec(abs, -1, oncePerElem=True))
+"""
+
+
+def test_under_dynamic_allocation_nodes_answer_and_work_is_cut_for_what_may_come() -> None:
+    """Executors that come and go: nodes answer, also when all are gone, and there is work for as many as may come."""
+    lines = said(STEP + PARTITION + GROWING)
+    assert lines == ["pinged=['success']", "partitions=21", "pinged_when_idle=(0, [1])"]
 
 
 def test_garbage_collections_pass_over_modules_and_nothing_more(life: dict[str, Any]) -> None:

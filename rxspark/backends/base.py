@@ -42,7 +42,8 @@ class Work:
     """The tasks of each partition."""
     modules: frozenset[str] = frozenset()
     """Modules that the workers must have."""
-    once_per_node: bool = False
+    nodes: Sequence[str] = ()
+    """The node of each task, by the task's number and as `node_name` writes it; empty: they run anywhere."""
     attempt: int = 0
     deliver: Callable[[bytes], None] = field(default=_nobody)
     trouble: str = ""
@@ -94,7 +95,7 @@ class Backend(Protocol):
         """How many of `tasks` tasks run at once."""
 
     def nodes(self) -> list[str]:
-        """The names of the machines that run tasks, sorted."""
+        """The machines that run tasks, as they name themselves, sorted."""
 
     def prepare(self, kind: str, modules: Iterable[str]) -> None:
         """Make sure that the workers can draw random numbers of a kind, and have modules.

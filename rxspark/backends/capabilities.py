@@ -20,7 +20,7 @@ class Capability(NamedTuple):
 CAPABILITIES: dict[str, Capability] = {
     "tasks, seeds, errors, console": Capability("yes", "yes, the same numbers"),
     "wait=False, jobs that survive": Capability("yes", "yes"),
-    "once a node (oncePerElem, rxPingNodes)": Capability("yes", "where the server runs barrier stages"),
+    "once a node (oncePerElem, rxPingNodes)": Capability("yes", "on hosts with a free slot"),
     "results while the job runs": Capability("as they finish", "in the order of the tasks"),
     "finished tasks when a worker dies": Capability(
         "kept; on a cluster its own chunk runs again", "the same; on a server with local[n] all behind it do"

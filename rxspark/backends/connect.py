@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import os
 import pickle
 import re
+import socket
 import tempfile
 import threading
 import time
@@ -26,10 +28,10 @@ from pyspark.errors import PySparkException
 from pyspark.sql.connect.session import SparkSession
 
 from rxspark.backends.base import Work
-from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOncePerNode, RunPartitions, joined
+from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOnNodes, RunPartitions, joined
 from rxspark.backends.foreign import full_text, plain_cause, with_java
 from rxspark.backends.preflight import Answer, Preflight, start_problem
-from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox
+from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox, slots_to_come
 from rxspark.backends.spark_session import in_time, packed_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
@@ -49,8 +51,9 @@ _CANCEL = 5
 
 _WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
 
-# Rows that Spark spreads over all slots: as many partitions as it makes by itself, none of them empty.
-_MANY = 1 << 20
+# Partitions of the first look at a session's slots, and the seconds that a look may take if a larger one is to follow:
+# where all partitions of a look run at once, it takes a fraction of one.
+_FEW, _LONG = 4, 2.0
 
 
 class _Link:
@@ -59,24 +62,44 @@ class _Link:
     def __init__(self, session: SparkSession) -> None:
         session.addArtifacts(packed_rxspark(), pyfile=True)
         self._session = weakref.proxy(session)
-        self.hosts: list[str] = []
-        """The host of each slot."""
+        self._asked = _FEW
         self.preflight = Preflight(self._ask, local=False)
         self.running: set[str] = set()
         """The calls that Spark runs now, by id."""
-        setting = "1g"
-        with contextlib.suppress(PySparkException):  # servers that do not tell have Spark's default, as far as we know
-            setting = str(session.conf.get(MAX_RESULT_SIZE, setting))
+        setting = self.setting(MAX_RESULT_SIZE, "1g")
         self.most, self.limit = _bytes(setting), f"{MAX_RESULT_SIZE}={setting}"
+        self._asked = self._slots_now()
+        self.slots = max(self._asked, slots_to_come(self.setting))
+
+    def setting(self, name: str, default: str) -> str:
+        """A setting of the server; those that do not tell have Spark's default, as far as we know."""
+        with contextlib.suppress(PySparkException):
+            return str(self._session.conf.get(name, default))
+        return default
+
+    def _slots_now(self) -> int:
+        """How many tasks run at once: more and more are held at the same time, until some have to wait.
+
+        Each has a Python worker to itself. The server's `spark.default.parallelism` says nothing of it.
+        """
+        self.preflight.ask(os.getpid)  # starts the first workers, which takes seconds
+        while True:
+            began = time.monotonic()
+            workers = len(set(self.preflight.ask(os.getpid)))
+            if workers < self._asked or time.monotonic() - began > _LONG:
+                return workers
+            self._asked *= 2
+
+    def nodes(self) -> list[str]:
+        """The names of the machines that have free slots now."""
+        return sorted({name for _, name in self.preflight.ask(socket.gethostname)})
 
     def _ask(self, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
-        frame = self._session.range(_MANY).mapInArrow(AskSlot(run), SCHEMA)
+        frame = self._session.range(self._asked, numPartitions=self._asked).mapInArrow(AskSlot(run), SCHEMA)
         try:
-            found = list(joined(frame.toLocalIterator()))
+            return list(joined(frame.toLocalIterator()))
         except PySparkException as error:
             raise with_java(start_problem(full_text(error)), error) from plain_cause(error)
-        self.hosts = [host for host, _ in found]
-        return found
 
 
 class _Pulse:
@@ -127,10 +150,10 @@ class ConnectBackend(SparkEngine):
         self.preflight.folder(self._share_folder)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        return len(self._link.hosts)
+        return self._link.slots
 
     def nodes(self) -> list[str]:
-        return sorted(set(self._link.hosts))
+        return self._link.nodes()
 
     def cancel(self, work: Work) -> None:
         if work.id in self._link.running:
@@ -181,11 +204,8 @@ class ConnectBackend(SparkEngine):
         with self._carrier() as carrier, outbox(work, self._share_folder, None, link.most, link.limit) as box:
             # Parcels of partitions travel together, as a row of Spark's holds but the number of its partition.
             parcels = [pickle.dumps(carrier.partition(bundle), 5) for bundle in work.partitions]
-            run = (RunOncePerNode if work.once_per_node else RunPartitions)(
-                carrier.call(work.call, work.kept), carrier.call(Bundle(parcels)), work.attempt, box
-            )
-            count = len(link.hosts) if work.once_per_node else len(work.partitions)
-            rows = self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA, barrier=work.once_per_node)
+            run = RunPartitions(carrier.call(work.call, work.kept), carrier.call(Bundle(parcels)), work.attempt, box)
+            rows = self._rows(work, run)
             link.running.add(work.id)
             try:
                 if not work.cancelled.is_set():
@@ -193,6 +213,15 @@ class ConnectBackend(SparkEngine):
                         work.receive(letter)
             finally:
                 link.running.discard(work.id)
+
+    def _rows(self, work: Work, run: RunPartitions) -> Any:
+        count = len(work.partitions)
+        if not work.nodes:
+            return self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA)
+        nodes = [work.nodes[numbers[0]] for numbers in work.numbers]
+        work.trouble = f"no slot was free on one of {', '.join(nodes)}"
+        slots = self._link.slots
+        return self._session.range(slots, numPartitions=slots).mapInArrow(RunOnNodes(run, work.id, nodes), SCHEMA)
 
     def _carrier(self) -> Carrier:
         return ByFolder(self._share_folder) if self._share_folder else _ByArtifact(self._session)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rxspark.backends.preflight import Answer
-from rxspark.backends.spark_common import its_node
+from rxspark.backends.preflight import HOLD, Answer
+from rxspark.results import node_name
 from rxspark.worker.bundle import Bundle, MappedBundle
 from rxspark.worker.heap import pass_over_modules
+from rxspark.worker.hostcache import once_on_this_host
 from rxspark.worker.outbox import Letter, Outbox
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.runner import run_partition
@@ -18,7 +21,7 @@ from rxspark.worker.runner import run_partition
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
-__all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOncePerNode", "RunPartitions", "joined"]
+__all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOnNodes", "RunPartitions", "joined"]
 
 SCHEMA = "last boolean, piece binary"
 """A letter is a pickle in one or several rows, of which `last` marks the last."""
@@ -53,9 +56,10 @@ class RunPartitions:
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
         for index in _numbers(batches):
-            yield from self._run(index)
+            yield from self.run(index)
 
-    def _run(self, index: int) -> Iterator[RecordBatch]:
+    def run(self, index: int) -> Iterator[RecordBatch]:
+        """The letter of one partition."""
         from pyspark import TaskContext
 
         pass_over_modules()
@@ -64,16 +68,25 @@ class RunPartitions:
         return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))
 
 
-class RunOncePerNode(RunPartitions):
-    """Runs a partition on each node, in the first of its slots, as a barrier stage."""
+class RunOnNodes:
+    """Runs each node's partition in one of its slots: whichever takes it first.
+
+    Barrier stages would do, but Spark has none under dynamic allocation, nor on all servers.
+    """
+
+    def __init__(self, run: RunPartitions, work_id: str, nodes: list[str]) -> None:
+        self._run = run
+        self._work_id = work_id
+        self._nodes = nodes
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
-        from pyspark import BarrierTaskContext
-
         list(batches)
-        node = its_node(BarrierTaskContext.get())
-        if node is not None:
-            yield from self._run(node)
+        node = node_name(socket.gethostname())
+        with once_on_this_host(f"{self._work_id}-{node}") as mine:
+            if mine and node in self._nodes:
+                yield from self._run.run(self._nodes.index(node))
+        if not mine:
+            time.sleep(HOLD)
 
 
 class AskSlot:

@@ -25,7 +25,7 @@ from rxspark.places import Place, open_place
 from rxspark.rng.kinds import KINDS, require
 from rxspark.transfers import make_folder, remove
 
-__all__ = ["Preflight", "check_folder", "start_problem"]
+__all__ = ["HOLD", "Preflight", "check_folder", "start_problem"]
 
 logger = logging.getLogger("rxspark")
 
@@ -42,8 +42,8 @@ _NEEDED = ("numpy", "cloudpickle")
 # Of another major version than the driver's, these cannot read what the driver has pickled.
 _PICKLED = ("numpy", "pandas")
 
-# Seconds for which each slot is kept while executors are looked at, so that Spark fills all of them.
-_HOLD = 0.1
+HOLD = 0.1
+"""Seconds for which each slot is kept while executors are looked at, so that Spark fills all of them."""
 
 Versions = dict[str, str]
 Question = Callable[[], Any]
@@ -75,7 +75,7 @@ class Preflight:
         if "executors" in self._answered:
             return
         mine = _versions()
-        found = sorted(self._ask(_versions), key=str)
+        found = sorted(self.ask(_versions), key=str)
         lacking = {name for _, versions in found for name in _NEEDED if not versions[name]}
         if lacking:
             raise RxMissingError(
@@ -110,12 +110,12 @@ class Preflight:
             self._answered.add(str(folder))
 
     def _raise_first(self, question: Question) -> None:
-        for _, problem in self._ask(question):
+        for _, problem in self.ask(question):
             if problem is not None:
                 raise problem
 
-    def _ask(self, question: Question) -> list[Answer]:
-        """Host and answer of each slot."""
+    def ask(self, question: Question) -> list[Answer]:
+        """Ask each slot: its host and its answer."""
         return [] if self._local else self._engine(partial(_answer, question))
 
 
@@ -142,7 +142,7 @@ def check_folder(folder: Place, read_elsewhere: Callable[[Place, str], None]) ->
 
 def _answer(question: Question, slots: Iterable[Any]) -> Iterator[Answer]:
     list(slots)
-    time.sleep(_HOLD)
+    time.sleep(HOLD)
     try:
         return iter([(socket.gethostname(), question())])
     except RxError as problem:

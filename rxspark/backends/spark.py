@@ -19,16 +19,18 @@ from contextlib import AbstractContextManager
 from typing import Any, BinaryIO
 
 from py4j.protocol import Py4JError, Py4JJavaError
-from pyspark import BarrierTaskContext, Broadcast, InheritableThread, SparkContext, TaskContext
+from pyspark import Broadcast, InheritableThread, SparkContext, TaskContext
 from pyspark.errors import PySparkException
 
 from rxspark.backends.base import Work, here
-from rxspark.backends.spark_common import SparkEngine, its_node, outbox
-from rxspark.backends.spark_mail import Mailbox, submitting
+from rxspark.backends.spark_cluster import Located, run_on_each, slots_now
+from rxspark.backends.spark_common import SparkEngine, outbox, slots_to_come, submitting
+from rxspark.backends.spark_mail import Mailbox
 from rxspark.backends.spark_session import Application, has_ended
 from rxspark.contexts import RxSpark
 from rxspark.filesystem import share_folder
 from rxspark.places import open_place
+from rxspark.results import node_name
 from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost, inline
 from rxspark.sharing.host import folder_here
 from rxspark.worker.bundle import Bundle
@@ -55,7 +57,7 @@ class _RunPartition:
         self._outbox = outbox
         self._surroundings = surroundings
 
-    def __call__(self, index: int, partitions: Iterable[Any]) -> Iterator[Any]:
+    def __call__(self, partitions: Iterable[Parcel]) -> Iterator[Any]:
         pass_over_modules()
         _acknowledge_quickly()
         call = _arrived(self._call)
@@ -64,19 +66,6 @@ class _RunPartition:
             packed = run_partition(call, partition, attempt, surroundings=self._surroundings)
             self._letters.add([(self._work_id, self._outbox.post(packed))])
         return iter(())
-
-
-class _RunOncePerNode(_RunPartition):
-    """What Spark runs in each of its slots at once."""
-
-    def __init__(self, partitions: list[Parcel], *others: Any) -> None:
-        super().__init__(*others)
-        self._partitions = partitions
-
-    def __call__(self, index: int, slots: Iterable[Any]) -> Iterator[Any]:
-        list(slots)
-        node = its_node(BarrierTaskContext.get())
-        return iter(()) if node is None else super().__call__(index, [self._partitions[node]])
 
 
 class SparkBackend(SparkEngine):
@@ -101,15 +90,11 @@ class SparkBackend(SparkEngine):
         self.preflight.folder(self._share_folder or here_only)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        cores = int(self._mailbox.settings.get("spark.task.cpus", "1"))  # of each slot
-        return max(1, self._context.defaultParallelism // cores)
+        to_come = 0 if self._local else slots_to_come(self._mailbox.settings.get)
+        return max(1, slots_now(self._context), to_come)
 
     def nodes(self) -> list[str]:
-        executors = list(self._context._jsc.sc().statusTracker().getExecutorInfos())
-        hosts = [str(executor.host()) for executor in executors]
-        if len(hosts) > 1 and not self._local:
-            hosts.remove(self._mailbox.settings["spark.driver.host"])
-        return sorted(set(hosts))
+        return [socket.gethostname()] if self._local else sorted(set(self._mailbox.names().values()))
 
     def cancel(self, work: Work) -> None:
         if work.id not in self._mailbox.running:  # Spark would log a warning
@@ -151,15 +136,36 @@ class SparkBackend(SparkEngine):
             with submitting:
                 call = carrier.call(work.call, work.kept)
                 partitions = [carrier.partition(part) for part in work.partitions]
-                # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the
-                # gateway; PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
-                job = self._rdd(partitions, work, call, self._mailbox.letters, box, self.surroundings)._jrdd
+            run = _RunPartition(work, call, self._mailbox.letters, box, self.surroundings)
             self._mailbox.running.add(work.id)
             try:
-                if not work.cancelled.is_set():
-                    job.count()
+                if work.nodes and not self._local:
+                    self._run_on_nodes(work, partitions, run)
+                else:
+                    self._run_anywhere(work, partitions, run)
             finally:
                 self._mailbox.running.discard(work.id)
+
+    def _run_anywhere(self, work: Work, partitions: list[Parcel], run: _RunPartition) -> None:
+        with submitting:
+            # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
+            # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
+            job = self._context.parallelize(partitions, len(partitions)).mapPartitions(run)._jrdd
+        if not work.cancelled.is_set():
+            job.count()
+
+    def _run_on_nodes(self, work: Work, partitions: list[Parcel], run: _RunPartition) -> None:
+        """Give each partition to the node of its task."""
+        hosts = {node_name(name): host for host, name in self._mailbox.names().items()}
+        nodes = [work.nodes[numbers[0]] for numbers in work.numbers]
+        both = zip(nodes, partitions, strict=True)
+        elements = [Located(hosts[node], partition) for node, partition in both if node in hosts]
+        _, gone = run_on_each(
+            self._context, elements, lambda partition: run([partition]), lambda: not work.cancelled.is_set()
+        )
+        lost = [node for node in nodes if node not in hosts or hosts[node] in gone]
+        if lost:
+            work.trouble = f"no executor is left on {', '.join(lost)}"
 
     def _outbox(self, work: Work) -> AbstractContextManager[Outbox]:
         return outbox(work, self._share_folder, self._here, self._mailbox.most, self._mailbox.limit)
@@ -170,14 +176,6 @@ class SparkBackend(SparkEngine):
         return (
             ByFolder(self._share_folder) if self._share_folder else _ByBroadcast(self._context, self._mailbox.settings)
         )
-
-    def _rdd(self, partitions: list[Parcel], work: Work, *others: Any) -> Any:
-        if work.once_per_node:
-            slots = self.slots(1, {})
-            task = _RunOncePerNode(partitions, work, *others)
-            return self._context.parallelize(range(slots), slots).barrier().mapPartitionsWithIndex(task)
-        run = _RunPartition(work, *others)
-        return self._context.parallelize(partitions, len(partitions)).mapPartitionsWithIndex(run)
 
 
 class _Broadcast(Broadcast[Any]):

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rxspark.backends.base import Work, plain_interrupts
 from rxspark.backends.foreign import full_text, memory_hint, plain_cause, reason, with_java
@@ -18,15 +17,19 @@ from rxspark.places import Place
 from rxspark.sharing.folder import own_folder
 from rxspark.worker.outbox import Outbox
 
-if TYPE_CHECKING:
-    from pyspark import BarrierTaskContext
-
-__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "its_node", "outbox"]
+__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "outbox", "slots_to_come", "submitting"]
 
 MAX_RESULT_SIZE = "spark.driver.maxResultSize"
 
+submitting = threading.Lock()
+"""Pickling of commands and registering of broadcasts share state inside the SparkContext."""
+
 # Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
 _MESSAGE = (1 << 31) - (1 << 20)
+
+# Slots that an application without a limit of its own is thought to grow to: Spark asks for executors as long as
+# partitions wait, and each partition costs 10 ms of a slot, whether the others come or not.
+_GROWTH = 256
 
 # Seconds between looks at whether the caller was interrupted, while Spark works.
 _POLL = 0.2
@@ -147,11 +150,13 @@ def outbox(work: Work, shared: Place | None, here: Path | None, most: int, setti
                 folder.fs.rm(folder.path, recursive=True)
 
 
-def its_node(slot: BarrierTaskContext) -> int | None:
-    """The number of its node, for the first slot of a barrier stage on each; None for the others.
+def slots_to_come(setting: Callable[[str, str], str]) -> int:
+    """How many tasks an application runs at once when it has all executors that its settings ask for; 0 if unknown.
 
-    All slots run at once in such a stage, so that each node is among them.
+    >>> slots_to_come({"spark.executor.instances": "4", "spark.executor.cores": "2"}.get)
+    8
     """
-    hosts = [info.address.rpartition(":")[0] or info.address for info in slot.getTaskInfos()]
-    mine = hosts[slot.partitionId()]
-    return sorted(set(hosts)).index(mine) if hosts.index(mine) == slot.partitionId() else None
+    cores = int(setting("spark.executor.cores", "1")) // int(setting("spark.task.cpus", "1"))
+    if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
+        return int(setting("spark.executor.instances", "0")) * cores
+    return min(int(setting("spark.dynamicAllocation.maxExecutors", str(_GROWTH))) * cores, _GROWTH)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import threading
+import socket
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -17,14 +17,12 @@ from pyspark.errors import PySparkException
 from rxspark.backends.base import Work
 from rxspark.backends.foreign import full_text, plain_cause, with_java
 from rxspark.backends.preflight import Answer, Preflight, start_problem
-from rxspark.backends.spark_common import MAX_RESULT_SIZE
+from rxspark.backends.spark_cluster import Located, executor_hosts, run_on_each, slots_now
+from rxspark.backends.spark_common import MAX_RESULT_SIZE, submitting
 from rxspark.backends.spark_session import Application
 from rxspark.worker.outbox import Letter
 
-__all__ = ["Mailbox", "submitting"]
-
-submitting = threading.Lock()
-"""Pickling of commands and registering of broadcasts share state inside the SparkContext."""
+__all__ = ["Mailbox"]
 
 Update = list[tuple[str, Letter]]
 
@@ -54,7 +52,8 @@ class Mailbox:
     """What we keep for an application: above all its one accumulator, which PySpark's registry keeps for ever."""
 
     def __init__(self, application: Application) -> None:
-        context = application.context
+        context = self._context = application.context
+        self._names: dict[str, str] = {}
         self._works: dict[str, Work] = {}
         self.preflight = Preflight(partial(_in_all_slots, context), application.local)
         self.letters = context.accumulator([], _Letters(self._deliver))
@@ -78,6 +77,13 @@ class Mailbox:
         if work is not None:  # else the call has been given up meanwhile
             work.receive(letter)
 
+    def names(self) -> dict[str, str]:
+        """The hosts of the executors that are there, as Spark calls them, and as they name themselves."""
+        hosts = executor_hosts(self._context)
+        new = [Located(host, host) for host in hosts if host not in self._names]
+        self._names.update(run_on_each(self._context, new, _own_name)[0])
+        return {host: self._names[host] for host in hosts if host in self._names}
+
     @contextlib.contextmanager
     def pool(self) -> Iterator[str]:
         """The name of a FAIR pool that no other job uses now; used again, as Spark keeps pools for ever."""
@@ -98,8 +104,13 @@ class Mailbox:
             del self._works[work.id]
 
 
+def _own_name(host: str) -> Iterator[tuple[str, str]]:
+    """On an executor: its host, as Spark calls it, and as it names itself."""
+    yield host, socket.gethostname()
+
+
 def _in_all_slots(context: SparkContext, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
-    slots = max(1, context.defaultParallelism)
+    slots = max(1, slots_now(context))
     try:
         found: list[Answer] = context.parallelize(range(slots), slots).mapPartitions(run).collect()
     except (Py4JJavaError, PySparkException) as error:

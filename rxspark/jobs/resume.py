@@ -59,9 +59,7 @@ def continued(
     there = merged(envelopes)
     answered = {number for part in there for number in part.numbers}
     failed = {number for part in there for number in part.failures} if failed_too or record.stop_on_error else set()
-    if record.facts.once_per_node and (failed or len(answered) < record.facts.count):
-        answered, failed = set(), set()  # which node runs which task is known only when all run together
-    alone = call.tasks_per_stream == 1 and not record.facts.once_per_node
+    alone = call.tasks_per_stream == 1
     pieces: list[Piece] = []
     for numbers, bundle in plan.partitions:
         if not answered.issuperset(numbers) or (not alone and not failed.isdisjoint(numbers)):
@@ -88,7 +86,7 @@ def continued(
         [bundle for _, bundle in pieces],
         [numbers for numbers, _ in pieces],
         frozenset(record.modules),
-        record.facts.once_per_node,
+        nodes=(record.facts.names or ()) if record.facts.once_per_node else (),
     )
     job = Job(backend, work, record, folder)
     kept = [part.only(set(part.numbers) - again) for part in there if not again.issuperset(part.numbers)]

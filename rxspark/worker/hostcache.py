@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +15,7 @@ from rxspark.contents import fetch, private
 from rxspark.errors import RxContextError, RxFileError
 from rxspark.places import open_place
 
-__all__ = ["fetched", "lock", "private_folder"]
+__all__ = ["fetched", "lock", "once_on_this_host", "private_folder"]
 
 # Seconds that a fetched file is kept after its last use: the next call may want it again.
 _KEPT = 600
@@ -60,8 +61,7 @@ def lock(file: IO[bytes], wait: bool = True) -> None:
 
 def fetched(url: str, name: str, size: int) -> str:
     """The path of this host's copy of a file, fetched now if no process of this user here has done so."""
-    folder = private_folder(_base()) / "fetched"
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder = _fetched_folder()
     path = folder / name
     if not path.exists():
         with open(folder / "fetching", "ab", opener=private) as file:
@@ -72,6 +72,36 @@ def fetched(url: str, name: str, size: int) -> str:
     with contextlib.suppress(FileNotFoundError):  # swept this very moment: opening it says so
         os.utime(path)
     return str(path)
+
+
+@contextlib.contextmanager
+def once_on_this_host(name: str) -> Iterator[bool]:
+    """Enter a block that one process of this host runs to its end: whether it is this one.
+
+    Another process may try again where one has died in it.
+    """
+    folder = _fetched_folder()
+    with open(folder / "fetching", "ab") as turn:
+        lock(turn)
+        _sweep(folder)
+        file = open(folder / f"{name}.once", "ab")  # noqa: SIM115 - closed below
+    with file:
+        try:
+            lock(file, wait=False)
+        except BlockingIOError:
+            yield False
+            return
+        if file.tell():
+            yield False
+            return
+        yield True
+        file.write(b"done")
+
+
+def _fetched_folder() -> Path:
+    folder = private_folder(_base()) / "fetched"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _base() -> str:

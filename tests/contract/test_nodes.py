@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rxspark
-from rxspark import RxTaskWarning, rxElemArg, rxExec, rxGetNodeInfo, rxPingNodes
+from rxspark import RxArgumentError, RxTaskWarning, rxElemArg, rxExec, rxGetNodeInfo, rxPingNodes
 
 
 def node():
@@ -35,6 +35,17 @@ def test_once_per_elem_with_elements():
     assert rxExec(lambda x: x, rxElemArg([3]), oncePerElem=True) == [3]
     assert rxExec(lambda x: x, elemArgs=[4], oncePerElem=True) == [4]
     assert rxExec(lambda: 1, timesToRun=1, oncePerElem=True) == [1]
+
+
+def test_named_elements_go_to_their_nodes_and_other_names_are_refused():
+    """A node is named as in results, or as it names itself; a name that is none is refused with those there are."""
+    for name in (node(), platform.node()):
+        result = rxExec(lambda x: x, elemArgs={name: 6}, oncePerElem=True)
+        assert (list(result), result.names) == ([6], [node()])
+    with pytest.raises(RxArgumentError, match=f"there is no node 'NO_SUCH_NODE'; the nodes are {node()}"):
+        rxExec(lambda x: x, elemArgs={"NO_SUCH_NODE": 1}, oncePerElem=True)
+    with pytest.raises(RxArgumentError, match="a node has two elements"):
+        rxExec(lambda x: x, rxElemArg({node(): 1, node().lower(): 2}), oncePerElem=True)
 
 
 def test_once_per_elem_fails_like_any_task():
