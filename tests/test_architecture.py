@@ -58,7 +58,6 @@ DOORS = {
     "hdfs_native": {"places.py", "transfers.py"},
     "ctypes": {"rng/quasi.py"},
     "tqdm": {"progress.py"},
-    "formulaic": {"analysis/formulas.py"},
     "matplotlib": {"plots/drawing.py", "plots/lineplot.py"},
 }
 
@@ -150,7 +149,6 @@ def test_import_loads_nothing_heavy() -> None:
         "tqdm",
         "pyarrow",
         "fsspec",
-        "formulaic",
         "sklearn",
         "scipy",
     ]
@@ -189,11 +187,10 @@ def test_public_names_are_complete_documented_and_typed() -> None:
         *(
             f"rxspark.{name}"
             for name in (
-                "analysis.expressions",
                 "analysis.families",
-                "analysis.formulas",
                 "analysis.glm",
                 "analysis.kmeans",
+                "analysis.language",
                 "analysis.printing",
                 "contexts",
                 "elements",

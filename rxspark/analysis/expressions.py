@@ -1,164 +1,217 @@
-"""Expressions over columns, such as ``"log(income) > 3 & state == 'NY'"``: the same text for pandas and for Spark."""
+"""Expressions over columns, such as ``"log(income) > 3 & state == 'NY'"``, and their values."""
 
 from __future__ import annotations
 
-import ast
-import io
-import operator
-import re
-import tokenize
+import inspect
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
+from rxspark.analysis.column_functions import COLUMN_FUNCTIONS
+from rxspark.analysis.functions import ELEMENTWISE
+from rxspark.analysis.language import Argument, Call, Constant, Name, Node, deparse, names_in
+from rxspark.analysis.sources import check_known
+from rxspark.analysis.values import Columns, Matrix, UnseenLevels, Value, as_numbers
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["backquoted", "check_known", "evaluate", "names_in"]
+__all__ = ["Known", "Pending", "columns_of", "evaluate", "free_names", "grown", "is_whole"]
 
-_QUOTE = "_quoted_"
-_WORDS = {"&": " and ", "|": " or ", "~": " not ", "^": "**"}
-_CONSTANTS = {"TRUE": True, "FALSE": False, "pi": 3.141592653589793}
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-    ast.Pow: operator.pow,
-}
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.In: lambda column, values: column.isin(values),
-    ast.NotIn: lambda column, values: ~column.isin(values),
+Known = Mapping[Call, tuple[Any, ...]]
+"""What the functions of whole columns know of all rows, by call."""
+
+_CONSTANTS: dict[str, float | bool | str] = {"pi": np.pi, "T": True, "F": False}
+_CONSTANTS |= {f"contr.{name}": f"contr.{name}" for name in ("treatment", "poly", "sum", "helmert", "SAS")}
+
+_ROW_ORDER = "it depends on the order of the rows; make the column before"
+_CALENDAR = "make the column before, by pandas or Spark"
+_ADVICE = {
+    **dict.fromkeys(("cumsum", "cumprod", "cummax", "diff", "lag", "rev", "order", "sort", "rank"), _ROW_ORDER),
+    **dict.fromkeys(("weekdays", "months", "format", "strftime", "difftime", "ISOdate"), _CALENDAR),
+    **dict.fromkeys(("s", "te", "ti", "lo"), "smooth terms are not of glm; use ns(x, df) or poly(x, degree)"),
+    "contrasts": "use C(x, contr.sum) and the like",
+    "offset": "it stands as a term of its own, as in y ~ x + offset(log(n))",
+    "~": "there is a formula within an expression",
+    "$": "columns are named alone",
 }
 
 
-def evaluate(text: str, columns: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]], where: str) -> Any:
-    """The value of an expression: a pandas Series or a Spark Column, as `columns` and `functions` are.
+class Pending(Exception):  # noqa: N818 - no error: all rows have to be asked first
+    """A function of a whole column does not know enough of all rows yet."""
 
-    ``and``, ``or``, ``not`` and ``&``, ``|``, ``~`` mean the same and bind less than comparisons, ``^`` is a power:
-    so an expression that stands in R code means here what it means there. `where` names the argument in errors.
 
-    >>> import numpy as np, pandas as pd
-    >>> frame = pd.DataFrame({"x": [1.0, 4.0, 9.0], "g": ["a", "b", "b"]})
-    >>> evaluate("sqrt(x) > 1 & g == 'b'", frame, {"sqrt": np.sqrt}, "rowSelection").tolist()
-    [False, True, True]
+def free_names(node: Node, columns: Iterable[str]) -> list[str]:
+    """The names in an expression that are columns, or should be."""
+    known = set(columns)
+    return [name for name in names_in(node) if name in known or name not in _CONSTANTS]
+
+
+def columns_of(node: Node, columns: Iterable[str], where: str) -> list[str]:
+    """The columns that an expression needs; RxArgumentError for one that is not there."""
+    known = list(columns)
+    found = free_names(node, known)
+    for name in found:
+        check_known(name, known, where)
+    return found
+
+
+def evaluate(node: Node, columns: Columns, known: Known, where: str) -> Value:
+    """The value of an expression; Pending when a function in it has to know more of all rows.
+
+    `where` names the argument in errors.
     """
-    return _Evaluation(text, columns, functions, where).value(_parsed(text, where))
+    with np.errstate(all="ignore"):
+        return _Evaluation(columns, known, where).value(node)
 
 
-def names_in(text: str, where: str) -> list[str]:
-    """The columns that an expression names, in the order in which they come."""
-    nodes = list(ast.walk(_parsed(text, where)))
-    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-    names = [_unquoted(node.id) for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
-    return [name for name in dict.fromkeys(names) if name not in ("np", *_CONSTANTS)]
+def grown(call: Call, columns: Columns, known: Known, where: str, spread: bool) -> Any | None:
+    """What these rows add to the next thing that a call has to know of all rows; None when it knows enough.
 
-
-def check_known(name: str, columns: Any, where: str) -> None:
-    """RxArgumentError for a column that is not there, with those that are near."""
-    known = [str(column) for column in columns]
-    if name not in known:
-        guess = closest(name, known)
-        hint = (
-            f"did you mean {guess!r}?"
-            if guess
-            else f"the columns are {', '.join(known[:20])}"
-            + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-        )
-        raise RxArgumentError(f"{where}: there is no column {name!r}; {hint}")
-
-
-def backquoted(text: str, columns: Iterable[str]) -> str:
-    """The text with backquotes around names of columns that have a dot in them, which R takes as they are.
-
-    >>> backquoted("log(Sepal.Length)", ["Sepal.Length", "Species"])
-    'log(`Sepal.Length`)'
+    `spread` is whether there are other rows elsewhere.
     """
-    for name in columns:
-        if "." in name:
-            text = re.sub(rf"(?<![\w.`]){re.escape(name)}(?![\w.`(])", f"`{name}`", text)
-    return text
+    with np.errstate(all="ignore"):
+        return _Evaluation(columns, known, where).grown(call, spread)
 
 
-def _quoted(name: str) -> str:
-    return _QUOTE + name.encode().hex()
-
-
-def _unquoted(name: str) -> str:
-    return bytes.fromhex(name.removeprefix(_QUOTE)).decode() if name.startswith(_QUOTE) else name
-
-
-def _parsed(text: str, where: str) -> ast.expr:
-    """The tree of an expression; names in backquotes, which Python does not know, stand in it as identifiers."""
-    try:
-        text = re.sub("`([^`]+)`", lambda found: _quoted(found.group(1)), text)
-        tokens = [
-            (token.type, _WORDS.get(token.string, token.string))
-            for token in tokenize.generate_tokens(io.StringIO(text).readline)
-        ]
-        return ast.parse(tokenize.untokenize(tokens).strip(), mode="eval").body
-    except (SyntaxError, tokenize.TokenError, AttributeError, TypeError) as error:
-        raise RxArgumentError(f"{where}: {text!r} is not an expression over columns ({error})") from None
+def is_whole(call: Call) -> bool:
+    """Whether it calls a function that looks at a column as a whole."""
+    return _plain(call.function) in COLUMN_FUNCTIONS
 
 
 class _Evaluation:
     """Walks the tree of one expression."""
 
-    def __init__(self, text: str, columns: Mapping[str, Any], functions: Mapping[str, Any], where: str) -> None:
-        self.text = text
+    def __init__(self, columns: Columns, known: Known, where: str) -> None:
         self.columns = columns
-        self.functions = functions
+        self.known = known
         self.where = where
 
-    def value(self, node: ast.expr) -> Any:
+    def value(self, node: Node) -> Value:
         match node:
-            case ast.Constant(value):
-                return value
-            case ast.Name(name):
-                return _CONSTANTS[name] if name in _CONSTANTS else self._column(_unquoted(name))
-            case ast.BinOp(left, op, right) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self.value(left), self.value(right))
-            case ast.UnaryOp(ast.USub(), operand):
-                return -self.value(operand)
-            case ast.UnaryOp(ast.Not(), operand):
-                return ~self.value(operand)
-            case ast.BoolOp(op, values):
-                return self._both(op, [self.value(value) for value in values])
-            case ast.Compare(left, ops, others):
-                return self._compared(left, ops, others)
-            case ast.List(items) | ast.Tuple(items):
-                return [self.value(item) for item in items]
-            case ast.Call(function, arguments, []):
-                return self._function(function)(*(self.value(argument) for argument in arguments))
-        raise RxArgumentError(
-            f"{self.where}: {self.text!r} has {ast.unparse(node)!r}, which is no operation on columns"
+            case Constant(value):
+                return _constant(value)
+            case Name(name):
+                if name not in self.columns and name in _CONSTANTS:
+                    return _constant(_CONSTANTS[name])
+                check_known(name, self.columns, self.where)
+                return self.columns[name]
+            case Call("cbind", args):
+                return self._bound(args)
+            case Call():
+                return self._called(node)
+
+    def _called(self, call: Call) -> Value:
+        name = _plain(call.function)
+        if is_whole(call):
+            function = COLUMN_FUNCTIONS[name]
+            values, named = self._arguments(call, function.value, 1)
+            totals = self.known.get(call, ())
+            if len(totals) < self._told(call, function.passes, *values, **named):
+                raise Pending
+            return self._told(call, function.value, totals, *values, **named)
+        if name not in ELEMENTWISE:
+            raise self._unknown(call)
+        values, named = self._arguments(call, ELEMENTWISE[name], 0)
+        return self._told(call, ELEMENTWISE[name], *values, **named)
+
+    def grown(self, call: Call, spread: bool) -> Any | None:
+        function = COLUMN_FUNCTIONS[_plain(call.function)]
+        values, named = self._arguments(call, function.value, 1)
+        totals = self.known.get(call, ())
+        if len(totals) >= self._told(call, function.passes, *values, **named):
+            return None
+        instead = self._told(call, function.sorted, *values, **named) if spread else ""
+        if instead:
+            raise RxArgumentError(
+                f"{self.where}: {deparse(call)} takes the column as a whole, which lies in parts on the cluster; "
+                f"{instead}"
+            )
+        return self._told(call, function.collect, totals, *values, **named)
+
+    def _arguments(self, call: Call, of: Callable[..., Any], first: int) -> tuple[list[Value], dict[str, Value]]:
+        """The values of the arguments, those that have names by the names of the function's own."""
+        names, anything = _parameters(of)
+        values, named = [], {}
+        for argument in call.args:
+            value = self.value(argument.node)
+            if argument.name is None:
+                values.append(value)
+            else:
+                named[self._matched(call, argument.name, names[first:])] = value
+        places = [name for name in names[first:] if name not in named]
+        if len(values) > len(places) and not anything:
+            raise RxArgumentError(f"{self.where}: {deparse(call)} has too many arguments")
+        if not anything:
+            named |= dict(zip(places, values, strict=False))
+            values = []
+        lacking = [name for name in _required(of)[first:] if name not in named]
+        if len(lacking) > len(values):
+            raise RxArgumentError(f"{self.where}: {deparse(call)} lacks its argument {lacking[len(values)]!r}")
+        return values, named
+
+    def _matched(self, call: Call, name: str, names: list[str]) -> str:
+        """The name of a parameter, which may be cut short as in R."""
+        wanted = name.replace(".", "_") + ("_" if name == "from" else "")
+        found = [one for one in names if one == wanted] or [one for one in names if one.startswith(wanted)]
+        if len(found) != 1:
+            told = ", ".join(one.rstrip("_").replace("_", ".") for one in names)
+            raise RxArgumentError(f"{self.where}: {deparse(call)} has no argument {name!r}; there are {told}")
+        return found[0]
+
+    def _told(self, call: Call, of: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        """What a function gives; its errors with the place."""
+        try:
+            return of(*values, **named)
+        except RxArgumentError as error:
+            raise RxArgumentError(f"{self.where}: {deparse(call)!r}: {error}") from None
+        except UnseenLevels as error:
+            raise error.named(self.where, deparse(call)) from None
+        except ValueError as error:  # NumPy's, of lengths that differ
+            raise RxArgumentError(f"{self.where}: {deparse(call)!r}: {error}") from None
+
+    def _bound(self, args: tuple[Argument, ...]) -> Matrix:
+        """cbind, whose columns have the names of the columns that it binds."""
+        names = [arg.name or (arg.node.name if isinstance(arg.node, Name) else "") for arg in args]
+        parts = np.broadcast_arrays(*(as_numbers(self.value(arg.node), f"{self.where}: cbind") for arg in args))
+        return Matrix(np.stack(parts, axis=1), tuple(names))
+
+    def _unknown(self, call: Call) -> RxArgumentError:
+        known = [name for name in (*COLUMN_FUNCTIONS, *ELEMENTWISE, "cbind") if name[0].isalpha()]
+        guess = closest(call.function, known)
+        hint = _ADVICE.get(_plain(call.function)) or (
+            f"did you mean {guess!r}?" if guess else f"there are {', '.join(sorted(known))}"
+        )
+        return RxArgumentError(
+            f"{self.where}: {deparse(call)!r} calls {call.function!r}, which is not known here; {hint}"
         )
 
-    def _column(self, name: str) -> Any:
-        check_known(name, self.columns.keys(), self.where)
-        return self.columns[name]
 
-    def _both(self, op: ast.boolop, values: list[Any]) -> Any:
-        total = values[0]
-        for value in values[1:]:
-            total = total & value if isinstance(op, ast.And) else total | value
-        return total
+def _plain(function: str) -> str:
+    """The name of a function without that of its package."""
+    return function.rpartition("::")[2].removeprefix("np.")
 
-    def _compared(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> Any:
-        sides = [self.value(side) for side in (left, *others)]
-        pairs = zip(ops, sides, sides[1:], strict=False)
-        return self._both(ast.And(), [_COMPARISONS[type(op)](one, other) for op, one, other in pairs])
 
-    def _function(self, node: ast.expr) -> Callable[..., Any]:
-        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", ast.unparse(node))
-        if name not in self.functions:
-            guess = closest(name, self.functions)
-            hint = f"did you mean {guess!r}?" if guess else f"there are {', '.join(sorted(self.functions))}"
-            raise RxArgumentError(f"{self.where}: {self.text!r} calls {name!r}, which is not known here; {hint}")
-        found: Callable[..., Any] = self.functions[name]
-        return found
+def _constant(value: float | str | bool | None) -> Value:
+    if value is None or isinstance(value, bool):
+        return None if value is None else pd.array([value], dtype="boolean")
+    return np.array([value], dtype=object if isinstance(value, str) else float)
+
+
+@cache
+def _parameters(of: Callable[..., Any]) -> tuple[list[str], bool]:
+    """The names of a function's parameters, and whether it takes more of them by place."""
+    found = inspect.signature(of).parameters.values()
+    return [one.name for one in found if one.kind is not one.VAR_POSITIONAL], any(
+        one.kind is one.VAR_POSITIONAL for one in found
+    )
+
+
+@cache
+def _required(of: Callable[..., Any]) -> list[str]:
+    return [
+        one.name
+        for one in inspect.signature(of).parameters.values()
+        if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
+    ]

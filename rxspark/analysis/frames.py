@@ -1,55 +1,35 @@
-"""Tables in this process: which rows and columns of the data a formula needs, and what expressions make of them."""
+"""Tables in this process."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-import numpy as np
 import pandas as pd
 
-from rxspark.analysis.expressions import evaluate
-from rxspark.analysis.sources import Selection, local_columns, local_frame
-from rxspark.errors import RxArgumentError
+from rxspark.analysis.sources import local_columns, local_frame
 
-__all__ = ["FUNCTIONS", "factor", "selected", "value_of"]
+__all__ = ["LocalTable"]
 
-
-def factor(values: Any) -> Any:
-    """R's factor(): levels in their own order, numbers by their value, written as R writes them."""
-    codes, levels = pd.factorize(values, sort=True)
-    labels = [f"{level:.15g}" if isinstance(level, (int, float, np.number)) else str(level) for level in levels]
-    return pd.Series(pd.Categorical.from_codes(codes, labels), index=getattr(values, "index", None))
+T = TypeVar("T")
 
 
-FUNCTIONS: dict[str, Any] = {
-    **{name: getattr(np, name) for name in ("log", "log2", "log10", "log1p", "exp", "expm1", "sqrt")},
-    **{name: getattr(np, name) for name in ("sin", "cos", "tan")},
-    "abs": np.abs,
-    "pow": np.power,
-    "ifelse": np.where,
-    "I": lambda values: values,
-    "factor": factor,
-}
-"""What may be called in formulas and expressions; formulaic's own (poly, bs, scale, C, ...) come to it in formulas."""
+class LocalTable:
+    """Data in this process, as `recipe.Table` has it."""
 
+    spread = False
 
-def selected(data: Any, needed: list[str], picked: Selection) -> pd.DataFrame:
-    """The rows and columns of local data that are needed, those of `transforms` made."""
-    names = [*needed, *picked.needs(local_columns(data, "data"))]
-    frame = local_frame(data, [name for name in names if name not in picked.transforms])
-    for name, text in picked.transforms.items():
-        frame = frame.assign(**{name: value_of(text, frame, f"transforms[{name!r}]")})
-    if picked.rows is None:
-        return frame
-    rows = pd.Series(value_of(picked.rows, frame, "rowSelection"), index=frame.index)
-    if not pd.api.types.is_bool_dtype(rows.dropna().infer_objects()):
-        raise RxArgumentError(f"rowSelection={picked.rows!r}: it is not true or false, but of type {rows.dtype}")
-    return frame[rows.fillna(False).astype(bool)]
+    def __init__(self, data: Any, function: str) -> None:
+        self.columns = local_columns(data, function)
+        self._data = data
+        self._taken: tuple[list[str], pd.DataFrame] | None = None
 
+    def frame(self, needed: list[str]) -> pd.DataFrame:
+        """Those columns."""
+        if self._taken is None or self._taken[0] != needed:
+            self._taken = (needed, local_frame(self._data, needed))
+        return self._taken[1]
 
-def value_of(text: str, table: pd.DataFrame, where: str) -> Any:
-    """The value of a factor or an expression in a table."""
-    if text in table:
-        return table[text]
-    with np.errstate(all="ignore"):
-        return evaluate(text, table, FUNCTIONS, where)
+    def total(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T:
+        """What the rows give."""
+        return of(self.frame(needed))

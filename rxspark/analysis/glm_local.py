@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from rxspark.analysis.design import prepared
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import design, parse
-from rxspark.analysis.frames import selected
+from rxspark.analysis.formulas import parse
+from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.glm_model import Described, modelled
 from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.glm_table import part_of, response_levels
+from rxspark.analysis.glm_table import part_of
 from rxspark.analysis.parts import Here
-from rxspark.analysis.sources import Selection, check_columns, local_columns
+from rxspark.analysis.sources import Selection, check_columns
 
 __all__ = ["fit_here"]
 
@@ -26,11 +27,11 @@ def fit_here(
     max_iterations: int,
 ) -> RxGlm:
     """Fit a model to local data."""
-    columns = [*local_columns(data, "rxGlm"), *picked.transforms]
+    table = LocalTable(data, "rxGlm")
+    columns = [*table.columns, *picked.transforms]
     weighted = check_columns({"pweights": pweights, "fweights": fweights}, columns)
     formula = parse(text, columns)
-    matrices = design(formula, selected(data, [*formula.variables, *weighted], picked), weighted)
-    assert matrices.y is not None, "rxGlm parses formulas with two sides"
-    part = part_of(matrices, formula, asked[0], response_levels(matrices.y), pweights, fweights)
-    described = Described(formula, *asked, matrices.names, matrices.spec, matrices.offset is not None)
-    return modelled(Here(part), described, max_iterations)
+    design = prepared(formula, picked, table, weighted)
+    matrices = design.matrices(table.frame(design.needed))
+    part = part_of(matrices, formula, asked[0], design.response, pweights, fweights)
+    return modelled(Here(part), Described(design, *asked), max_iterations)

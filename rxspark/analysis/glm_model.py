@@ -6,12 +6,11 @@ import operator
 import warnings
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
+from rxspark.analysis.design import Design
 from rxspark.analysis.families import LINKS, Family
-from rxspark.analysis.formulas import Formula
 from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_rows import Moments, Score, likelihood, moments, score
@@ -25,14 +24,14 @@ __all__ = ["Described", "modelled"]
 class Described:
     """What is to be fitted."""
 
-    formula: Formula
+    design: Design
     family: Family
     link: str
-    names: tuple[str, ...]
-    """The columns of the design matrix."""
-    spec: Any
-    """How formulaic makes them."""
-    has_offset: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the design matrix."""
+        return self.design.names
 
 
 def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
@@ -48,7 +47,7 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
     values[kept] = found.coefficients[kept]
     errors[kept] = np.sqrt(np.diag(found.unscaled)[kept] * dispersion)
     model = RxGlm(
-        formula=what.formula.text,
+        formula=what.design.formula.text,
         family=what.family.name,
         link=what.link,
         names=what.names,
@@ -67,8 +66,7 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
         separated=found.separated,
         nValidObs=told.valid,
         nMissingObs=told.missing,
-        parsed=what.formula,
-        spec=what.spec,
+        design=what.design,
     )
     _warn_of(model)
     return model
@@ -88,7 +86,7 @@ def _null_deviance(parts: Parts, what: Described, told: Moments, max_iterations:
         if intercept
         else np.zeros((len(what.names), 0))
     )
-    if intercept and what.has_offset:
+    if intercept and what.design.formula.terms.offsets:
         return fit(parts, back, told, what.family, what.link, max_iterations).deviance
     mean = np.float64(told.response / told.weight)
     with np.errstate(divide="ignore"):  # all responses at the limit of the means: so is their mean

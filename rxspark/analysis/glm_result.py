@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rxspark.analysis.expressions import check_known
+from rxspark.analysis.design import Design
 from rxspark.analysis.families import FAMILIES, LINKS
-from rxspark.analysis.formulas import Formula, new_design, predictors
+from rxspark.analysis.formulas import Formula
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
 from rxspark.analysis.sources import local_columns, local_frame, on_spark
 from rxspark.contexts import rxGetComputeContext
@@ -68,9 +68,13 @@ class RxGlm:
     separated: bool
     nValidObs: int
     nMissingObs: int
-    parsed: Formula = field(compare=False)
-    spec: Any = field(compare=False)
-    """How formulaic makes the design matrix of other data."""
+    design: Design = field(compare=False)
+    """How the design matrix of other data is made."""
+
+    @property
+    def parsed(self) -> Formula:
+        """The formula, taken apart."""
+        return self.design.formula
 
     @property
     def params(self) -> pd.Series:
@@ -130,24 +134,20 @@ class RxGlm:
         """
         if type not in ("response", "link"):
             raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
-        known, context = predictors(self.parsed), rxGetComputeContext()
+        context, name = rxGetComputeContext(), f"{self.parsed.response}_Pred"
         if on_spark(data, context, "predict"):
             from rxspark.analysis.spark_frames import spark_data
             from rxspark.analysis.spark_predict import with_column
 
             there = spark_data(data, context, "predict")
-            needed = [name for name in self.parsed.variables if name in known]
-            for name in needed:
-                check_known(name, there.columns, "predict")
-            return with_column(
-                there, f"{self.parsed.response}_Pred", "double", needed, partial(self.predict, type=type)
-            )
-        frame = local_frame(data, [name for name in local_columns(data, "predict") if name in known])
-        x, offset, whole = new_design(self.parsed, self.spec, frame)
+            needed = self.design.needed_of_new(there.columns)
+            return with_column(there, name, "double", needed, partial(self.predict, type=type))
+        frame = local_frame(data, self.design.needed_of_new(local_columns(data, "predict")))
+        x, offset, whole = self.design.of_new(frame)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
         told = np.full(len(frame), np.nan)
         told[whole] = LINKS[self.link].inverse(eta) if type == "response" else eta
-        return pd.Series(told, frame.index, name=f"{self.parsed.response}_Pred")
+        return pd.Series(told, frame.index, name=name)
 
     def summary(self) -> RxText:
         """The summary as R prints it."""

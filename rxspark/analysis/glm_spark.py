@@ -8,22 +8,20 @@ weights, no quasi families, and factors, iterations as R counts them and separat
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from rxspark.analysis.design import Design, prepared
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import Formula, complete, matrices_of, parse, r_name
+from rxspark.analysis.formulas import parse
 from rxspark.analysis.glm_model import Described, modelled
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_rows import Part
 from rxspark.analysis.glm_table import part_of
 from rxspark.analysis.sources import Selection, check_columns
-from rxspark.analysis.spark_parts import SparkParts
-from rxspark.analysis.spark_survey import surveyed
+from rxspark.analysis.spark_parts import SparkTable
 
 __all__ = ["fit_on_spark"]
 
@@ -38,37 +36,17 @@ def fit_on_spark(
     max_iterations: int,
 ) -> RxGlm:
     """Fit a model to a Spark DataFrame."""
-    columns = [*data.columns, *picked.transforms]
+    table = SparkTable(data)
+    columns = [*table.columns, *picked.transforms]
     weighted = check_columns({"pweights": pweights, "fweights": fweights}, columns)
-    formula = parse(text, columns)
-    needed = list(dict.fromkeys([*formula.variables, *weighted]))
-    survey = surveyed(formula, data, needed, picked)
-    made = _Made(formula, survey.spec, asked[0], survey.response, needed, pweights, fweights)
-    names = tuple(r_name(name) for name in survey.spec.column_names)
-    parts = SparkParts.made(data, needed, picked, partial(_part, made))
+    design = prepared(parse(text, columns), picked, table, weighted)
+    parts = table.parts(design.needed, partial(_part, design, asked[0], pweights, fweights))
     try:
-        return modelled(parts, Described(formula, *asked, names, survey.spec, bool(formula.offsets)), max_iterations)
+        return modelled(parts, Described(design, *asked), max_iterations)
     finally:
         parts.release()
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What a worker needs to make parts of batches."""
-
-    formula: Formula
-    spec: Any
-    family: Family
-    levels: list[Any] | None
-    needed: list[str]
-    pweights: str | None
-    fweights: str | None
-
-
-def _part(made: _Made, frame: pd.DataFrame) -> Part:
-    table = complete(frame, made.needed, f"formula={made.formula.text!r}")
-    if len(table) == 0:
-        nothing = np.zeros(0)
-        return Part(np.zeros((0, len(made.spec.column_names))), nothing, nothing, nothing, None, 0, len(frame))
-    matrices = matrices_of(made.formula, table, made.spec, len(frame))
-    return part_of(matrices, made.formula, made.family, made.levels, made.pweights, made.fweights)
+def _part(design: Design, family: Family, pweights: str | None, fweights: str | None, frame: pd.DataFrame) -> Part:
+    """In a worker: the rows of a batch."""
+    return part_of(design.matrices(frame), design.formula, family, design.response, pweights, fweights)

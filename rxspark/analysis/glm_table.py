@@ -7,26 +7,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.design import Matrices, refuse_infinite
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import Formula, Matrices, refuse_infinite
+from rxspark.analysis.formulas import Formula
 from rxspark.analysis.glm_rows import Part
 from rxspark.errors import RxArgumentError
 
-__all__ = ["part_of", "response_levels"]
-
-
-def response_levels(y: pd.Series) -> list[Any] | None:
-    """The levels of a response that is a factor."""
-    if pd.api.types.is_numeric_dtype(y.dtype):
-        return None
-    return list(y.cat.categories) if isinstance(y.dtype, pd.CategoricalDtype) else sorted(set(y))
+__all__ = ["part_of"]
 
 
 def part_of(
     matrices: Matrices,
     formula: Formula,
     family: Family,
-    levels: list[Any] | None,
+    levels: tuple[str, ...] | None,
     pweights: str | None,
     fweights: str | None,
 ) -> Part:
@@ -47,7 +41,7 @@ def part_of(
     return Part(matrices.x[counts], y[counts], prior[counts], frequencies[counts], offset, len(y), matrices.missing)
 
 
-def _numbers(y: pd.Series | None, family: Family, formula: Formula, levels: list[Any] | None) -> Any:
+def _numbers(y: Any, family: Family, formula: Formula, levels: tuple[str, ...] | None) -> Any:
     """The response as floats; of a factor, the second level is the success."""
     assert y is not None, "rxGlm parses formulas with two sides"
     where = f"formula={formula.text!r}: the response {formula.response!r}"

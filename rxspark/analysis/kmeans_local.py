@@ -9,30 +9,28 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans
 
-from rxspark.analysis.formulas import design, refuse_infinite
-from rxspark.analysis.frames import selected
-from rxspark.analysis.kmeans_model import Described, Found, modelled, parsed, refuse_factors
+from rxspark.analysis.design import refuse_infinite
+from rxspark.analysis.frames import LocalTable
+from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans, codes_of
 from rxspark.analysis.kmeans_rows import Moments, Rows, labelled
 from rxspark.analysis.kmeans_start import Starts
 from rxspark.analysis.parts import Here
-from rxspark.analysis.sources import Selection, local_columns
+from rxspark.analysis.sources import Selection
 
 __all__ = ["cluster_here"]
 
 
 def cluster_here(text: Any, data: Any, starts: Starts, picked: Selection) -> RxKmeans:
     """Cluster local data."""
-    formula = parsed(text, [*local_columns(data, "rxKmeans"), *picked.transforms])
-    frame = selected(data, list(formula.variables), picked)
-    matrices = design(formula, frame)
-    refuse_factors(formula, matrices.spec)
-    refuse_infinite(matrices, formula)
+    table = LocalTable(data, "rxKmeans")
+    design = described(text, picked, table)
+    matrices = design.matrices(table.frame(design.needed))
+    refuse_infinite(matrices, design.formula)
     rows = Rows(matrices.x, matrices.missing)
-    described = Described(formula, matrices.names, matrices.spec)
-    model, labels = modelled(Here(rows), described, starts, partial(_search, rows.x, starts.iterations))
-    whole = np.flatnonzero(frame[list(formula.variables)].notna().all(axis=1))
-    return replace(model, codes=codes_of(labels, whole[matrices.table.index], len(frame)), index=frame.index)
+    model, labels = modelled(Here(rows), design, starts, partial(_search, rows.x, starts.iterations))
+    codes = codes_of(labels, np.flatnonzero(matrices.kept), len(matrices.kept))
+    return replace(model, codes=codes, index=matrices.index)
 
 
 def _search(x: Any, most: int, told: Moments, start: Any) -> Found:

@@ -10,25 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.formulas import Formula, levels_of, parse
+from rxspark.analysis.design import Design, prepared
+from rxspark.analysis.formulas import parse
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Moments, moments
 from rxspark.analysis.kmeans_start import Starts
 from rxspark.analysis.parts import Parts
+from rxspark.analysis.recipe import Table
+from rxspark.analysis.sources import Selection
 from rxspark.errors import RxArgumentError, RxModelWarning
 
-__all__ = ["Described", "Found", "modelled", "parsed", "refuse_factors"]
-
-
-@dataclass(frozen=True)
-class Described:
-    """What is to be clustered."""
-
-    formula: Formula
-    names: tuple[str, ...]
-    """The columns."""
-    spec: Any
-    """How formulaic makes them."""
+__all__ = ["Found", "described", "modelled"]
 
 
 @dataclass(frozen=True)
@@ -48,35 +40,39 @@ class Found:
         return np.allclose(means, self.centers, rtol=1e-9, atol=1e-9 * (told.squares / told.rows) ** 0.5)
 
 
-def parsed(text: Any, columns: list[str]) -> Formula:
-    """Take a formula apart; RxArgumentError when it is none, or names no column or one that is not there."""
-    formula = parse(text, columns, one_sided=True)
+def described(text: Any, picked: Selection, table: Table) -> Design:
+    """How a formula makes columns of numbers from a table.
+
+    Raises
+    ------
+    RxArgumentError
+        When it is no formula, names no column or one that is not there, or has a factor.
+    """
+    formula = parse(text, [*table.columns, *picked.transforms], one_sided=True)
     if not formula.variables:
         raise RxArgumentError(f'formula={text!r}: it names no column; give some, as in "~ x1 + x2"')
-    return formula
-
-
-def refuse_factors(formula: Formula, spec: Any) -> None:
-    """RxArgumentError for columns that are no numbers."""
-    for factor in levels_of(spec):
-        raise RxArgumentError(
-            f"formula={formula.text!r}: {factor!r} is a factor, and k-means takes numbers; leave it out, or make "
-            f"numbers of it by transforms"
-        )
+    design = prepared(formula, picked, table)
+    for variable in design.variables:
+        if variable.levels is not None:
+            raise RxArgumentError(
+                f"{formula.where}: {variable.label!r} is a factor, and k-means takes numbers; leave it out, or make "
+                f"numbers of it by transforms"
+            )
+    return design
 
 
 def modelled(
-    parts: Parts, what: Described, starts: Starts, search: Callable[[Moments, Any], Found]
+    parts: Parts, design: Design, starts: Starts, search: Callable[[Moments, Any], Found]
 ) -> tuple[RxKmeans, Any]:
     """Search from each start, and give the best, and its labels; `search` is told of all rows, and of a start."""
     told: Moments = parts.total(moments, operator.add)
     if not told.rows:
-        raise RxArgumentError(f"formula={what.formula.text!r}: no row is left of {told.missing}; all lack a value")
-    found = [search(told, start - told.mean) for start in starts.drawn(parts, told.rows, what.names)]
+        raise RxArgumentError(f"formula={design.formula.text!r}: no row is left of {told.missing}; all lack a value")
+    found = [search(told, start - told.mean) for start in starts.drawn(parts, told.rows, design.names)]
     best = min(found, key=lambda one: float(one.clusters.squares.sum()))
     model = RxKmeans(
-        formula=what.formula.text,
-        names=what.names,
+        formula=design.formula.text,
+        names=design.names,
         values=best.centers + told.mean,
         sizes=best.clusters.counts,
         squares=best.clusters.squares,
@@ -85,8 +81,7 @@ def modelled(
         converged=best.iterations < starts.iterations or best.settled(told),
         nValidObs=told.rows,
         nMissingObs=told.missing,
-        parsed=what.formula,
-        spec=what.spec,
+        design=design,
     )
     if not model.converged:
         warnings.warn(

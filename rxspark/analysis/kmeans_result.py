@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.expressions import check_known
-from rxspark.analysis.formulas import Formula, new_design
+from rxspark.analysis.design import Design
+from rxspark.analysis.formulas import Formula
 from rxspark.analysis.kmeans_rows import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
 from rxspark.analysis.sources import local_columns, local_frame, on_spark
@@ -54,12 +54,16 @@ class RxKmeans:
     converged: bool
     nValidObs: int
     nMissingObs: int
-    parsed: Formula = field(compare=False)
-    spec: Any = field(compare=False)
-    """How formulaic makes the columns from other data."""
+    design: Design = field(compare=False)
+    """How the columns of other data are made."""
     codes: Any = field(compare=False, default=None)
     """The number of each row's cluster in the smallest type that holds it, 0 where a value is missing."""
     index: Any = field(compare=False, default=None)
+
+    @property
+    def parsed(self) -> Formula:
+        """The formula, taken apart."""
+        return self.design.formula
 
     @property
     def centers(self) -> pd.DataFrame:
@@ -121,17 +125,15 @@ class RxKmeans:
         RxArgumentError
             When a column is missing.
         """
-        needed, context = list(self.parsed.variables), rxGetComputeContext()
+        context = rxGetComputeContext()
         if on_spark(data, context, "predict"):
             from rxspark.analysis.spark_frames import spark_data
             from rxspark.analysis.spark_predict import with_column
 
             there = spark_data(data, context, "predict")
-            for name in needed:
-                check_known(name, there.columns, "predict")
-            return with_column(there, _NAME, "integer", needed, self.predict)
-        frame = local_frame(data, [name for name in local_columns(data, "predict") if name in needed])
-        x, _, whole = new_design(self.parsed, self.spec, frame)
+            return with_column(there, _NAME, "integer", self.design.needed_of_new(there.columns), self.predict)
+        frame = local_frame(data, self.design.needed_of_new(local_columns(data, "predict")))
+        x, _, whole = self.design.of_new(frame)
         given = np.isfinite(x).all(axis=1)
         mean = self.sizes @ self.values / self.sizes.sum()  # far from zero, distances from it would cost digits
         labels = nearest(self.values - mean, x[given] - mean)

@@ -9,55 +9,40 @@ both on local[2]; MLlib's took 20 steps, those here 10).
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.formulas import Formula, complete, matrices_of, r_name, refuse_infinite
-from rxspark.analysis.kmeans_model import Described, Found, modelled, parsed, refuse_factors
+from rxspark.analysis.design import Design, refuse_infinite
+from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Distant, Moments, Rows, clusters, distant
 from rxspark.analysis.kmeans_start import Starts
 from rxspark.analysis.parts import Parts
 from rxspark.analysis.sources import Selection
-from rxspark.analysis.spark_parts import SparkParts
-from rxspark.analysis.spark_survey import surveyed
+from rxspark.analysis.spark_parts import SparkTable
 
 __all__ = ["cluster_on_spark"]
 
 
 def cluster_on_spark(text: Any, data: Any, starts: Starts, picked: Selection) -> RxKmeans:
     """Cluster a Spark DataFrame."""
-    formula = parsed(text, [*data.columns, *picked.transforms])
-    needed = list(formula.variables)
-    spec = surveyed(formula, data, needed, picked).spec
-    refuse_factors(formula, spec)
-    parts = SparkParts.made(data, needed, picked, _Made(formula, spec))
-    names = tuple(r_name(name) for name in spec.column_names)
+    table = SparkTable(data)
+    design = described(text, picked, table)
+    parts = table.parts(design.needed, partial(_rows, design))
     try:
-        search = partial(_search, parts, starts.iterations)
-        return modelled(parts, Described(formula, names, spec), starts, search)[0]
+        return modelled(parts, design, starts, partial(_search, parts, starts.iterations))[0]
     finally:
         parts.release()
 
 
-@dataclass(frozen=True)
-class _Made:
+def _rows(design: Design, frame: pd.DataFrame) -> Rows:
     """In a worker: the rows of a batch."""
-
-    formula: Formula
-    spec: Any
-
-    def __call__(self, frame: pd.DataFrame) -> Rows:
-        table = complete(frame, list(self.formula.variables), f"formula={self.formula.text!r}")
-        if not len(table):
-            return Rows(np.zeros((0, len(self.spec.column_names))), len(frame))
-        matrices = matrices_of(self.formula, table, self.spec, len(frame))
-        refuse_infinite(matrices, self.formula)
-        return Rows(matrices.x, matrices.missing)
+    matrices = design.matrices(frame)
+    refuse_infinite(matrices, design.formula)
+    return Rows(matrices.x, matrices.missing)
 
 
 def _search(parts: Parts, most: int, told: Moments, start: Any) -> Found:

@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from rxspark.analysis.expressions import check_known, names_in
 from rxspark.contexts import ComputeContext, RxSpark
-from rxspark.errors import RxArgumentError, RxFileError, RxMissingError
+from rxspark.errors import RxArgumentError, RxFileError, RxMissingError, closest
 from rxspark.filesystem import resolve
 from rxspark.places import URL
 
-__all__ = ["Selection", "is_spark", "libraries", "local_columns", "local_frame", "on_spark", "selection"]
+__all__ = ["Selection", "check_known", "is_spark", "libraries", "local_columns", "local_frame", "on_spark", "selection"]
 
 
 @contextmanager
@@ -32,16 +31,6 @@ class Selection:
 
     rows: str | None
     transforms: Mapping[str, str]
-
-    def needs(self, columns: Iterable[str]) -> list[str]:
-        """Which of the columns of the data it takes; RxArgumentError for one that is not there."""
-        texts = {f"transforms[{name!r}]": text for name, text in self.transforms.items()}
-        texts |= {} if self.rows is None else {"rowSelection": self.rows}
-        known = [*columns, *self.transforms]
-        needed = [(name, where) for where, text in texts.items() for name in names_in(text, where)]
-        for name, where in needed:
-            check_known(name, known, where)
-        return [name for name, _ in needed]
 
 
 def selection(rows: Any, transforms: Any) -> Selection:
@@ -125,6 +114,20 @@ def _dataset(path: Any) -> Any:
         raise RxFileError(f"data={text!r}: no such Parquet file") from None
     except pyarrow.ArrowInvalid as error:
         raise RxFileError(f"data={text!r}: not Parquet ({str(error).splitlines()[0]})") from error
+
+
+def check_known(name: str, columns: Any, where: str) -> None:
+    """RxArgumentError for a column that is not there, with those that are near."""
+    known = [str(column) for column in columns]
+    if name not in known:
+        guess = closest(name, known)
+        hint = (
+            f"did you mean {guess!r}?"
+            if guess
+            else f"the columns are {', '.join(known[:20])}"
+            + (f" and {len(known) - 20} more" if len(known) > 20 else "")
+        )
+        raise RxArgumentError(f"{where}: there is no column {name!r}; {hint}")
 
 
 def check_columns(names: Mapping[str, Any], columns: Iterable[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables on Spark: the rows and columns that are needed, and a sample that fits into this process."""
+"""Tables on Spark: the columns that are needed, and a column more."""
 
 from __future__ import annotations
 
@@ -6,61 +6,22 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
-import pandas as pd
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql.types import StructType
 
-from rxspark.analysis.expressions import evaluate
-from rxspark.analysis.sources import Selection, is_spark
+from rxspark.analysis.sources import is_spark
 from rxspark.backends import backend_for
 from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
 
-__all__ = ["made_column", "numbered", "sampled", "spark_data", "spark_errors", "spark_selected"]
-
-
-def _functions(data: Any) -> dict[str, Any]:
-    """What may be called in expressions over columns of Spark: the names of `frames.FUNCTIONS`."""
-    connect = type(data).__module__.startswith("pyspark.sql.connect.")  # whose columns are of another kind
-    functions = import_module("pyspark.sql.connect.functions" if connect else "pyspark.sql.functions")
-    return {
-        **{name: getattr(functions, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt")},
-        **{name: getattr(functions, name) for name in ("log", "sin", "cos", "tan", "abs", "pow")},
-        "ifelse": lambda test, yes, no: functions.when(test, yes).otherwise(no),
-        "I": lambda column: column,
-        "factor": lambda column: column.cast("string"),
-    }
-
-
-def spark_selected(data: Any, needed: list[str], picked: Selection) -> Any:
-    """The rows and columns of a Spark DataFrame that are needed, those of `transforms` made."""
-    columns, functions = {name: _column(data, name) for name in data.columns}, _functions(data)
-    picked.needs(columns)
-    for name, text in picked.transforms.items():
-        columns[name] = evaluate(text, columns, functions, f"transforms[{name!r}]")
-    if picked.rows is not None:
-        data = data.where(evaluate(picked.rows, columns, functions, "rowSelection"))
-    return data.select([columns[name].alias(name) for name in dict.fromkeys(needed)])
+__all__ = ["made_column", "numbered", "spark_data", "spark_errors"]
 
 
 def _column(data: Any, name: str) -> Any:
     return data[f"`{name}`"]  # a dot in a name would be a field of a structure
-
-
-def sampled(data: Any, most: int) -> tuple[pd.DataFrame, int]:
-    """At most so many rows of a Spark DataFrame, chosen at random where there are more, and how many there are.
-
-    The same data have the same sample.
-    """
-    count = data.count()
-    if count > most:
-        # Rows are drawn one by one, so their number varies: with four standard deviations less no row is cut off.
-        data = data.sample(fraction=(most - 4 * most**0.5) / count, seed=1)
-    return data.limit(most).toPandas(), count
 
 
 def spark_data(data: Any, context: ComputeContext, function: str) -> Any:

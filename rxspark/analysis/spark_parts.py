@@ -2,7 +2,7 @@
 
 Each batch of rows becomes a part, such as glm_rows.Part, pickled into one cell of a DataFrame that Spark keeps; a
 question goes to all parts as one Spark job, whose partitions each answer with one sum. Rows are chosen and columns made
-by the code that does it for local data, batch by batch, so that both mean the same in every corner.
+by the code that does it for local data (recipe.py), batch by batch, so that both mean the same in every corner.
 """
 
 from __future__ import annotations
@@ -16,14 +16,11 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from rxspark.analysis.expressions import check_known
-from rxspark.analysis.frames import selected
-from rxspark.analysis.sources import Selection
 from rxspark.analysis.spark_frames import numbered, spark_errors
 from rxspark.errors import RxError
 from rxspark.worker.threads import Threads
 
-__all__ = ["SparkParts", "asked"]
+__all__ = ["SparkParts", "SparkTable"]
 
 T = TypeVar("T")
 
@@ -33,12 +30,6 @@ class SparkParts:
     """Parts in a DataFrame."""
 
     frame: Any
-
-    @classmethod
-    def made(cls, data: Any, needed: list[str], picked: Selection, make: Callable[[pd.DataFrame], Any]) -> SparkParts:
-        """Make parts from the rows of a Spark DataFrame that are picked; Spark keeps them until `release`."""
-        frame, names = _taken(data, needed, picked)
-        return cls(frame.mapInArrow(_Make(names, needed, picked, make), "cell binary").persist())
 
     def total(self, of: Callable[[Any], T], add: Callable[[T, T], T]) -> T:
         """What the parts give, added up."""
@@ -51,22 +42,26 @@ class SparkParts:
         self.frame.unpersist()
 
 
-def asked(
-    data: Any, needed: list[str], picked: Selection, of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]
-) -> T | None:
-    """What batches of the picked rows give, added up by one pass over the data; None where there are no rows."""
-    frame, names = _taken(data, needed, picked)
-    return _sum(frame.mapInArrow(_Make(names, needed, picked, of), "cell binary"), add)
+class SparkTable:
+    """A Spark DataFrame, as `recipe.Table` has it."""
 
+    spread = True
 
-def _taken(data: Any, needed: list[str], picked: Selection) -> tuple[Any, list[str]]:
-    """The columns that are taken from the data, by numbers: names that have a dot in them trouble Spark."""
-    columns = list(data.columns)
-    names = [name for name in [*needed, *picked.needs(columns)] if name not in picked.transforms]
-    names = list(dict.fromkeys(names)) or columns[:1]  # rows are counted, even if no column is needed
-    for name in names:
-        check_known(name, columns, "data")
-    return numbered(data, names), names
+    def __init__(self, data: Any) -> None:
+        self.columns = list(data.columns)
+        self._data = data
+
+    def total(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T | None:
+        """What batches of rows give, added up by one pass over the data; None where there are no rows."""
+        return _sum(self._cells(needed, of), add)
+
+    def parts(self, needed: list[str], make: Callable[[pd.DataFrame], Any]) -> SparkParts:
+        """Make parts from batches of rows; Spark keeps them until `release`."""
+        return SparkParts(self._cells(needed, make).persist())
+
+    def _cells(self, needed: list[str], of: Callable[[pd.DataFrame], Any]) -> Any:
+        names = needed or self.columns[:1]  # rows are counted, even if no column is needed
+        return numbered(self._data, names).mapInArrow(_Make(names, of), "cell binary")
 
 
 def _sum(frame: Any, add: Callable[[T, T], T]) -> T | None:
@@ -83,8 +78,6 @@ class _Make:
     """In a worker: batches of rows into cells, each what `make` gives for a batch; or its error."""
 
     names: list[str]
-    needed: list[str]
-    picked: Selection
     make: Callable[[pd.DataFrame], Any]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -93,7 +86,7 @@ class _Make:
                 # Truth values must be of one type, whether some are missing or not.
                 frame = batch.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
                 try:
-                    cell = self.make(selected(frame.set_axis(self.names, axis=1), self.needed, self.picked))
+                    cell = self.make(frame.set_axis(self.names, axis=1))
                 except RxError as error:
                     cell = error
                 yield _row(cell)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.expressions import backquoted, check_known, names_in
-from rxspark.analysis.frames import factor, selected, value_of
-from rxspark.analysis.sources import Selection, is_spark, local_columns, local_frame
+from rxspark.analysis.expressions import columns_of
+from rxspark.analysis.frames import LocalTable
+from rxspark.analysis.language import Call, Name, Node, deparse, parsed
+from rxspark.analysis.recipe import Recipe, Step, Table
+from rxspark.analysis.sources import Selection, check_known, is_spark, local_columns, local_frame
+from rxspark.analysis.totals import Levels
+from rxspark.analysis.values import Columns, as_factor
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Chart", "Curve", "chart_of"]
@@ -56,97 +61,84 @@ class _Formula:
     """``y1 + y2 ~ x | panel1 + panel2``, taken apart into expressions."""
 
     text: str
-    ys: tuple[str, ...]
-    x: str
-    panels: tuple[str, ...]
+    ys: tuple[Node, ...]
+    x: Node
+    panels: tuple[Node, ...]
 
     @property
     def where(self) -> str:
+        """How errors name it."""
         return f"formula={self.text!r}"
 
-    def columns(self, known: list[str]) -> list[str]:
-        """The columns that it needs; RxArgumentError for one that is not there."""
-        found = []
-        for expression in (*self.ys, self.x, *self.panels):
-            names = [expression] if expression in known else names_in(expression, self.where)
-            if not names:
-                raise RxArgumentError(f"{self.where}: {expression!r} names no column")
-            for name in names:
-                check_known(name, known, self.where)
-            found += names
-        return found
+    def steps(self, columns: list[str], groups: Node | None) -> tuple[Step, ...]:
+        """Its expressions: the ys, x, the panels, and the groups; RxArgumentError for one that names no column."""
+        for node in (*self.ys, self.x, *self.panels):
+            if not columns_of(node, columns, self.where):
+                raise RxArgumentError(f"{self.where}: {deparse(node)!r} names no column")
+        found = tuple(Step(node, self.where) for node in (*self.ys, self.x, *self.panels))
+        return found if groups is None else (*found, Step(groups, "groups"))
 
 
 def chart_of(formula: Any, data: Any, groups: Any, picked: Selection, sort: bool) -> Chart:
     """Look up what a formula names in the data; `sort` is whether the order of Spark's rows, which is none, shows."""
     spark = is_spark(data)
     known = [*(data.columns if spark else local_columns(data, "rxLinePlot")), *picked.transforms]
-    parsed = _parsed(formula, known)
-    needed = parsed.columns(known)
+    asked = _parsed(formula)
     if isinstance(groups, str):
         check_known(groups, known, f"groups={groups!r}")
-        needed.append(groups)
-    if spark:
-        frame, note = _of_spark(data, needed, groups, picked)
-    else:
-        frame, note = _of_here(data, needed, groups, picked), ""
-    table, ticks = _table(parsed, frame, groups)
+    elif groups is not None:
+        data, known = _with_groups(data, groups), [*known, _GROUPS]
+    named = None if groups is None else Name(groups if isinstance(groups, str) else _GROUPS)
+    recipe = Recipe.of(picked, asked.steps(known, named))
+    frame, note = _points(recipe, data, MOST_ROWS if spark else None)
+    table, ticks = _table(asked, frame, groups)
     if spark and sort:
         table = table.sort_values("x", kind="stable")
     legend = groups if isinstance(groups, str) else getattr(groups, "name", None)
     panels = [str(level) for level in table["panel"].cat.categories]
     labels = [str(level) for level in table["label"].cat.categories]
-    _refuse_many(parsed.where, "panels", panels, MOST_PANELS)
+    _refuse_many(asked.where, "panels", panels, MOST_PANELS)
     _refuse_many("groups", "groups", labels, MOST_GROUPS)
     curves = [
         Curve(str(panel), str(label), part["x"].to_numpy(), part["y"].to_numpy())
         for (panel, label), part in table.groupby(["panel", "label"], observed=True)
     ]
-    shown = labels if groups is not None or len(parsed.ys) > 1 else []
-    y = " + ".join(parsed.ys).replace("`", "")
-    return Chart(curves, panels, shown, str(legend or ""), parsed.x.replace("`", ""), y, ticks, note)
+    shown = labels if groups is not None or len(asked.ys) > 1 else []
+    return Chart(
+        curves, panels, shown, str(legend or ""), _told(asked.x), " + ".join(map(_told, asked.ys)), ticks, note
+    )
 
 
-def _parsed(text: Any, columns: list[str]) -> _Formula:
+def _told(node: Node) -> str:
+    return deparse(node).replace("`", "")
+
+
+def _parsed(text: Any) -> _Formula:
     if not isinstance(text, str):
         raise RxArgumentError(f'formula={text!r}: a formula is text, such as "y ~ x"')
-    sides = _split(backquoted(text, columns), "~")
-    if len(sides) != 2 or not all(sides):
+    tree = parsed(text, f"formula={text!r}", formula=True)
+    if not isinstance(tree, Call) or tree.function != "~" or len(tree.args) != 2:
         raise RxArgumentError(f'formula={text!r}: a formula of a plot has two sides, "y ~ x" or "y ~ x | panels"')
-    x, *given = _split(sides[1], "|")
-    ys = _split(sides[0], "+")
-    panels = _split(given[0], "+") if given else []
-    if len(given) > 1 or not all((x, *ys, *panels)):
+    x, *given = _split(tree.args[1].node, "|")
+    if len(given) > 1:
         raise RxArgumentError(f'formula={text!r}: a formula of a plot is of the form "y ~ x" or "y ~ x | panels"')
-    return _Formula(text, tuple(map(_bare, ys)), _bare(x), tuple(map(_bare, panels)))
+    panels = tuple(_split(given[0], "+")) if given else ()
+    return _Formula(text, tuple(_split(tree.args[0].node, "+")), x, panels)
 
 
-def _split(text: str, letter: str) -> list[str]:
-    """The parts of a text between a letter, where that stands neither in brackets nor in quotes."""
-    parts, depth, quote = [""], 0, ""
-    for one in text:
-        if quote or one in "`'\"":
-            quote = "" if one == quote else quote or one
-        depth += (one in "([") - (one in ")]")
-        if one == letter and not depth and not quote:
-            parts.append("")
-        else:
-            parts[-1] += one
-    return [part.strip() for part in parts]
+def _split(node: Node, operator: str) -> list[Node]:
+    """The expressions that an operator joins."""
+    match node:
+        case Call(function, (left, right)) if function == operator:
+            return [*_split(left.node, operator), *_split(right.node, operator)]
+    return [node]
 
 
-def _bare(expression: str) -> str:
-    """A name alone without its backquotes."""
-    inner = expression[1:-1]
-    return inner if expression == f"`{inner}`" and "`" not in inner else expression
-
-
-def _of_here(data: Any, needed: list[str], groups: Any, picked: Selection) -> pd.DataFrame:
-    """The rows and columns of local data, groups that are no column among them."""
-    if groups is None or isinstance(groups, str):
-        return selected(data, needed, picked)
-    names = [*needed, *picked.needs(local_columns(data, "rxLinePlot"))]
-    frame = local_frame(data, [name for name in names if name not in picked.transforms])
+def _with_groups(data: Any, groups: Any) -> Any:
+    """The data with one column more, of groups that are given beside them."""
+    if is_spark(data):
+        raise RxArgumentError("groups: for data of Spark it is the name of a column, as their rows have no order")
+    frame = local_frame(data, local_columns(data, "rxLinePlot"))
     try:
         values = list(groups)
     except TypeError:
@@ -155,37 +147,77 @@ def _of_here(data: Any, needed: list[str], groups: Any, picked: Selection) -> pd
         ) from None
     if len(values) != len(frame):
         raise RxArgumentError(f"groups: it has {len(values)} values, and the data have {len(frame)} rows")
-    column = pd.Series(pd.Categorical(groups) if _is_factor(groups) else values, index=frame.index)
-    return selected(frame.assign(**{_GROUPS: column}), [*needed, _GROUPS], picked)
+    return frame.assign(**{_GROUPS: pd.Series(pd.Categorical(groups) if _is_factor(groups) else values, frame.index)})
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The rows whose keys, which their values give, are the least; the same ones however the rows are divided."""
+
+    count: int
+    keys: Any
+    frame: pd.DataFrame
+    most: int
+
+    def __add__(self, other: _Sample) -> _Sample:
+        keys = np.concatenate([self.keys, other.keys])
+        frame = pd.concat([self.frame, other.frame], ignore_index=True)
+        return _Sample(self.count + other.count, keys, frame, self.most).cut()
+
+    def cut(self) -> _Sample:
+        """As few rows as are wanted."""
+        if len(self.keys) <= self.most:
+            return self
+        least = np.sort(np.argsort(self.keys, kind="stable")[: self.most])
+        return _Sample(self.count, self.keys[least], self.frame.iloc[least], self.most)
+
+
+def _sample(recipe: Recipe, most: int | None, frame: pd.DataFrame) -> _Sample:
+    columns = recipe.chosen(frame)
+    values = [pd.Series(step.value(columns)) for step in recipe.expressions]
+    found = pd.DataFrame(dict(enumerate(values)), range(columns.rows))
+    if most is None:
+        return _Sample(len(found), np.zeros(0), found, len(found))
+    return _Sample(len(found), pd.util.hash_pandas_object(found, index=False).to_numpy(), found, most).cut()
+
+
+def _points(recipe: Recipe, data: Any, most: int | None) -> tuple[pd.DataFrame, str]:
+    """The values of a recipe's expressions, of at most so many rows; and what is to be said of these."""
+    table: Table
+    if most is None:
+        table = LocalTable(data, "rxLinePlot")
+    else:
+        from rxspark.analysis.spark_parts import SparkTable
+
+        table = SparkTable(data)
+    recipe = recipe.learned(table)
+    found = table.total(recipe.needs(table.columns), partial(_sample, recipe, most), _Sample.__add__)
+    if found is None:
+        return pd.DataFrame(columns=range(len(recipe.expressions))), ""
+    shown = len(found.frame)
+    return found.frame, f"a random sample: {shown:,} of {found.count:,} rows" if shown < found.count else ""
 
 
 def _is_factor(values: Any) -> bool:
     return isinstance(getattr(values, "dtype", None), pd.CategoricalDtype)
 
 
-def _of_spark(data: Any, needed: list[str], groups: Any, picked: Selection) -> tuple[pd.DataFrame, str]:
-    """As many rows of a Spark DataFrame as a plot can show, and what is to be said of them."""
-    from rxspark.analysis.spark_frames import sampled, spark_selected
-
-    if groups is not None and not isinstance(groups, str):
-        raise RxArgumentError("groups: for data of Spark it is the name of a column, as their rows have no order")
-    frame, count = sampled(spark_selected(data, needed, picked), MOST_ROWS)
-    return frame, f"a random sample: {len(frame):,} of {count:,} rows" if len(frame) < count else ""
-
-
 def _table(formula: _Formula, frame: pd.DataFrame, groups: Any) -> tuple[pd.DataFrame, list[str]]:
     """One row for each point: x, y, the group's label, the panel."""
     if frame.empty:
         raise RxArgumentError(f"{formula.where}: there are no rows to plot; data or rowSelection leave none")
-    x, ticks = _places(pd.Series(value_of(formula.x, frame, formula.where)), formula)
-    panels = _factors(formula.panels, frame, formula.where)
-    label = factor(frame[_GROUPS if _GROUPS in frame else groups]) if groups is not None else _constant("", frame)
+    series = [frame[number] for number in range(frame.shape[1])]
+    first = len(formula.ys)
+    x, ticks = _places(series[first], formula)
+    panels = _factors([*map(_told, formula.panels)], series[first + 1 :], frame)
+    label = _factor(series[-1]) if groups is not None else _constant("", frame)
     if groups is not None and len(formula.ys) > 1:
         raise RxArgumentError(f"{formula.where}: with several responses groups is not for use, as these are the groups")
     parts = []
-    for text in formula.ys:
-        y = _numbers(pd.Series(value_of(text, frame, formula.where)), text, formula.where)
-        named = label if len(formula.ys) == 1 else _constant(text.replace("`", ""), frame, formula.ys)
+    names = [*map(_told, formula.ys)]
+    for name, values in zip(names, series, strict=False):
+        y = _numbers(values, name, formula.where)
+        named = label if len(names) == 1 else _constant(name, frame, names)
         parts.append(pd.DataFrame({"x": x.to_numpy(), "y": y, "label": named.array, "panel": panels.array}))
     table = pd.concat(parts, ignore_index=True).dropna(subset=["label", "panel"])
     if not (table["x"].notna() & table["y"].notna()).any():
@@ -196,16 +228,20 @@ def _table(formula: _Formula, frame: pd.DataFrame, groups: Any) -> tuple[pd.Data
 
 
 def _constant(value: str, frame: pd.DataFrame, levels: Iterable[str] = ("",)) -> pd.Series:
-    known = [level.replace("`", "") for level in levels]
-    return pd.Series(pd.Categorical([value] * len(frame), known), index=frame.index)
+    return pd.Series(pd.Categorical([value] * len(frame), list(levels)), index=frame.index)
 
 
-def _factors(expressions: tuple[str, ...], frame: pd.DataFrame, where: str) -> pd.Series:
+def _factor(values: pd.Series) -> pd.Series:
+    """A factor of any values, its levels in their order."""
+    value = Columns(values.to_frame("x"))["x"]
+    return pd.Series(as_factor(value, Levels.of(value).labels()), values.index)
+
+
+def _factors(names: list[str], series: list[pd.Series], frame: pd.DataFrame) -> pd.Series:
     """The combinations of several factors as one, each level as ``name = level``."""
-    if not expressions:
+    if not names:
         return _constant("", frame)
-    names = [text.replace("`", "") for text in expressions]
-    parts = [factor(pd.Series(value_of(text, frame, where), index=frame.index)) for text in expressions]
+    parts = [_factor(values) for _, values in zip(names, series, strict=False)]
     joined = pd.DataFrame({str(number): part.array for number, part in enumerate(parts)}, index=frame.index)
     numbers = joined.groupby(list(joined), observed=True).ngroup()
     levels = joined.assign(number=numbers)[numbers >= 0].drop_duplicates("number").sort_values("number")
@@ -233,10 +269,10 @@ def _places(values: pd.Series, formula: _Formula) -> tuple[pd.Series, list[str]]
     if pd.api.types.is_datetime64_any_dtype(values) or _are(values, ("date", "datetime", "datetime64")):
         return pd.to_datetime(values), []
     if isinstance(values.dtype, pd.CategoricalDtype) or _are(values, ("string",)):
-        levels = factor(values)
+        levels = _factor(values)
         codes = levels.cat.codes.to_numpy(dtype=float)
         return pd.Series(np.where(codes < 0, np.nan, codes)), [str(level) for level in levels.cat.categories]
-    return pd.Series(_numbers(values, formula.x, formula.where)), []
+    return pd.Series(_numbers(values, _told(formula.x), formula.where)), []
 
 
 def _are(values: pd.Series, kinds: tuple[str, ...]) -> bool:

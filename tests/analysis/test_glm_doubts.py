@@ -111,7 +111,7 @@ def test_ordered_factors_have_polynomial_contrasts() -> None:
 def test_a_level_that_the_model_has_not_seen_is_refused_at_predict() -> None:
     """Text, numbers as factors and C() alike: the factor, the level and those that there are."""
     table = {"y": [1.0, 2, 3, 4, 6, 5], "g": list("aabbcc"), "n": [1, 2, 1, 2, 1, 2]}
-    for formula, factor in (("y ~ g + factor(n)", "factor(n)"), ("y ~ g + C(n)", "n")):
+    for formula, factor in (("y ~ g + factor(n)", "factor(n)"), ("y ~ g + C(n)", "C(n)")):
         model = rxGlm(formula, table)
         with pytest.raises(
             RxArgumentError, match="the factor 'g' has 'd', 'e', which the model has not seen; it knows 'a'"

@@ -187,8 +187,8 @@ def test_data_of_spark_by_name_and_by_path(context: ComputeContext, where: str, 
         rxGlm("cost ~ age", "persons")
     with pytest.raises(RxFileError, match="there is no such Parquet file where Spark looks"):
         rxGlm("cost ~ age", str(tmp_path / "persons.parquet"))
-    with pytest.raises(RxArgumentError, match=r"poly\(age, 2\) takes the column as a whole"):
-        rxGlm("cost ~ poly(age, 2)", data)
+    with pytest.raises(RxArgumentError, match=r"ns\(age, 3\) takes the column as a whole"):
+        rxGlm("cost ~ ns(age, 3)", data)
     with RxLocalSeq(), pytest.raises(RxArgumentError, match=r'rxSetComputeContext\("spark"\) works over the cluster'):
         rxGlm("cost ~ age", data)
     with RxLocalSeq(), pytest.raises(RxArgumentError, match="rxKmeans: data is a Spark DataFrame"):

@@ -1,0 +1,105 @@
+"""R's functions that make factors."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+
+from rxspark.analysis.functions import cut_at, flag, number, one_of, refused
+from rxspark.analysis.totals import ColumnFunction, Extremes, Levels, Totals
+from rxspark.analysis.values import Value, as_factor, as_numbers, as_text, chosen_factor, is_factor
+
+__all__ = ["FACTOR_FUNCTIONS"]
+
+
+def _factor(
+    totals: Totals, x: Value, levels: Value = None, labels: Value = None, ordered: Value = None, exclude: Value = None
+) -> Value:
+    known = totals[0].labels() if levels is None else list(as_text(levels))
+    order = is_factor(x) and x.ordered if ordered is None else flag(ordered, "factor(ordered = )")
+    found = (as_factor if levels is None else chosen_factor)(x, known, order)
+    if labels is None:
+        return found
+    names = list(as_text(labels))
+    if len(names) != len(known):
+        raise refused("factor", f"{len(names)} labels do not fit {len(known)} levels, {', '.join(known[:20])}")
+    merged = list(dict.fromkeys(names))
+    codes = np.append([merged.index(name) for name in names], -1)[found.codes]
+    return pd.Categorical.from_codes(codes, merged, ordered=order)
+
+
+def _ordered(totals: Totals, x: Value, levels: Value = None, labels: Value = None) -> Value:
+    return _factor(totals, x, levels, labels, pd.array([True], dtype="boolean"))
+
+
+def _contrasted(totals: Totals, object: Value, contr: Value = None) -> Value:  # noqa: A002 - R's name
+    return _factor(totals, object)
+
+
+def _relevel(totals: Totals, x: Value, ref: Value) -> Value:
+    levels, first = totals[0].labels(), one_of(ref, "relevel(ref = )")
+    if first not in levels:
+        raise refused("relevel", f"ref={first!r} is none of the levels, {', '.join(levels[:20])}")
+    return as_factor(x, [first, *(level for level in levels if level != first)])
+
+
+def _interaction(totals: Totals, *values: Value, sep: Value = None) -> Value:
+    between = "." if sep is None else one_of(sep, "interaction(sep = )")
+    levels = [totals[0].labels(number) for number in range(len(values))]
+    names = [between.join(reversed(row)) for row in itertools.product(*reversed(levels))]
+    codes, size, gaps = np.zeros(len(values[0]), int), 1, np.zeros(len(values[0]), bool)
+    for value, known in zip(values, levels, strict=True):
+        own = as_factor(value, known).codes.astype(int)
+        codes, size, gaps = codes + own * size, size * len(known), gaps | (own < 0)
+    return pd.Categorical.from_codes(np.where(gaps, -1, codes), names)
+
+
+def _cut(
+    totals: Totals,
+    x: Value,
+    breaks: Value,
+    labels: Value = None,
+    include_lowest: Value = None,
+    right: Value = None,
+    dig_lab: Value = None,
+    ordered_result: Value = None,
+) -> Value:
+    edges = as_numbers(breaks, "cut(breaks = )")
+    if totals:
+        low, high = totals[0].low, totals[0].high
+        edges = np.linspace(low, high, int(edges[0]) + 1)
+        edges[[0, -1]] = low - (high - low) / 1000, high + (high - low) / 1000
+    return cut_at(
+        as_numbers(x, "cut"),
+        edges,
+        labels,
+        include_lowest is not None and flag(include_lowest, "cut(include.lowest = )"),
+        right is None or flag(right, "cut(right = )"),
+        3 if dig_lab is None else int(number(dig_lab, "cut(dig.lab = )")),
+        ordered_result is not None and flag(ordered_result, "cut(ordered_result = )"),
+    )
+
+
+def _cut_passes(x: Value, breaks: Value, **named: Value) -> int:
+    return int(len(breaks) == 1)
+
+
+def _levels(totals: Totals, x: Value, *values: Value, **named: Value) -> Levels:
+    return Levels.of(x)
+
+
+def _unless_given(x: Value, levels: Value = None, *values: Value, **named: Value) -> int:
+    return int(levels is None)
+
+
+FACTOR_FUNCTIONS: dict[str, ColumnFunction] = {
+    **dict.fromkeys(("factor", "as.factor", "droplevels"), ColumnFunction(_factor, _levels, _unless_given)),
+    **dict.fromkeys(("ordered", "as.ordered"), ColumnFunction(_ordered, _levels, _unless_given)),
+    "C": ColumnFunction(_contrasted, lambda totals, **named: Levels.of(named["object"])),
+    "relevel": ColumnFunction(_relevel, _levels),
+    "interaction": ColumnFunction(_interaction, lambda totals, *values, sep=None: Levels.of(*values)),
+    "cut": ColumnFunction(_cut, lambda totals, x, *values, **named: Extremes.of(as_numbers(x, "cut")), _cut_passes),
+}
+"""Functions that make factors."""

@@ -1,0 +1,346 @@
+"""R's functions of columns, element by element: the same for one row, a batch of rows and all rows."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rxspark.analysis.language import number_text
+from rxspark.analysis.values import (
+    Matrix,
+    Value,
+    as_numbers,
+    as_text,
+    chosen_factor,
+    is_factor,
+    is_logical,
+    is_number,
+    is_text,
+    is_time,
+    kind_of,
+    logical,
+    missing,
+)
+from rxspark.errors import RxArgumentError
+
+__all__ = ["ELEMENTWISE", "cut_at", "flag", "number", "one_of", "refused"]
+
+
+def refused(function: str, why: str) -> RxArgumentError:
+    """The error for a call that cannot be; the evaluation adds where it stands."""
+    return RxArgumentError(f"{function}: {why}")
+
+
+def number(value: Value, what: str) -> float:
+    """A single number that is an argument."""
+    found = as_numbers(value, what)
+    if found.shape != (1,):
+        raise RxArgumentError(f"{what} is a single number")
+    return float(found[0])
+
+
+def flag(value: Value, what: str) -> bool:
+    """TRUE or FALSE as an argument."""
+    return bool(number(value, what))
+
+
+def one_of(value: Value, what: str) -> str:
+    """A single text that is an argument."""
+    found = as_text(value)
+    if len(found) != 1:
+        raise RxArgumentError(f"{what} is a single text")
+    return str(found[0])
+
+
+def _arithmetic(name: str, of: Callable[..., Any]) -> Callable[..., Value]:
+    def operation(x: Value, y: Value = None) -> Value:
+        if y is None:
+            return of(0.0, as_numbers(x, repr(name)))
+        return of(as_numbers(x, repr(name)), as_numbers(y, repr(name)))
+
+    return operation
+
+
+def _power(x: Any, y: Any) -> Any:
+    return np.where((np.isnan(x) & (y != 0)) | (np.isnan(y) & (x != 1)), np.nan, np.power(x, y))
+
+
+def _whole_division(x: Any, y: Any) -> Any:
+    return np.floor(x / y)
+
+
+def _modulo(x: Any, y: Any) -> Any:
+    return np.where(y == 0, np.nan, x - np.floor(x / y) * y)
+
+
+def _numeric(name: str, of: Callable[[Any], Any]) -> Callable[..., Value]:
+    def function(x: Value) -> Value:
+        if isinstance(x, Matrix):
+            return Matrix(of(x.values), x.names)
+        return of(as_numbers(x, name))
+
+    return function
+
+
+def _comparison(name: str, of: Callable[[Any, Any], Any]) -> Callable[..., Value]:
+    def operation(x: Value, y: Value) -> Value:
+        left, right = _comparable(name, x, y)
+        gaps = missing(x) | missing(y)
+        left, right = np.broadcast_arrays(left, right)
+        if left.dtype == object:  # text: what is missing has no order
+            left, right = np.where(gaps, "", left), np.where(gaps, "", right)
+        return logical(of(left, right), gaps)
+
+    return operation
+
+
+def _comparable(name: str, x: Value, y: Value) -> tuple[Any, Any]:
+    """Both sides as what R compares: levels of an ordered factor by their order, times, text, or numbers."""
+    if is_time(x) or is_time(y):
+        return _instants(x), _instants(y)
+    factors = [side for side in (x, y) if is_factor(side)]
+    if factors and name not in ("==", "!="):
+        levels = list(factors[0].categories)
+        if not all(side.ordered for side in factors):
+            raise refused(repr(name), "the levels of this factor have no order; use ordered(x, levels = c(...))")
+        return tuple(chosen_factor(side, levels).codes.astype(float) for side in (x, y))
+    if factors or is_text(x) or is_text(y):
+        return as_text(x), as_text(y)
+    return as_numbers(x, repr(name)), as_numbers(y, repr(name))
+
+
+def _instants(value: Value) -> Any:
+    try:
+        return pd.to_datetime(as_text(value) if is_text(value) else value, utc=True).as_unit("ns").asi8
+    except (TypeError, ValueError):
+        raise RxArgumentError(f"a time cannot be compared with {kind_of(value)}") from None
+
+
+def _truth(value: Value, what: str) -> Any:
+    if is_logical(value):
+        return value
+    numbers = as_numbers(value, what)
+    return logical(np.nan_to_num(numbers) != 0, np.isnan(numbers))
+
+
+def _logic(name: str, of: Callable[[Any, Any], Any]) -> Callable[..., Value]:
+    return lambda x, y: of(_broadcast(_truth(x, repr(name)), y), _broadcast(_truth(y, repr(name)), x))
+
+
+def _broadcast(value: Value, other: Value) -> Value:
+    return value.take(np.zeros(len(other), int)) if len(value) == 1 < len(other) else value
+
+
+def _in(x: Value, table: Value) -> Value:
+    if is_number(x) and is_number(table):
+        return logical(np.isin(x, table) | (np.isnan(x) & np.isnan(table).any()))
+    wanted = {value for value in as_text(table) if value is not None}
+    return logical(pd.Series(as_text(x), dtype=object).isin(wanted).to_numpy() | (missing(x) & missing(table).any()))
+
+
+def _log(x: Value, base: Value = None) -> Value:
+    if base is None:
+        return _numeric("log", np.log)(x)
+    power = as_numbers(base, "log(x, base)")
+    known: dict[float, Callable[[Any], Any]] = {2.0: np.log2, 10.0: np.log10}
+    return known.get(float(power[0]), lambda values: np.log(values) / np.log(power))(as_numbers(x, "log"))
+
+
+def _round(x: Value, digits: Value = None) -> Value:
+    return np.round(as_numbers(x, "round"), 0 if digits is None else int(number(digits, "round(digits = )")))
+
+
+def _parallel(name: str, of: Callable[[Any, Any], Any], skipping: Callable[[Any, Any], Any]) -> Callable[..., Value]:
+    def function(*values: Value, na_rm: Value = None) -> Value:
+        join = skipping if na_rm is not None and flag(na_rm, f"{name}(na.rm = )") else of
+        found = as_numbers(values[0], name)
+        for value in values[1:]:
+            found = join(found, as_numbers(value, name))
+        return found
+
+    return function
+
+
+def _ifelse(test: Value, yes: Value, no: Value) -> Value:
+    truth = _truth(test, "ifelse")
+    gaps, holds = missing(truth), np.asarray(truth.to_numpy(dtype=bool, na_value=False))
+    sides = [yes, no]
+    if all(is_logical(side) for side in sides):
+        codes = np.where(holds, yes.to_numpy(float, na_value=np.nan), no.to_numpy(float, na_value=np.nan))
+        return logical(np.nan_to_num(codes) != 0, gaps | np.isnan(codes))
+    if any(is_text(side) for side in sides):
+        return np.where(gaps, None, np.where(holds, as_text(yes), as_text(no)))
+    if any(is_factor(side) for side in sides):
+        raise refused("ifelse", "of a factor R takes the numbers of its levels; use as.character(x)")
+    return np.where(gaps, np.nan, np.where(holds, *(as_numbers(side, "ifelse") for side in sides)))
+
+
+def cut_at(x: Any, breaks: Any, labels: Value, include_lowest: bool, right: bool, digits: int, ordered: bool) -> Value:
+    """R's cut() of numbers, at breaks that are given."""
+    breaks = np.sort(breaks)
+    if len(np.unique(breaks)) < len(breaks) or np.isnan(breaks).any():
+        raise refused("cut", f"breaks are distinct numbers, and not {', '.join(map(number_text, breaks))}")
+    groups = len(breaks) - 1
+    codes = np.searchsorted(breaks, x, side="left" if right else "right") - 1
+    if include_lowest:
+        codes = np.where(x == (breaks[0] if right else breaks[-1]), 0 if right else groups - 1, codes)
+    codes = np.where((codes < 0) | (codes >= groups) | np.isnan(x), -1, codes)
+    if is_logical(labels) and not labels[0]:
+        return np.where(codes < 0, np.nan, codes + 1.0)
+    names = _intervals(breaks, include_lowest, right, digits) if labels is None else list(as_text(labels))
+    if len(names) != groups:
+        raise refused("cut", f"{len(names)} labels do not fit {groups} intervals")
+    return pd.Categorical.from_codes(codes, names, ordered=ordered)
+
+
+def _intervals(breaks: Any, include_lowest: bool, right: bool, digits: int) -> list[str]:
+    for places in range(digits, max(12, digits) + 1):
+        told = [_written(value, places) for value in breaks]
+        if len(set(told)) == len(told):
+            break
+    opening, closing = "([" if right else "[[", "]]" if right else "))"
+    pairs = itertools.pairwise(told)
+    names = [f"{opening[0]}{low},{high}{closing[0]}" for low, high in pairs]
+    if include_lowest:
+        names[0], names[-1] = ("[" + names[0][1:], names[-1]) if right else (names[0], names[-1][:-1] + "]")
+    return names
+
+
+def _written(value: float, digits: int) -> str:
+    """A number as C's %g writes it, and infinity as R does."""
+    return number_text(value) if np.isinf(value) else f"{value:.{digits}g}"
+
+
+def _as_numeric(x: Value) -> Value:
+    if is_factor(x):
+        return np.where(x.codes < 0, np.nan, x.codes + 1.0)
+    if is_text(x):
+        return pd.to_numeric(pd.Series(x, dtype=object), errors="coerce").to_numpy(dtype=float)
+    if is_time(x):  # seconds since 1970
+        return np.where(missing(x), np.nan, _instants(x) / 1e9)
+    return as_numbers(x, "as.numeric")
+
+
+def _as_integer(x: Value) -> Value:
+    return np.trunc(_as_numeric(x))
+
+
+def _as_logical(x: Value) -> Value:
+    if not (is_text(x) or is_factor(x)):
+        return _truth(x, "as.logical")
+    text = pd.Series(as_text(x), dtype=object)
+    yes, no = text.isin(["TRUE", "T", "true", "True"]), text.isin(["FALSE", "F", "false", "False"])
+    return logical(yes, ~(yes | no).to_numpy())
+
+
+def _as_date(x: Value) -> Value:
+    return pd.to_datetime(pd.Series(as_text(x) if is_text(x) else x)).array
+
+
+def _c(*values: Value) -> Value:
+    if any(is_text(value) or is_factor(value) for value in values):
+        return np.concatenate([as_text(value) for value in values])
+    if values and all(is_logical(value) for value in values):
+        return pd.array(np.concatenate([value.astype(object) for value in values]), dtype="boolean")
+    return np.concatenate([as_numbers(value, "c") for value in values]) if values else np.zeros(0)
+
+
+def _sequence(start: Value, stop: Value) -> Value:
+    first, last = number(start, "':'"), number(stop, "':'")
+    steps = int(np.floor(abs(last - first) + 1e-10))
+    return first + np.arange(steps + 1.0) * (1 if last >= first else -1)
+
+
+def _seq(from_: Value, to: Value, by: Value = None, length_out: Value = None) -> Value:
+    if length_out is not None:
+        return np.linspace(number(from_, "seq"), number(to, "seq"), int(number(length_out, "seq")))
+    if by is None:
+        return _sequence(from_, to)
+    first, step = number(from_, "seq"), number(by, "seq")
+    return first + np.arange(np.floor((number(to, "seq") - first) / step + 1e-10) + 1) * step
+
+
+def _paste(*values: Value, sep: Value = None) -> Value:
+    between = " " if sep is None else one_of(sep, "paste(sep = )")
+    parts = [np.where(missing(value), "NA", as_text(value)) for value in values]
+    found = parts[0]
+    for part in parts[1:]:
+        found = found + between + part
+    return found.astype(object)
+
+
+def _substr(x: Value, start: Value, stop: Value) -> Value:
+    first, last = int(number(start, "substr")), int(number(stop, "substr"))
+    return np.array([None if text is None else text[first - 1 : last] for text in as_text(x)], dtype=object)
+
+
+def _texts(of: Callable[[str], Any]) -> Callable[..., Value]:
+    return lambda x: np.array([None if text is None else of(text) for text in as_text(x)], dtype=object)
+
+
+def _nchar(x: Value) -> Value:
+    return np.array([np.nan if text is None else len(text) for text in as_text(x)], dtype=float)
+
+
+_REAL: dict[str, Callable[[Any], Any]] = {
+    **{name: getattr(np, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "floor", "trunc")},
+    **{name: getattr(np, name) for name in ("sign", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
+    "ceiling": np.ceil,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+}
+
+ELEMENTWISE: dict[str, Callable[..., Value]] = {
+    "+": _arithmetic("+", np.add),
+    "-": _arithmetic("-", np.subtract),
+    "*": _arithmetic("*", np.multiply),
+    "/": _arithmetic("/", np.divide),
+    "^": _arithmetic("^", _power),
+    "%%": _arithmetic("%%", _modulo),
+    "%/%": _arithmetic("%/%", _whole_division),
+    "==": _comparison("==", np.equal),
+    "!=": _comparison("!=", np.not_equal),
+    "<": _comparison("<", np.less),
+    "<=": _comparison("<=", np.less_equal),
+    ">": _comparison(">", np.greater),
+    ">=": _comparison(">=", np.greater_equal),
+    "&": _logic("&", lambda x, y: x & y),
+    "|": _logic("|", lambda x, y: x | y),
+    "xor": _logic("xor", lambda x, y: x ^ y),
+    "!": lambda x: ~_truth(x, "'!'"),
+    "%in%": _in,
+    ":": _sequence,
+    "(": lambda x: x,
+    "I": lambda x: x,
+    "identity": lambda x: x,
+    **{name: _numeric(name, of) for name, of in _REAL.items()},
+    "log": _log,
+    "pow": _arithmetic("pow", _power),
+    "round": _round,
+    "pmin": _parallel("pmin", np.minimum, np.fmin),
+    "pmax": _parallel("pmax", np.maximum, np.fmax),
+    "ifelse": _ifelse,
+    "is.na": lambda x: logical(missing(x)),
+    "is.finite": lambda x: logical(np.isfinite(as_numbers(x, "is.finite"))),
+    "as.numeric": _as_numeric,
+    "as.double": _as_numeric,
+    "as.integer": _as_integer,
+    "as.character": as_text,
+    "as.logical": _as_logical,
+    "as.Date": _as_date,
+    "c": _c,
+    "seq": _seq,
+    "paste": _paste,
+    "paste0": lambda *values: _paste(*values, sep=np.array([""], dtype=object)),
+    "substr": _substr,
+    "toupper": _texts(str.upper),
+    "tolower": _texts(str.lower),
+    "trimws": _texts(str.strip),
+    "nchar": _nchar,
+}
+"""What may be called in formulas and expressions, beside the functions of whole columns."""

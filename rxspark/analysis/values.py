@@ -1,0 +1,241 @@
+"""The values that expressions have: numbers, truth values, text, factors, times; each knows what is missing, as in R.
+
+Numbers are NumPy arrays, NaN where missing; truth values pandas' BooleanArray, whose logic is R's; text arrays of
+objects, None where missing; factors pandas' Categorical, with text as categories; times DatetimeArray. A constant has
+length 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rxspark.analysis.language import number_text
+from rxspark.errors import RxArgumentError
+
+__all__ = [
+    "Columns",
+    "Matrix",
+    "UnseenLevels",
+    "Value",
+    "as_factor",
+    "as_numbers",
+    "as_text",
+    "chosen_factor",
+    "is_factor",
+    "is_logical",
+    "is_number",
+    "is_text",
+    "is_time",
+    "kind_of",
+    "logical",
+    "missing",
+    "taken",
+]
+
+Value = Any
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Several columns of numbers that one expression makes."""
+
+    values: Any
+    """Shape (rows, columns)."""
+    names: tuple[str, ...]
+    """What R appends to the expression to name each."""
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Columns(Mapping[str, Value]):
+    """The columns of a table as values, each converted when it is first asked for; some made by expressions."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.frame = frame
+        self.made: dict[str, Value] = {}
+        self.names = {str(name): number for number, name in enumerate(frame.columns)}
+        self.rows = len(frame)
+
+    def __getitem__(self, name: str) -> Value:
+        if name not in self.made:
+            self.made[name] = _column(self.frame.iloc[:, self.names[name]], name)
+        return self.made[name]
+
+    def __setitem__(self, name: str, value: Value) -> None:
+        self.made[name] = value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self.names, *self.made]))
+
+    def __len__(self) -> int:
+        return len(self.names.keys() | self.made.keys())
+
+    def chosen(self, rows: Any) -> Columns:
+        """The same columns, of those rows."""
+        found = Columns(self.frame[rows])
+        found.made = {name: taken(value, rows) for name, value in self.made.items()}
+        return found
+
+
+def _column(series: pd.Series, name: str) -> Value:
+    """A column of pandas, whatever library its type comes from."""
+    kind = series.dtype
+    if isinstance(kind, pd.CategoricalDtype):
+        return _labelled(series.array)
+    if pd.api.types.is_bool_dtype(kind):
+        return pd.array(series, dtype="boolean")
+    if isinstance(kind, np.dtype) and kind.kind in "fiu":
+        return series.to_numpy()
+    if pd.api.types.is_numeric_dtype(kind) and not pd.api.types.is_complex_dtype(kind):
+        whole = kind.kind in "iu" and not series.hasnans
+        return series.to_numpy() if whole else series.to_numpy(dtype=float, na_value=np.nan)
+    if pd.api.types.is_datetime64_any_dtype(kind):
+        return series.array
+    if kind.kind == "O" or pd.api.types.is_string_dtype(kind):
+        return _objects(series, name)
+    raise RxArgumentError(f"data: column {name!r} is of type {kind}; use a number, or text as a factor")
+
+
+def _objects(series: pd.Series, name: str) -> Value:
+    """A column of Python's objects by what they are."""
+    held = pd.api.types.infer_dtype(series, skipna=True)
+    if held in ("string", "empty"):
+        return np.where(series.isna(), None, series.astype(object))
+    if held == "boolean":
+        return pd.array(series.astype(object).where(series.notna(), None), dtype="boolean")
+    if held in ("integer", "floating", "mixed-integer-float", "decimal"):
+        return pd.to_numeric(series.where(series.notna(), np.nan), errors="coerce").to_numpy(dtype=float)
+    if held in ("date", "datetime", "datetime64"):
+        return pd.to_datetime(series).array
+    first = next(value for value in series if not _is_missing(value))
+    raise RxArgumentError(
+        f"data: column {name!r} has values such as {first!r}, of type {type(first).__name__}; use numbers, or text "
+        f"as a factor"
+    )
+
+
+def _is_missing(value: Any) -> bool:
+    return bool(np.ndim(value) == 0 and pd.isna(value))
+
+
+def _labelled(values: Any) -> pd.Categorical:
+    """A categorical whose categories are text."""
+    labels = [label_text(label) for label in values.categories]
+    return pd.Categorical.from_codes(values.codes, labels, ordered=values.ordered)
+
+
+def label_text(label: Any) -> str:
+    """How R writes a value as the level of a factor."""
+    if isinstance(label, (bool, np.bool_)):
+        return str(bool(label)).upper()
+    return number_text(float(label)) if isinstance(label, (float, np.floating)) else str(label)
+
+
+def is_number(value: Value) -> bool:
+    """Whether it is a vector of numbers."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
+
+
+def is_text(value: Value) -> bool:
+    """Whether it is text."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "O"
+
+
+def is_logical(value: Value) -> bool:
+    """Whether it has truth values."""
+    return isinstance(value, pd.arrays.BooleanArray)
+
+
+def is_factor(value: Value) -> bool:
+    """Whether it is a factor."""
+    return isinstance(value, pd.Categorical)
+
+
+def is_time(value: Value) -> bool:
+    """Whether it has dates or times."""
+    return isinstance(value, pd.arrays.DatetimeArray)
+
+
+def kind_of(value: Value) -> str:
+    """The kind of a value in words."""
+    kinds: dict[str, Callable[[Value], bool]] = {
+        "a number": is_number,
+        "text": is_text,
+        "true or false": is_logical,
+        "a factor": is_factor,
+        "a time": is_time,
+    }
+    return next((name for name, test in kinds.items() if test(value)), "a matrix")
+
+
+def logical(values: Any, gaps: Any = False) -> pd.arrays.BooleanArray:
+    """Truth values, missing where `gaps` is true."""
+    plain = np.asarray(values, dtype=bool)
+    return pd.arrays.BooleanArray(plain, np.zeros(plain.shape, bool) | gaps)
+
+
+def missing(value: Value) -> Any:
+    """Which elements, or rows of a matrix, lack a value."""
+    if isinstance(value, Matrix):
+        return np.isnan(value.values).any(axis=1)
+    return np.isnan(value) if is_number(value) else np.asarray(pd.isna(value))
+
+
+def taken(value: Value, rows: Any) -> Value:
+    """Those rows of a value."""
+    return Matrix(value.values[rows], value.names) if isinstance(value, Matrix) else value[rows]
+
+
+def as_numbers(value: Value, what: str) -> Any:
+    """Numbers, and truth values as 0 and 1, as floats; `what` is who asks, for the error."""
+    if is_number(value):
+        return value.astype(float, copy=False)
+    if is_logical(value):
+        return value.to_numpy(dtype=float, na_value=np.nan)
+    raise RxArgumentError(f"{what} takes numbers, and not {kind_of(value)}")
+
+
+def as_text(value: Value) -> Any:
+    """Each element as R writes it, None where it is missing."""
+    if is_text(value):
+        return value
+    if is_factor(value):
+        return np.array([*value.categories, None], dtype=object)[value.codes]
+    codes, levels = pd.factorize(value)
+    return np.array([*map(label_text, levels), None], dtype=object)[codes]
+
+
+class UnseenLevels(Exception):  # noqa: N818 - becomes an RxArgumentError where the factor's name is known
+    """Values that are none of the levels of a factor."""
+
+    def __init__(self, unseen: list[str], levels: list[str]) -> None:
+        super().__init__(unseen, levels)
+        self.unseen = unseen
+        self.levels = levels
+
+    def named(self, where: str, factor: str) -> RxArgumentError:
+        """The error for the user."""
+        return RxArgumentError(
+            f"{where}: the factor {factor!r} has {', '.join(map(repr, self.unseen[:5]))}, which the model has not "
+            f"seen; it knows {', '.join(map(repr, self.levels[:20]))}"
+        )
+
+
+def as_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
+    """A factor with those levels; UnseenLevels when it has others."""
+    found = chosen_factor(value, levels, ordered)
+    lost = (found.codes < 0) & ~missing(value)
+    if lost.any():
+        raise UnseenLevels(sorted(set(as_text(value)[lost])), levels)
+    return found
+
+
+def chosen_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
+    """A factor with those levels; what is none of them is missing."""
+    return pd.Categorical(as_text(value), categories=levels, ordered=ordered)
