@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
 import socket
 import threading
 import warnings
@@ -20,6 +21,7 @@ from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
+from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.runner import run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
@@ -59,7 +61,8 @@ class ForeachBackend:
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
             run = joblib.delayed(run_partition)
             tasks = (run(call, part, work.attempt, apart, self.surroundings) for part in parts)
-            answers = iter(_parallel(work.options)(tasks))
+            with _hash_seed_for_new_workers():
+                answers = iter(_parallel(work.options)(tasks))
             try:
                 while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
                     work.deliver(packed)
@@ -153,6 +156,19 @@ def _is_joblibs_own(backend: Any) -> bool:
     # Anything else than a backend, be it None or joblib's mark for what was not set, stands for its default, loky.
     is_backend = isinstance(backend, joblib.parallel.ParallelBackendBase)
     return not is_backend or type(backend).__module__ == "joblib._parallel_backends"
+
+
+@contextmanager
+def _hash_seed_for_new_workers() -> Iterator[None]:
+    """Let the processes that joblib starts meanwhile have the hash seed of the call."""
+    if os.environ.get(HASH_SEED):
+        yield
+        return
+    os.environ[HASH_SEED] = call_hash_seed()
+    try:
+        yield
+    finally:
+        del os.environ[HASH_SEED]
 
 
 def _end(answers: Iterator[bytes]) -> None:

@@ -20,6 +20,7 @@ from rxspark.backends.base import Work, here
 from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
+from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.runner import run_partition
 
 __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
@@ -141,7 +142,14 @@ def _reusable_pool(workers: int) -> Any:
     """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
     global _held
     _held = min(max(_held, workers), _allowed())
-    return loky.get_reusable_executor(_held, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),))
+    return loky.get_reusable_executor(
+        _held, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Give what a worker must have in its environment as it starts."""
+    return {HASH_SEED: call_hash_seed()}
 
 
 _background: tuple[int, Any] = (0, None)
@@ -152,7 +160,9 @@ def _background_pool(workers: int) -> Any:
     global _background
     if _background[0] != workers:
         _end_background_pool()
-        executor = loky.ProcessPoolExecutor(workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),))
+        executor = loky.ProcessPoolExecutor(
+            workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),), env=_environment()
+        )
         executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
         _register_ends(before_loky=True)
         _background = workers, executor

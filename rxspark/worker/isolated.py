@@ -35,6 +35,7 @@ from typing import Any
 
 from rxspark.errors import RxLostTaskError, RxTimeLimitError
 from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.worker.hash_seed import HASH_SEED
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call
 
@@ -102,7 +103,7 @@ def run_in_children(
     index = len(envelopes.numbers)
     done = call.stop_on_error and bool(envelopes.failures)
     while not done and index < len(numbers):
-        child = _child(call.id, parcel, surroundings)
+        child = _child(call, parcel, surroundings)
         first = index if child.fresh else -1
         try:
             for answer in child.answers(Start(partition, index, stream), call.time_limit):
@@ -126,8 +127,8 @@ def run_in_children(
 class _Child:
     """A process that runs tasks of one call and answers by a pipe."""
 
-    def __init__(self, call_id: str, parcel: Parcel, surroundings: bytes | None) -> None:
-        self.call_id = call_id
+    def __init__(self, call: Call, parcel: Parcel, surroundings: bytes | None) -> None:
+        self.call_id = call.id
         self.fresh = True
         self.overdue = False
         reading, writing = os.pipe()
@@ -140,6 +141,7 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stderr=self._stderr,
             pass_fds=[reading, answering],
+            env={**os.environ, HASH_SEED: call.hash_seed},
             process_group=0,  # Ctrl-C is for the caller, and what a task has started ends with it
         )
         os.close(reading)
@@ -201,13 +203,13 @@ class _Child:
 _kept: _Child | None = None
 
 
-def _child(call_id: str, parcel: Parcel, surroundings: bytes | None) -> _Child:
+def _child(call: Call, parcel: Parcel, surroundings: bytes | None) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept
-    if _kept is not None and (_kept.call_id != call_id or not _kept.idle):
+    if _kept is not None and (_kept.call_id != call.id or not _kept.idle):
         end_child()
     if _kept is None:
-        _kept = _Child(call_id, parcel, surroundings)
+        _kept = _Child(call, parcel, surroundings)
     return _kept
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rxspark.rng.kinds import Root
+from rxspark.worker.hash_seed import call_hash_seed
 
 __all__ = [
     "NAMESPACE",
@@ -86,6 +87,8 @@ class Call:
     """The job's folder, for what is to survive the driver."""
     origin: str = field(default_factory=process_token)
     """The process that made the call; its own modules are left as they are."""
+    hash_seed: str = field(default_factory=call_hash_seed)
+    """PYTHONHASHSEED of all its workers."""
 
 
 NAMESPACE = ModuleSource(b"", "", package=True)

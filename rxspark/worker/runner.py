@@ -32,6 +32,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
 from rxspark.worker.diary import Diary
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
+from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.keeping import keep
 from rxspark.worker.parcels import Parcel
@@ -104,9 +105,10 @@ def _run(parcel: Parcel, partition: Parcel, surroundings: bytes | None, envelope
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
-    kept = call.diaries if call.origin != process_token() else None  # what ends this worker leaves the caller alive
+    in_worker = call.origin != process_token()
+    kept = call.diaries if in_worker else None  # what ends this worker leaves the caller alive
     diary = Diary(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
-    if apart or call.time_limit is not None:
+    if apart or call.time_limit is not None or (in_worker and not has_hash_seed(call.hash_seed)):
         stream = diary.read(envelopes) if diary is not None else None
         run_in_children(call, parcel, surroundings, partition, tasks.numbers, envelopes, stream)
     else:
