@@ -30,6 +30,7 @@ from rxspark.hadoop import rxHadoopFileExists
 from rxspark.places import default_file_system, hadoop_settings
 from rxspark.rng.kinds import KINDS, require
 from rxspark.sharing.host import folder_here
+from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
 
 __all__ = ["Finding", "examine", "report"]
 
@@ -54,6 +55,7 @@ class Finding:
 def examine(context: ComputeContext) -> list[Finding]:
     """Check all that calls under a compute context need; a check that fails keeps no other from being made."""
     checks: dict[str, Callable[[], str]] = {"Python": _python, "packages": _packages, "random numbers": _kinds}
+    checks["hash seed"] = _hash_seed
     if isinstance(context, RxSpark):
         checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
         checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
@@ -104,6 +106,17 @@ def _kinds() -> str:
     for kind in KINDS:
         require(kind)
     return f"{', '.join(KINDS)} (mkl_random {_version('mkl_random')}, MKL {_version('mkl')})"
+
+
+def _hash_seed() -> str:
+    """Tell whether sets of strings have the same order in this process as in workers."""
+    seed = call_hash_seed()
+    if has_hash_seed(seed):
+        return f"{HASH_SEED}={seed}, here and in workers"
+    return (
+        f"{HASH_SEED}={seed} in workers, a random one here: list() of a set of strings has another order under "
+        f"RxLocalSeq. For the same one: {HASH_SEED}={seed} python ..."
+    )
 
 
 def _pyspark() -> str:

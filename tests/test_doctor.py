@@ -33,8 +33,16 @@ def test_all_is_well_here():
     code, told = doctor("--context", "localpar", "--json")
     findings = json.loads(told)
     assert (code, [finding["well"] for finding in findings]) == (0, [True] * len(findings)), told
-    checks = {"Python", "packages", "random numbers", "share folder", "round trip"}
+    checks = {"Python", "packages", "random numbers", "hash seed", "share folder", "round trip"}
     assert {finding["check"] for finding in findings} == checks
+
+
+def test_a_hash_seed_of_its_own_is_told():
+    """Where this process and workers differ, the doctor gives the line that makes them agree."""
+    told = doctor("--context", "local", PYTHONHASHSEED="")[1]
+    assert "PYTHONHASHSEED=0 in workers, a random one here" in told
+    assert "PYTHONHASHSEED=0 python" in told
+    assert "PYTHONHASHSEED=7, here and in workers" in doctor("--context", "local", PYTHONHASHSEED="7")[1]
 
 
 def test_the_backend_of_joblib_is_told():

@@ -161,14 +161,14 @@ def _is_joblibs_own(backend: Any) -> bool:
 @contextmanager
 def _hash_seed_for_new_workers() -> Iterator[None]:
     """Let the processes that joblib starts meanwhile have the hash seed of the call."""
-    if os.environ.get(HASH_SEED):
-        yield
-        return
+    before = os.environ.get(HASH_SEED)
     os.environ[HASH_SEED] = call_hash_seed()
     try:
         yield
     finally:
         del os.environ[HASH_SEED]
+        if before is not None:
+            os.environ[HASH_SEED] = before
 
 
 def _end(answers: Iterator[bytes]) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import random
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from rxspark import RxLocalSeq, rxElemArg, rxExec
+from rxspark.worker.hash_seed import call_hash_seed
 
 pytestmark = pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
 KINDS = ["MT2203", "MCG31", "MRG32K3A", "MCG59", "SFMT19937", "PHILOX4X32X10", "ARS5", "SOBOL", "PHILOX", "PCG64DXSM"]
@@ -101,3 +105,18 @@ def test_a_nested_call_is_reproducible_under_a_seeded_one(inner):
     assert result == expected == rxExec(nested, inner, timesToRun=4, taskChunkSize=2, RNGseed=777)
     assert len({value[1] for value in result}) == 4
     assert len({repr(value[0]) for value in result}) == (4 if inner is None else 1)
+
+
+@pytest.mark.left_out(
+    local="tasks run in the caller's process, whose hash seed is the caller's",
+    dopar_threading="tasks run in the caller's process, whose hash seed is the caller's",
+)
+def test_a_set_of_strings_has_one_order_in_all_workers():
+    """list(set_of_strings) is that of a Python with the caller's PYTHONHASHSEED, or 0, in every worker and call."""
+    names = [f"name {number}" for number in range(40)]
+    program = f"print(list(set({names!r})))"
+    environment = {"PYTHONHASHSEED": call_hash_seed()}
+    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True)
+    wanted = ast.literal_eval(run.stdout.decode())
+    orders = [*rxExec(lambda: list(set(names)), timesToRun=4), *rxExec(lambda: list(set(names)), timesToRun=2)]
+    assert orders == [wanted] * 6
