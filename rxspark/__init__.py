@@ -33,7 +33,7 @@ from rxspark.errors import (
     RxTaskWarning,
     RxTimeLimitError,
 )
-from rxspark.execute import rxExec, rxRemoteGetId
+from rxspark.execute import rxExec
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
@@ -66,6 +66,7 @@ from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRn
 from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 from rxspark.timings import RxTimings
+from rxspark.worker.task import rxRemoteGetId
 from rxspark.worker.threads import setMKLthreads
 
 __version__ = "0.1.0"

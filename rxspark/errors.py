@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rxspark.results import RxResults
 
 __all__ = [
     "RxArgumentError",
@@ -37,6 +40,7 @@ __all__ = [
     "RxTaskError",
     "RxTaskWarning",
     "RxTimeLimitError",
+    "bounded",
     "closest",
 ]
 
@@ -48,9 +52,12 @@ class RxError(Exception):
     ----------
     java : str
         What the JVM said, traces included, where the error comes from Spark; else empty. The message has its reason.
+    results : RxResults or None
+        Where the error ended a call that waited: what had finished by then, with `RxNotFinished` for the rest.
     """
 
     java: str = ""
+    results: RxResults[Any] | None = None
 
 
 class RxArgumentError(RxError, ValueError):
@@ -149,7 +156,27 @@ class RxSizeWarning(UserWarning):
 
 
 class RxTaskWarning(UserWarning):
-    """Some tasks of a call failed and their entries hold errors; given once a call."""
+    """Some tasks of a call failed and their entries hold errors; given once a call.
+
+    Attributes
+    ----------
+    results : RxResults
+        The results of the call, which are not lost where warnings are raised as errors (``python -W error``).
+    """
+
+    results: RxResults[Any]
+
+
+def bounded(text: str, limit: int) -> str:
+    """Leave out the middle of a text that has more than `limit` characters.
+
+    >>> bounded("abcdefghij", 4).split()
+    ['ab', '...', '6', 'characters', 'left', 'out', '...', 'ij']
+    """
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[len(text) - half :]}"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

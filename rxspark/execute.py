@@ -4,7 +4,7 @@ plan     FUN, arguments -> tasks -> partitions               elements.py
 streams  seed, kind -> a root, from which each chunk draws   rng/
 ship     function, constants -> bytes, once a call           shipping.py
 run      partitions -> envelopes, as they come               jobs/job.py, backends/, worker/runner.py
-gather   envelopes -> RxResults                              results.py
+gather   envelopes -> RxResults                              gathering.py, results.py
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
@@ -28,14 +28,14 @@ from rxspark.elements import Tasks, cut, module_names, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
 from rxspark.execobjects import exec_objects
 from rxspark.filesystem import store_folder
-from rxspark.jobs.background import keep_alive
-from rxspark.jobs.handle import submit
+from rxspark.gathering import Gathering, warn_of_failures
+from rxspark.jobs.handle import run_and_gather, submit
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Record, new_id
 from rxspark.jobs.store import home_of, kept_in
 from rxspark.options import rxGetOption
 from rxspark.places import Place, login
-from rxspark.results import Facts, RxResults, gather, node_name
+from rxspark.results import Facts, node_name
 from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
@@ -43,13 +43,18 @@ from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
 from rxspark.worker.task import current_task
 
-__all__ = ["rxExec", "rxRemoteGetId"]
+__all__ = ["rxExec"]
+
+if TYPE_CHECKING:
+    from rxspark.jobs.handle import RxResultsOrJob
+
+T = TypeVar("T")
 
 logger = logging.getLogger("rxspark")
 
 
 def rxExec(
-    FUN: Callable[..., Any],
+    FUN: Callable[..., T],
     *args: Any,
     elemArgs: Any = None,
     oncePerElem: bool = False,
@@ -65,7 +70,7 @@ def rxExec(
     RNGscope: str = "chunk",
     foreachOpts: Mapping[str, Any] | None = None,
     **kwargs: Any,
-) -> RxResults | Any:  # the other one is RxJob: which of the two is for the user to know, not for a type checker
+) -> RxResultsOrJob[T]:
     """Run a function many times in parallel, where the compute context says.
 
     Parameters
@@ -147,7 +152,7 @@ def rxExec(
     root = resolve(RNGseed, RNGkind)
     check_capacity(root, -(-plan.tasks.count // plan.tasks_per_stream))
     if plan.tasks.count == 0 and context.wait:
-        return gather(_facts(plan, root), [], Clock(), stacklevel=2)
+        return cast("RxResultsOrJob[T]", Gathering(_facts(plan, root), []).results(Clock()))
 
     with translated(repr(context)):
         backend = backend_for(context, background=not context.wait)
@@ -179,27 +184,10 @@ def rxExec(
     )
     job = Job(backend, work, record, kept_in(home, record, work, parts))
     if not context.wait:
-        return submit(job, backend)
-    keep_alive(job)
-    job.run()
-    results = gather(record.facts, job.envelopes(), record.clock(job.ended), stacklevel=2)
-    job.was_fetched(remove=cleanup)
-    return results
-
-
-def rxRemoteGetId() -> int:
-    """The number of the running task, from 1; -1 outside of rxExec.
-
-    RevoScaleR gives -1 in its local contexts too; here a task has the same number wherever it runs.
-
-    Examples
-    --------
-    >>> from rxspark import rxExec, rxRemoteGetId
-    >>> rxExec(rxRemoteGetId, timesToRun=3), rxRemoteGetId()
-    ([1, 2, 3], -1)
-    """
-    task = current_task()
-    return -1 if task is None else task + 1
+        return cast("RxResultsOrJob[T]", submit(job, backend))
+    results = run_and_gather(job, cleanup)
+    warn_of_failures(results, stacklevel=2)
+    return cast("RxResultsOrJob[T]", results)
 
 
 @dataclass(frozen=True)

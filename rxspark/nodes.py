@@ -80,7 +80,7 @@ def rxPingNodes() -> RxNodes:
     )
 
 
-def _ask(question: Callable[[], Any]) -> RxResults:
+def _ask(question: Callable[[], Any]) -> RxResults[Any]:
     """The answer of each node; waited for, in a context that does not wait too."""
     with replace(rxGetComputeContext(), wait=True):
         return rxExec(question, oncePerElem=True)

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import itertools
-import pickle
-import time
-import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overload
 
-from rxspark.errors import RxTaskError, RxTaskWarning
+from rxspark.errors import RxTaskError, closest
 from rxspark.rng.kinds import Root
 from rxspark.timings import Clock, RxTimings, timings_of
-from rxspark.worker.envelope import Envelopes, failure_of
+from rxspark.worker.envelope import PartitionRun
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Facts", "RxNotFinished", "RxResults", "gather", "load_values", "node_name", "opened"]
+__all__ = ["Facts", "RxNotFinished", "RxResults", "node_name"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,24 +34,37 @@ class Facts:
     """The results are named by the nodes that gave them."""
 
 
-class _NotFinished:
-    """Stands, in partial results of a job, for the value of a task that has not finished."""
+class _OnlyItself(type):
+    """A class that is its own only instance, so that both `is` and `isinstance` find it."""
 
-    def __repr__(self) -> str:
+    def __instancecheck__(cls, value: object) -> bool:
+        return value is cls
+
+    def __call__(cls) -> Any:
+        return cls
+
+    def __repr__(cls) -> str:
         return "<not finished>"
 
-    def __reduce__(self) -> str:  # there is one only, in each process
-        return "RxNotFinished"
+
+class RxNotFinished(metaclass=_OnlyItself):
+    """Stands, in partial results, for the value of a task that has not finished.
+
+    Examples
+    --------
+    >>> from rxspark import RxNotFinished
+    >>> value = RxNotFinished
+    >>> value, value is RxNotFinished, isinstance(value, RxNotFinished)
+    (<not finished>, True, True)
+    """
 
 
-RxNotFinished = _NotFinished()
-"""Stands, in partial results of a job, for the value of a task that has not finished."""
-
-
-class RxResults(list[Any]):
+class RxResults(list[T]):
     """The results of a call: a list with one entry for each task, in the order of the tasks.
 
-    The entry of a failed task is its `RxTaskError`.
+    The entry of a failed task is its `RxTaskError`. An entry is found by its place or by its name, ``z["rxElem1"]``;
+    a slice is the results of its tasks, which keep their numbers. Results are read-only: ``list(z)`` is a list to
+    change.
 
     Attributes
     ----------
@@ -79,22 +91,25 @@ class RxResults(list[Any]):
 
     def __init__(
         self,
-        values: Iterable[Any],
+        values: Iterable[T],
         *,
         names: list[str] | None,
         errors: dict[int, RxTaskError],
         output: dict[int, str],
         rng: Root,
-        envelopes: list[Envelopes],
+        runs: list[PartitionRun],
         chunk_size: int,
         clock: Clock,
+        numbers: Sequence[int] | None = None,
     ) -> None:
         super().__init__(values)
+        self._numbers = range(len(self)) if numbers is None else numbers
         self._names = names
+        self._places: dict[str, int] = {}
         self.errors = errors
         self.output = output
         self.rng = rng
-        self._envelopes = envelopes
+        self._runs = runs
         self._chunk_size = chunk_size
         self._clock = clock
 
@@ -102,33 +117,76 @@ class RxResults(list[Any]):
     def names(self) -> list[str]:
         """A name for each entry."""
         if self._names is None:
-            self._names = [f"rxElem{number + 1}" for number in range(len(self))]
+            self._names = [f"rxElem{number + 1}" for number in self._numbers]
         return self._names
+
+    @overload
+    def __getitem__(self, index: SupportsIndex | str) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> RxResults[T]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return super().__getitem__(self._place(index))
+        return self._part(index) if isinstance(index, slice) else super().__getitem__(index)
+
+    def _place(self, name: str) -> int:
+        if not self._places:
+            pairs = zip(reversed(self.names), reversed(range(len(self))), strict=True)
+            self._places = dict(pairs)  # of two entries of one name the first one, as in R
+        if name not in self._places:
+            guess = closest(name, self.names)
+            shown = ", ".join(map(repr, self.names[:_SHOWN])) + (", ..." if len(self) > _SHOWN else "")
+            hint = f"did you mean {guess!r}?" if guess else f"there are {shown}" if len(self) else "there are none"
+            raise KeyError(f"no result has the name {name!r}; {hint}")
+        return self._places[name]
+
+    def _part(self, index: slice) -> RxResults[T]:
+        """The results of some of the tasks."""
+        numbers = self._numbers[index]
+        wanted = set(numbers)
+        return RxResults(
+            super().__getitem__(index),
+            names=None if self._names is None else self._names[index],
+            errors={number: error for number, error in self.errors.items() if number in wanted},
+            output={number: text for number, text in self.output.items() if number in wanted},
+            rng=self.rng,
+            runs=[run.run_of(wanted) for run in self._runs if not wanted.isdisjoint(run.numbers)],
+            chunk_size=self._chunk_size,
+            clock=self._clock,
+            numbers=numbers,
+        )
+
+    def _refuse_change(self, *_: Any, **__: Any) -> NoReturn:
+        """Results are read-only: what else they tell is of their tasks. ``list(z)`` is a list that can be changed."""
+        raise TypeError("RxResults are read-only, since they describe a call; list(z) is a list that can be changed")
+
+    append = extend = insert = remove = pop = clear = sort = reverse = _refuse_change
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse_change
 
     @property
     def info(self) -> pandas.DataFrame:
         """Where and when each task ran: one row for each task."""
         import pandas
 
+        runs, place = self._runs, {number: place for place, number in enumerate(self._numbers)}
+        started = list(itertools.chain.from_iterable(run.started for run in runs))
         table = pandas.DataFrame(
             {
-                "task": [n for part in self._envelopes for n in part.numbers],
-                "chunk": [n // self._chunk_size for part in self._envelopes for n in part.numbers],
-                "host": [part.host for part in self._envelopes for _ in part.numbers],
-                "pid": [part.pid for part in self._envelopes for _ in part.numbers],
-                "start": pandas.to_datetime(
-                    list(itertools.chain.from_iterable(part.started for part in self._envelopes)), unit="s", utc=True
-                ),
-                "seconds": [s for part in self._envelopes for s in part.seconds],
-                "attempt": [part.attempt for part in self._envelopes for _ in part.numbers],
+                "task": [n for run in runs for n in run.numbers],
+                "chunk": [n // self._chunk_size for run in runs for n in run.numbers],
+                "host": [run.host for run in runs for _ in run.numbers],
+                "pid": [run.pid for run in runs for _ in run.numbers],
+                "start": pandas.to_datetime(started, unit="s", utc=True),
+                "seconds": [s for run in runs for s in run.seconds],
+                "attempt": [run.attempt for run in runs for _ in run.numbers],
             }
         )
-        return table.sort_values("task", ignore_index=True)
+        return table.sort_values("task", ignore_index=True, key=lambda tasks: tasks.map(place))
 
     @property
     def timings(self) -> RxTimings:
         """Seconds of the call by phase."""
-        return timings_of(self._clock, self._envelopes)
+        return timings_of(self._clock, self._runs)
 
     def unlist(self) -> list[Any]:
         """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
@@ -149,13 +207,13 @@ class RxResults(list[Any]):
         return list(_flat(self))
 
     def __reduce__(self) -> Any:
-        kept = {key.lstrip("_"): value for key, value in vars(self).items()}
+        kept = {key.lstrip("_"): value for key, value in vars(self).items() if key != "_places"}
         return _rebuild, (list(self), kept)
 
     def _summary(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
-        busy = sum(sum(part.seconds) for part in self._envelopes)
-        places = len({(part.host, part.pid) for part in self._envelopes})
+        busy = sum(sum(run.seconds) for run in self._runs)
+        places = len({(run.host, run.pid) for run in self._runs})
         return f"{len(self)} results{failed}; {busy:.3g} s of work in {places} process{'es' * (places != 1)}"
 
     def _repr_html_(self) -> str:
@@ -171,14 +229,14 @@ class RxResults(list[Any]):
     def __repr__(self) -> str:
         if len(self) <= _SHOWN:
             return super().__repr__()
-        head = ", ".join(_short(value) for value in self[:_SHOWN])
+        head = ", ".join(_short(value) for value in itertools.islice(self, _SHOWN))
         return f"[{head}, ... {len(self) - _SHOWN} more]\n# RxResults: {self._summary()}"
 
 
 _SHOWN = 20
 
 
-def _rebuild(values: list[Any], kept: dict[str, Any]) -> RxResults:
+def _rebuild(values: list[T], kept: dict[str, Any]) -> RxResults[T]:
     return RxResults(values, **kept)
 
 
@@ -191,65 +249,20 @@ def _flat(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple, range)):
         for item in value:
             yield from _flat(item)
-    elif hasattr(value, "ravel") and hasattr(value, "dtype"):  # arrays; in R's terms, vectors
-        yield from value.ravel().tolist() if getattr(value, "shape", ()) else [value.item()]
+    elif hasattr(value, "dtype"):  # arrays, Series; in R's terms, vectors
+        yield from _entries(value)
     else:
         yield value
 
 
-def load_values(count: int, envelopes: list[Envelopes]) -> tuple[list[Any], dict[int, RxTaskError]]:
-    """The value or the error of each task, in the order of the tasks."""
-    values: list[Any] = [RxNotFinished] * count
-    errors: dict[int, RxTaskError] = {}
-    for part in envelopes:
-        for number, value, error in opened(part):
-            values[number] = value
-            if error is not None:
-                values[number] = errors[number] = error
-    return values, dict(sorted(errors.items()))
-
-
-def opened(part: Envelopes) -> Iterator[tuple[int, Any, RxTaskError | None]]:
-    """Number, value and error of each task of a partition."""
-    for number, packed in zip(part.numbers, part.values, strict=True):
-        if packed is None:
-            yield number, None, part.failures[number].to_error(number, part.host)
-            continue
-        try:
-            value = pickle.loads(packed)
-        except Exception as error:  # the value's own code, run here
-            yield number, None, failure_of(error, skip_frames=1).to_error(number, part.host)
-        else:
-            yield number, value, None
-
-
-def gather(facts: Facts, envelopes: list[Envelopes], clock: Clock, stacklevel: int) -> RxResults:
-    """The results in the order of the tasks; one warning, `stacklevel` frames up, when tasks failed."""
-    began = time.perf_counter()
-    values, errors = load_values(facts.count, envelopes)
-    names = facts.names
-    if facts.once_per_node and names is not None:  # a joblib backend of several machines runs a task where it likes
-        hosts = {number: part.host for part in envelopes for number in part.numbers if part.host}
-        names = [node_name(hosts[number]) if number in hosts else name for number, name in enumerate(names)]
-    if errors:
-        number, error = next(iter(errors.items()))
-        warnings.warn(
-            f"{len(errors)} of {facts.count} tasks failed; task {number}: {error.type}: {error.message} "
-            f"(all are in .errors of the result)",
-            RxTaskWarning,
-            stacklevel=stacklevel + 1,
-        )
-    output = {number: text for part in envelopes for number, text in part.output.items()}
-    return RxResults(
-        values,
-        names=names,
-        errors=errors,
-        output=dict(sorted(output.items())),
-        rng=facts.root,
-        envelopes=envelopes,
-        chunk_size=facts.chunk_size,
-        clock=replace(clock, decoded=time.perf_counter() - began),
-    )
+def _entries(array: Any) -> Iterable[Any]:
+    """The entries of an array of whatever library, dimension after dimension."""
+    for method in ("to_list", "to_pylist"):  # pandas, polars, Arrow: of one dimension
+        if hasattr(array, method):
+            return getattr(array, method)()  # type: ignore[no-any-return]
+    flat = array.ravel() if hasattr(array, "ravel") else array.to_numpy().ravel()
+    # Times in nanoseconds would become bare numbers.
+    return flat if getattr(flat.dtype, "kind", "") in ("m", "M") else flat.tolist()  # type: ignore[no-any-return]
 
 
 def node_name(host: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rxspark.worker.envelope import Envelopes
+from rxspark.worker.envelope import PartitionRun
 
 __all__ = ["Clock", "RxTimings", "timings_of"]
 
@@ -62,9 +62,9 @@ class Clock:
     decoded: float = 0.0
 
 
-def timings_of(clock: Clock, envelopes: Iterable[Envelopes]) -> RxTimings:
+def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
     """The phases of a call; without any task that has run, only the caller's."""
-    ran = [part for part in envelopes if part.host and part.numbers]  # else the answers of workers that died
+    ran = [part for part in runs if part.host and part.numbers]  # else the answers of workers that died
     began = min((min(part.started) for part in ran), default=clock.launched)
     ended = max((max(map(sum, zip(part.started, part.seconds, strict=True))) for part in ran), default=began)
     return RxTimings(

@@ -21,7 +21,7 @@ LAYERS = [
     ["places", "contents", "records"],
     ["elements", "mutability", "rng"],
     ["worker"],
-    ["results", "timings", "usermodules", "progress"],
+    ["results", "gathering", "timings", "usermodules", "progress"],
     ["sharing"],
     ["contexts", "shipping", "execobjects"],
     ["filesystem"],

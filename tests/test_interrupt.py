@@ -42,6 +42,29 @@ if __name__ == "__main__":
         time.sleep(7)  # a task that went on would have ended by now
 """
 
+PARTIAL = """
+import os, sys, time
+os.environ["PYSPARK_PYTHON"] = sys.executable
+import joblib
+from rxspark import *
+
+def task(i):
+    if i == 3:
+        open({started!r}, "w").close()
+        time.sleep(60)
+    return 10 * i
+
+if __name__ == "__main__":
+    with {context}, joblib.parallel_config("loky", n_jobs=2):
+        rxExec(abs, -1, timesToRun=2)
+        try:
+            rxExec(task, rxElemArg({{"a": 0, "b": 1, "c": 2, "d": 3, "e": 4}}), taskChunkSize=2)
+        except KeyboardInterrupt as interrupt:
+            results = interrupt.results
+            print([results[name] for name in "abcd"], isinstance(results["d"], RxNotFinished))
+            print(len(results), sorted(results.info["task"])[:3], results.errors)
+"""
+
 CONTEXTS = [
     "RxLocalSeq()",
     "RxLocalParallel()",
@@ -70,6 +93,24 @@ def test_one_interrupt_ends_a_blocking_call(context: str, tmp_path: Path) -> Non
     assert lines[-1] == "[5, 5]"
     assert "Spark" not in context or "active jobs []" in lines
     assert not list(tmp_path.glob("ended-*"))
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_the_interrupt_carries_what_had_finished(context: str, tmp_path: Path) -> None:
+    """Its `.results` have the values of whole chunks and of those that had begun; the rest is not finished."""
+    started, script = tmp_path / "started", tmp_path / "program.py"
+    script.write_text(PARTIAL.format(started=str(started), context=context))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    program = subprocess.Popen(
+        [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE
+    )
+    deadline = time.time() + 120
+    while not started.exists() and time.time() < deadline and program.poll() is None:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    program.send_signal(signal.SIGINT)
+    told, complaints = program.communicate(timeout=120)
+    assert told.splitlines() == ["[0, 10, 20, <not finished>] True", "5 [0, 1, 2] {}"], complaints[-3000:]
 
 
 def test_a_task_that_raises_keyboard_interrupt_itself_is_only_a_failed_task(tmp_path: Path) -> None:

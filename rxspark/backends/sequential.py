@@ -45,7 +45,11 @@ class SequentialBackend:
                 for partition in work.partitions:
                     if work.cancelled.is_set():
                         return
-                    work.deliver(run_partition(call, inline(partition), work.attempt))
+                    try:
+                        work.deliver(run_partition(call, inline(partition), work.attempt))
+                    except CallerInterrupt as interrupt:
+                        work.deliver(interrupt.finished)
+                        raise
         finally:
             end_child()
 

@@ -121,7 +121,7 @@ def is_list(job: Any) -> bool:
     return isinstance(job, Iterable) and not isinstance(job, (str, bytes, Mapping, RxJob))
 
 
-def find(job: Any) -> RxJob | None:
+def find(job: Any) -> RxJob[Any] | None:
     """The job that is meant, None if there is none of that id."""
     if isinstance(job, RxJob):
         return job
@@ -132,7 +132,7 @@ def find(job: Any) -> RxJob | None:
     )
 
 
-def _stored(job: str) -> RxJob | None:
+def _stored(job: str) -> RxJob[Any] | None:
     """The job in the share folder of the active context, or in the folder that was named, None if it is not there."""
     if "/" in job:
         folder = named_folder(job)
@@ -141,11 +141,11 @@ def _stored(job: str) -> RxJob | None:
         if share is None:
             return None
         folder = Folder(home_of(share, job))
-    found = RxJob(StoredJob(folder))
+    found: RxJob[Any] = RxJob(StoredJob(folder))
     return None if found.status() == MISSING else found
 
 
-def there(job: Any) -> RxJob:
+def there(job: Any) -> RxJob[Any]:
     """The job that is meant; RxJobError if there is none."""
     found = find(job)
     if found is None:

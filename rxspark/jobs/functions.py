@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias, TypeVar, overload
 
 from rxspark.contexts import ComputeContext
 from rxspark.errors import RxJobError
@@ -23,6 +23,17 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+# Any iterable of jobs is taken, but a type checker could not tell one of ids from a single id.
+JobLike: TypeAlias = RxJob[Any] | str
+JobList: TypeAlias = list[Any] | tuple[Any, ...]
+
+
+@overload
+def rxGetJobStatus(job: JobLike) -> str: ...
+@overload
+def rxGetJobStatus(job: JobList) -> list[str]: ...
 def rxGetJobStatus(job: Any) -> str | list[str]:
     """The state of a job.
 
@@ -56,9 +67,21 @@ def rxGetJobStatus(job: Any) -> str | list[str]:
     return of_each(job, lambda one: MISSING if one is None else one.status())
 
 
+@overload
+def rxGetJobResults(
+    job: RxJob[T], consoleOutput: bool | None = ..., autoCleanup: bool | None = ..., partial: bool = ...
+) -> RxResults[T]: ...
+@overload
+def rxGetJobResults(
+    job: str, consoleOutput: bool | None = ..., autoCleanup: bool | None = ..., partial: bool = ...
+) -> RxResults[Any]: ...
+@overload
+def rxGetJobResults(
+    job: JobList, consoleOutput: bool | None = ..., autoCleanup: bool | None = ..., partial: bool = ...
+) -> list[RxResults[Any]]: ...
 def rxGetJobResults(
     job: Any, consoleOutput: bool | None = None, autoCleanup: bool | None = None, partial: bool = False
-) -> RxResults | Any:
+) -> RxResults[Any] | list[RxResults[Any]]:
     """The results of a job that has finished.
 
     Parameters
@@ -103,6 +126,10 @@ def rxGetJobResults(
     return results if is_list(job) else results[0]
 
 
+@overload
+def rxGetJobOutput(job: JobLike) -> str: ...
+@overload
+def rxGetJobOutput(job: JobList) -> list[str]: ...
 def rxGetJobOutput(job: Any) -> str | list[str]:
     """What the finished tasks of a job wrote to their console, each line behind the number of its task.
 
@@ -134,6 +161,10 @@ def rxGetJobOutput(job: Any) -> str | list[str]:
     return of_each(job, lambda one: one.output(), needed=True)
 
 
+@overload
+def rxGetJobInfo(job: JobLike) -> dict[str, Any]: ...
+@overload
+def rxGetJobInfo(job: JobList) -> list[dict[str, Any]]: ...
 def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
     """What is known about a job.
 
@@ -167,6 +198,10 @@ def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
     return of_each(job, lambda one: one.info(), needed=True)
 
 
+@overload
+def rxWaitForJob(job: JobLike, timeout: float | None = ...) -> str: ...
+@overload
+def rxWaitForJob(job: JobList, timeout: float | None = ...) -> list[str]: ...
 def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
     """Wait until a job has ended, whatever its end. Ctrl-C ends the waiting, not the job.
 
@@ -198,6 +233,10 @@ def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
     return of_each(job, lambda one: one.wait(timeout), needed=True)
 
 
+@overload
+def rxCancelJob(job: JobLike) -> bool: ...
+@overload
+def rxCancelJob(job: JobList) -> list[bool]: ...
 def rxCancelJob(job: Any) -> bool | list[bool]:
     """End a job and what it runs. What its tasks have given stays, for ``rxGetJobResults(job, partial=True)``.
 
@@ -263,7 +302,17 @@ def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
         raise refused[0]
 
 
-def rxResumeJob(job: Any, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob | list[RxJob]:
+@overload
+def rxResumeJob(job: RxJob[T], only: str | None = ..., computeContext: ComputeContext | None = ...) -> RxJob[T]: ...
+@overload
+def rxResumeJob(job: str, only: str | None = ..., computeContext: ComputeContext | None = ...) -> RxJob[Any]: ...
+@overload
+def rxResumeJob(
+    job: JobList, only: str | None = ..., computeContext: ComputeContext | None = ...
+) -> list[RxJob[Any]]: ...
+def rxResumeJob(
+    job: Any, only: str | None = None, computeContext: ComputeContext | None = None
+) -> RxJob[Any] | list[RxJob[Any]]:
     """Run what is missing of a job that failed, was canceled, or whose program has ended; in the background.
 
     What its tasks have given is not run again, and the results are those of a job that nothing has disturbed: random

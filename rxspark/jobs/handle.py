@@ -9,23 +9,24 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, plain_interrupts
 from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
-from rxspark.jobs.background import start
+from rxspark.gathering import Gathering, opened, warn_of_failures
+from rxspark.jobs.background import keep_alive, start
 from rxspark.jobs.job import Job, output_lines, relay
 from rxspark.jobs.resume import check_needs, continued
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.store import Folder
 from rxspark.jobs.stored import StoredJob
 from rxspark.progress import Progress
-from rxspark.results import RxResults, gather, opened
+from rxspark.results import RxResults
 
-__all__ = ["RxJob", "RxJobs", "check_flags", "known_jobs", "results_of", "submit"]
+__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "check_flags", "known_jobs", "results_of", "run_and_gather", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
 _LOOK = 0.5
@@ -33,11 +34,13 @@ _LOOK = 0.5
 # Seconds for which `cancel` waits until the job has let go of its workers: Spark gives a busy one two to end by itself.
 _PATIENCE = 30.0
 
-_jobs: dict[str, RxJob] = {}
+T = TypeVar("T")
+
+_jobs: dict[str, RxJob[Any]] = {}
 """The jobs of this process that have something to give, by id."""
 
 
-class RxJob:
+class RxJob(Generic[T]):
     """A job: a call of rxExec that runs, or ran, in the background.
 
     Attributes
@@ -85,17 +88,17 @@ class RxJob:
 
     def results(
         self, partial: bool = False, consoleOutput: bool | None = None, autoCleanup: bool | None = None
-    ) -> RxResults:
+    ) -> RxResults[T]:
         """The results of the job once it has finished, see `rxGetJobResults`."""
         return results_of([self], partial, consoleOutput, autoCleanup, stacklevel=2)[0]
 
-    def _read(self, partial: bool, console_output: bool | None, stacklevel: int) -> RxResults:
+    def _read(self, partial: bool, console_output: bool | None) -> RxResults[T]:
         source, record = self._source, self._source.record
         state = source.state
         if state == MISSING or (state != FINISHED and not partial):
             raise self._nothing_to_give(state)
         envelopes = source.envelopes()
-        results = gather(record.facts, envelopes, record.clock(source.ended), stacklevel + 1)
+        results = Gathering(record.facts, envelopes).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:
             for part in envelopes:
                 relay(part)
@@ -145,7 +148,7 @@ class RxJob:
         self._source.forget("it was removed by rxCleanupJobs")
         _jobs.pop(self.id, None)
 
-    def resume(self, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob:
+    def resume(self, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob[T]:
         """Run what is missing of the job, see `rxResumeJob`."""
         context = rxGetComputeContext() if computeContext is None else computeContext
         if only not in (None, "failed"):
@@ -190,7 +193,7 @@ class RxJob:
             "error": None if source.error is None else str(source.error),
         }
 
-    def add_done_callback(self, callback: Callable[[RxJob], Any]) -> None:
+    def add_done_callback(self, callback: Callable[[RxJob[T]], Any]) -> None:
         """Call ``callback(job)`` once the job has ended, however it ended; at once if it has ended already.
 
         The callbacks of a job run one after another in a thread of their own, in the context (``with RxSpark(): ...``)
@@ -211,7 +214,7 @@ class RxJob:
         context = copy_context()
         self._source.when_ended(lambda: context.run(callback, self), apart=True)
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
+    def __iter__(self) -> Iterator[tuple[int, T]]:
         """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.
 
         The value of a failed task is its `RxTaskError`. The results can still be fetched afterwards.
@@ -221,7 +224,8 @@ class RxJob:
             ended = source.state in ENDED  # asked first: what came before the end is then all there
             for part in source.envelopes(seen):
                 seen += 1
-                yield from ((number, value if error is None else error) for number, value, error in opened(part))
+                for number, value, error in opened(part):
+                    yield number, value if error is None else cast("T", error)
             if ended:
                 break
             with plain_interrupts():
@@ -261,7 +265,7 @@ class RxJob:
         return error
 
 
-class RxJobs(list[RxJob]):
+class RxJobs(list[RxJob[Any]]):
     """Jobs, in the order in which they were submitted; prints as a table."""
 
     def _rows(self) -> list[dict[str, Any]]:
@@ -315,18 +319,31 @@ def _leased(folder: Folder | None) -> Iterator[None]:
 
 
 def results_of(
-    jobs: list[RxJob], partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
-) -> list[RxResults]:
+    jobs: list[RxJob[T]], partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
+) -> list[RxResults[T]]:
     """The results of jobs, none of which is removed before all of them could be read."""
     others = {"consoleOutput": console_output, "autoCleanup": auto_cleanup}
     check_flags(partial=partial, **{name: value for name, value in others.items() if value is not None})
     results = []
     for job in jobs:
-        results.append(job._read(partial, console_output, stacklevel + 1))
+        results.append(job._read(partial, console_output))
+    for one in results:  # before the jobs are removed, since a warning may be raised as an error
+        warn_of_failures(one, stacklevel + 1)
     if not partial:
         for job in jobs:
             job._was_read(auto_cleanup)
     return results
+
+
+if TYPE_CHECKING:
+
+    class RxResultsOrJob(RxResults[T], RxJob[T]):
+        """What rxExec gives: results, or in a context that does not wait a job; a type checker lets it be either."""
+
+        info: Any
+        output: Any
+
+        def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
 
 
 def check_flags(**flags: Any) -> None:
@@ -336,7 +353,23 @@ def check_flags(**flags: Any) -> None:
             raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
 
 
-def submit(job: Job, backend: Backend) -> RxJob:
+def run_and_gather(job: Job, cleanup: bool) -> RxResults[Any]:
+    """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
+    keep_alive(job)
+    gathering = None
+    try:
+        job.run()
+        gathering = Gathering(job.record.facts, job.envelopes(), keep=False)
+        results = gathering.results(job.record.clock(job.ended))
+    except BaseException as end:
+        gathering = gathering or Gathering(job.record.facts, job.envelopes())
+        end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
+        raise
+    job.was_fetched(remove=cleanup)
+    return results
+
+
+def submit(job: Job, backend: Backend) -> RxJob[Any]:
     """Start a job in the background, and give its handle."""
     job.detach()
     handle = _jobs[job.record.id] = RxJob(job)
@@ -344,6 +377,6 @@ def submit(job: Job, backend: Backend) -> RxJob:
     return handle
 
 
-def known_jobs() -> dict[str, RxJob]:
+def known_jobs() -> dict[str, RxJob[Any]]:
     """The jobs of this process, by id."""
     return dict(_jobs)

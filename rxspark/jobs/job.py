@@ -20,7 +20,7 @@ from rxspark.jobs.store import Folder
 from rxspark.progress import Progress
 from rxspark.sharing.host import remove_diaries
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.diary import path_of
+from rxspark.worker.diary import Diary, path_of
 from rxspark.worker.envelope import Envelopes, Failure
 
 __all__ = ["Job", "first_error", "output_lines", "relay"]
@@ -268,6 +268,7 @@ class Job:
             self._raise_what_ended_it()
         except BaseException as error:
             self._cancel()
+            self._take_what_is_on_record()
             # What was ended may raise whatever it likes.
             why = error if isinstance(error, KeyboardInterrupt) else self._unwanted or error
             self._move(CANCELED if isinstance(why, (KeyboardInterrupt, RxCanceledError)) else FAILED, why)
@@ -334,6 +335,19 @@ class Job:
             self._progress.add(len(part.numbers))
         if stop and not self._work.cancelled.is_set():
             self._cancel()
+
+    def _take_what_is_on_record(self) -> None:
+        """After an early end: take in what workers of this host had finished of partitions that will not arrive."""
+        folder = self._backend.diaries
+        if folder is None:
+            return
+        for numbers in self._work.numbers:
+            if numbers[0] not in self._answered:
+                parts = [part for part, _ in Diary(folder, f"{self._work.id}-{numbers[0]}").entries()]
+                for more in parts[1:]:
+                    parts[0].extend(more)
+                if parts:
+                    self._take(parts[0].pack())
 
     def _cancel(self) -> None:
         self._work.cancelled.set()

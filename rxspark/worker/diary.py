@@ -15,7 +15,7 @@ import contextlib
 import os
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from rxspark.contents import private
@@ -78,13 +78,18 @@ class Diary:
 
     def read(self, envelopes: Envelopes) -> Any:
         """Take in what an earlier attempt has written down; gives the state of the stream behind it."""
-        stream = None
+        state = None
+        for part, stream in self.entries():
+            envelopes.extend(part)
+            state = stream
+        return state
+
+    def entries(self) -> Iterator[tuple[Envelopes, Any]]:
+        """Give what has been written down, each with the state of the stream behind it."""
         # The worker may have died while it was writing: what is there in part does not count.
         with contextlib.suppress(FileNotFoundError, EOFError, pickle.UnpicklingError), open(self._path, "rb") as file:
             while True:
-                part, stream = pickle.load(file)
-                envelopes.extend(part)
-        return stream
+                yield pickle.load(file)
 
     def close(self) -> None:
         """Write no more; the file is removed where the partition arrives."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 import linecache
 import pickle
 import re
+import sys
 import traceback
 from array import array
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from rxspark.errors import RxError, RxTaskError
+from rxspark.errors import RxError, RxTaskError, bounded
 
-__all__ = ["Envelopes", "Failure", "dump_value", "failure_of", "merged"]
+__all__ = ["Envelopes", "Failure", "PartitionRun", "dump_value", "failure_of", "merged"]
 
 
 ErrorClass = type[RxTaskError]
@@ -42,18 +43,38 @@ class Failure:
 
 
 @dataclass
-class Envelopes:
-    """The envelopes of the tasks of one partition that have run."""
+class PartitionRun:
+    """Where and when tasks of one partition ran."""
 
     host: str
     pid: int
     attempt: int
     numbers: array[int] = field(default_factory=lambda: array("q"))
-    values: list[bytes | None] = field(default_factory=list)
-    """The pickled value of each task, None where it failed."""
     started: array[float] = field(default_factory=lambda: array("d"))
     """Seconds since 1970-01-01 UTC."""
     seconds: array[float] = field(default_factory=lambda: array("d"))
+
+    def run(self) -> PartitionRun:
+        """Give the same without what the tasks gave."""
+        return PartitionRun(self.host, self.pid, self.attempt, self.numbers, self.started, self.seconds)
+
+    def run_of(self, wanted: Container[int]) -> PartitionRun:
+        """Give the same of these tasks alone."""
+        some = PartitionRun(self.host, self.pid, self.attempt)
+        for number, started, seconds in zip(self.numbers, self.started, self.seconds, strict=True):
+            if number in wanted:
+                some.numbers.append(number)
+                some.started.append(started)
+                some.seconds.append(seconds)
+        return some
+
+
+@dataclass
+class Envelopes(PartitionRun):
+    """The envelopes of the tasks of one partition that have run."""
+
+    values: list[bytes | None] = field(default_factory=list)
+    """The pickled value of each task, None where it failed."""
     failures: dict[int, Failure] = field(default_factory=dict)
     output: dict[int, str] = field(default_factory=dict)
     """Console text by task number, for the tasks that wrote any."""
@@ -145,8 +166,12 @@ def dump_value(value: Any) -> bytes:
         return packed
 
 
-def failure_of(error: BaseException, skip_frames: int = 1) -> Failure:
-    """Describe an exception as text, without the innermost `skip_frames` frames of our own that called FUN."""
+def failure_of(error: BaseException, limit: int, skip_frames: int = 1) -> Failure:
+    """Describe an exception as text, without the innermost `skip_frames` frames of our own that called FUN.
+
+    What is longer than `limit` characters loses its middle, and an exception with a longer pickle does not go along.
+    """
+    limit = max(limit, _LEAST)
     frames = error.__traceback__
     for _ in range(skip_frames):
         frames = frames.tb_next if frames else None
@@ -158,13 +183,21 @@ def failure_of(error: BaseException, skip_frames: int = 1) -> Failure:
         message = str(error)
     except Exception:
         message = "(its message could not be made: __str__ raised)"
-    return Failure(type(error).__name__, message, text, _dump_exception(error))
+    name, message, text = type(error).__name__, bounded(message, limit), bounded(text, limit)
+    # Thousands of failures are mostly alike: equal texts are one text in memory, and in the pickle of a partition.
+    return Failure(sys.intern(name), sys.intern(message), sys.intern(text), _dump_exception(error, limit))
 
 
-def _dump_exception(error: BaseException) -> bytes | None:
+# Characters of an error that are kept however little console output is.
+_LEAST = 1000
+
+
+def _dump_exception(error: BaseException, limit: int) -> bytes | None:
     """The exception's pickle if it also unpickles: one whose constructor takes other arguments does not."""
     try:
         packed = dump_value(error)
+        if len(packed) > limit:
+            return None
         pickle.loads(packed)
     except Exception:
         return None
@@ -194,4 +227,4 @@ def _with_source(text: str) -> str:
         if frame and not below.startswith(frame[1] + "  "):
             source = linecache.getline(frame["file"], int(frame["line"])).strip()
             told += [f"{frame[1]}  {source}"] if source else []
-    return "\n".join(told)
+    return sys.intern("\n".join(told))

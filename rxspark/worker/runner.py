@@ -25,7 +25,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rxspark.errors import RxError, RxMissingError, RxShippingError
+from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.bundle import Bundle
@@ -55,6 +55,9 @@ _EPOCH = time.time() - time.perf_counter()
 class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
+    finished: bytes = b""
+    """The packed envelopes of the tasks of the partition that had finished."""
+
 
 def run_partition(
     call: Parcel, partition: Parcel, attempt: int = 0, apart: bool = False, surroundings: bytes | None = None
@@ -72,6 +75,9 @@ def run_partition(
                 envelopes.unsaved = keep(folder, envelopes)
         except RxError as problem:
             envelopes.problem = problem
+        except CallerInterrupt as interrupt:
+            interrupt.finished = envelopes.pack()
+            raise
         return envelopes.pack()
 
 
@@ -157,7 +163,7 @@ def _run_tasks(
                 streams.start(stream)
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
-            _run_task(program, partition, index, number, envelopes)
+            _run_task(program, partition, index, number, envelopes, call.console_limit)
             streams.settle()
             threads.settle(envelopes.seconds[-1])
             state.settle(console.warned)
@@ -173,7 +179,9 @@ def _run_tasks(
                 return
 
 
-def _run_task(program: _Program, partition: Partition, index: int, number: int, envelopes: Envelopes) -> None:
+def _run_task(
+    program: _Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
+) -> None:
     outer = running(number)
     clock = time.perf_counter()
     value = None
@@ -187,7 +195,7 @@ def _run_task(program: _Program, partition: Partition, index: int, number: int, 
         raise
     except BaseException as error:
         value = None
-        envelopes.failures[number] = failure_of(error, skip_frames=_own_frames(error))
+        envelopes.failures[number] = failure_of(error, limit, skip_frames=_own_frames(error))
     finally:
         running(outer)
     envelopes.add(number, value, _EPOCH + clock, time.perf_counter() - clock)
@@ -242,7 +250,7 @@ class _Program:
         except Exception as error:
             raise RxShippingError(
                 f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
-                f"{type(error).__name__}: {error}"
+                f"{type(error).__name__}: {bounded(str(error), self._call.console_limit)}"
             ) from error
         self._bind({**self._packages, **objects}, globals_of(function))
         self._loaded = function, args, kwargs

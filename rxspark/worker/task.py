@@ -6,7 +6,7 @@ import functools
 from types import FunctionType, MethodType
 from typing import Any
 
-__all__ = ["current_task", "globals_of", "running"]
+__all__ = ["current_task", "globals_of", "running", "rxRemoteGetId"]
 
 _number: int | None = None
 
@@ -33,3 +33,18 @@ def globals_of(function: Any) -> dict[str, Any] | None:
         function = vars(type(function)).get("__call__")
     function = getattr(function, "__func__", function)
     return function.__globals__ if isinstance(function, FunctionType) else None
+
+
+def rxRemoteGetId() -> int:
+    """The number of the running task, from 1; -1 outside of rxExec.
+
+    RevoScaleR gives -1 in its local contexts too; here a task has the same number wherever it runs.
+
+    Examples
+    --------
+    >>> from rxspark import rxExec, rxRemoteGetId
+    >>> rxExec(rxRemoteGetId, timesToRun=3), rxRemoteGetId()
+    ([1, 2, 3], -1)
+    """
+    task = current_task()
+    return -1 if task is None else task + 1

@@ -6,11 +6,12 @@ import copy
 import os
 import pickle
 import time
+import warnings
 
 import numpy as np
 import pytest
 
-from rxspark import RxResults, RxTaskWarning, rxElemArg, rxExec
+from rxspark import RxResults, RxTaskError, RxTaskWarning, rxElemArg, rxExec, rxOptions
 
 IN_PROCESS = ("local", "dopar-threading")
 
@@ -32,6 +33,8 @@ def test_it_is_a_list(result):
     """It has a list's methods, equality and slices."""
     assert isinstance(result, list)
     assert result[:2] == [-3, -6]
+    assert result + result == [*result, *result]
+    assert sorted(result[:2]) == [-6, -3]
     assert [*result, 1][-1] == 1
     assert rxExec(abs, rxElemArg([-1, -2])) == [1, 2]
     assert isinstance(rxExec(abs, -1), RxResults)
@@ -44,6 +47,141 @@ def test_names_errors_and_output(result):
     assert list(result.errors) == [2]
     assert result[2] is result.errors[2]
     assert result.output == {i: f"task {i}\n" for i in range(4)}
+
+
+def test_an_entry_is_found_by_its_name(result):
+    """Named elements, and rxElem1 and so on, are keys; a name that there is none of is told with the nearest one."""
+    assert (result["b"], result["d"]) == (-6, 6)
+    assert result["<c>"] is result.errors[2]
+    assert rxExec(abs, rxElemArg([-1, -2]))["rxElem2"] == 2
+    with pytest.raises(KeyError, match=r"no result has the name 'e'; there are 'a', 'b', '<c>', 'd'"):
+        result["e"]
+    with pytest.raises(KeyError, match="did you mean 'rxElem2'"):
+        rxExec(abs, rxElemArg([-1, -2]))["rxelem2"]
+    assert rxExec(lambda: 7, oncePerElem=True)[result.info["host"][0].partition(".")[0].upper().replace("-", "_")] == 7
+
+
+def test_a_slice_is_the_results_of_its_tasks(result):
+    """Its tasks keep their numbers and names, in whichever order they are taken."""
+    assert (list(result[4:]), result[4:].names, len(result[4:].info)) == ([], [], 0)
+    for part, numbers in ((result[1:3], [1, 2]), (result[::-2], [3, 1]), (result[1:][1:2], [2])):
+        assert type(part) is RxResults
+        assert list(part) == [result[n] for n in numbers]
+        assert part.names == [result.names[n] for n in numbers]
+        assert part.errors == {n: result[n] for n in numbers if n == 2}
+        assert part.output == {n: f"task {n}\n" for n in sorted(numbers)}
+        assert part.info.equals(result.info.loc[numbers].reset_index(drop=True))
+        assert part.rng == result.rng
+    assert rxExec(abs, rxElemArg([-1, -2, -3]))[1:].names == ["rxElem2", "rxElem3"]
+    assert pickle.loads(pickle.dumps(result[1:3])).info.equals(result[1:3].info)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda z: z.append(1),
+        lambda z: z.extend([1]),
+        lambda z: z.insert(0, 1),
+        lambda z: z.remove(-3),
+        lambda z: z.pop(),
+        lambda z: z.clear(),
+        lambda z: z.sort(key=str),
+        lambda z: z.reverse(),
+        lambda z: z.__setitem__(0, 1),
+        lambda z: z.__setitem__(slice(2), []),
+        lambda z: z.__delitem__(0),
+        lambda z: z.__iadd__([1]),
+        lambda z: z.__imul__(2),
+    ],
+)
+def test_results_are_read_only(result, change):
+    """What changes a list in place is refused, with the way to a list that can be changed."""
+    before = list(result)
+    with pytest.raises(TypeError, match=r"read-only.*list\(z\)"):
+        change(result)
+    assert list(result) == before
+    assert len(result.info) == len(result.names) == 4
+    change(list(result))
+
+
+def test_a_warning_that_is_raised_carries_the_results():
+    """Where warnings are errors, no value is lost: the error has them all, and it is the call's own line that warns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RxTaskWarning, match="1 of 3 tasks failed; task 1") as caught:
+            rxExec(lambda x: 6 // x, rxElemArg([1, 0, 2]))
+    results = caught.value.results
+    assert (results[0], results[2], list(results.errors)) == (6, 3, [1])
+    assert caught.traceback[-1].frame.code.name != "rxExec"
+
+
+class _Complains:
+    """A value that warns when it is rebuilt."""
+
+    def __reduce__(self):
+        return _complain, (os.getpid(),)
+
+
+def _complain(made_by):
+    if os.getpid() != made_by:  # the worker itself finds out whether what it sends can be read
+        warnings.warn("made by another version", UserWarning, stacklevel=1)
+    return "rebuilt"
+
+
+def test_a_value_whose_rebuilding_warns_is_not_lost(where):
+    """Also where warnings are errors: the warning is shown, and the value is there."""
+    complains = _Complains
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if where in IN_PROCESS:
+            assert rxExec(complains) == ["rebuilt"]
+        else:
+            with pytest.warns(UserWarning, match="made by another version"):
+                assert rxExec(complains) == ["rebuilt"]
+
+
+def test_the_first_error_carries_what_had_finished():
+    """With `continueOnFailure=False` the error that is raised has the values of the tasks before it."""
+    with pytest.raises(RxTaskError, match="ZeroDivisionError") as caught:
+        rxExec(lambda x: 6 // x, rxElemArg([1, 2, 0]), taskChunkSize=3, continueOnFailure=False)
+    assert list(caught.value.results)[:2] == [6, 3]
+    assert list(caught.value.results.errors) == [2]
+
+
+def test_a_long_error_is_bounded_like_console_text():
+    """Message, traceback and warning of an error lose their middle; the exception itself, as long, stays behind."""
+
+    def fail(size):
+        raise ValueError("begin" + "x" * size + "end")
+
+    before = rxOptions(consoleLimit=2000)
+    try:
+        with pytest.warns(RxTaskWarning) as told:
+            long, short = rxExec(fail, rxElemArg([5_000_000, 5]))
+    finally:
+        rxOptions(**before)
+    assert long.message.startswith("beginxxx")
+    assert long.message.endswith("xxxend")
+    assert "characters left out" in long.message
+    assert len(long.message) < 2100
+    assert len(long.traceback) < 2100
+    assert long.original is None
+    assert (short.message, str(short.original)) == ("beginxxxxxend", "beginxxxxxend")
+    assert len(str(told[0].message)) < 1500
+
+
+def test_failures_by_the_thousand_stay_small():
+    """A failed task costs about a kilobyte, and the texts of failures that are alike are kept once."""
+    with pytest.warns(RxTaskWarning, match="2000 of 2000 tasks failed"):
+        results = rxExec(lambda i: 1 // 0, rxElemArg(range(2000)))
+    assert len(pickle.dumps(results)) < 600 * len(results)
+    assert len({id(error.traceback) for error in results}) < 200
+
+
+def test_results_hold_their_values_once(where):
+    """A pickle of results has each value once, and not the pickles by which the values came."""
+    results = rxExec(lambda i: os.urandom(1_000_000), rxElemArg(range(4)))
+    assert len(pickle.dumps(results)) < 4_100_000
 
 
 def test_timings_account_for_the_whole_call(where):

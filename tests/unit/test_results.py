@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from rxspark import RxResults, RxTaskError
-from rxspark.results import load_values, node_name
+from rxspark.gathering import Gathering
+from rxspark.results import Facts, node_name
 from rxspark.rng.kinds import Root
 from rxspark.timings import Clock, timings_of
 from rxspark.worker.envelope import Envelopes, Failure
@@ -25,10 +26,15 @@ def _results(values, errors=None, output=None):
         errors=errors or {},
         output=output or {},
         rng=root,
-        envelopes=[part],
+        runs=[part.run()],
         chunk_size=2,
         clock=Clock(),
     )
+
+
+def _gathered(count, parts, keep=True):
+    facts = Facts(count, None, 1, Root("MT2203", 1, chosen=True), once_per_node=False)
+    return Gathering(facts, parts, keep).results(Clock())
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_values_come_in_the_order_of_the_tasks():
         for number in numbers:
             part.add(number, pickle.dumps(number * 10), 0.0, 0.0)
         parts.append(part)
-    assert load_values(4, parts) == ([0, 10, 20, 30], {})
+    assert _gathered(4, parts) == [0, 10, 20, 30]
 
 
 def test_a_value_that_does_not_load_is_the_error_of_its_task():
@@ -58,10 +64,10 @@ def test_a_value_that_does_not_load_is_the_error_of_its_task():
     part.add(1, b"no pickle", 0.0, 0.0)
     part.add(2, None, 0.0, 0.0)
     part.failures[2] = Failure("ValueError", "m", "")
-    values, errors = load_values(3, [part])
+    values = _gathered(3, [part])
     assert values[0] == 1
-    assert list(errors) == [1, 2]
-    assert (values[1], values[2]) == (errors[1], errors[2])
+    assert list(values.errors) == [1, 2]
+    assert (values[1], values[2]) == (values.errors[1], values.errors[2])
     assert isinstance(values[1], RxTaskError)
 
 
