@@ -20,10 +20,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from rxspark.results import RxResults
+from typing import Any
 
 __all__ = [
     "RxArgumentError",
@@ -57,7 +54,7 @@ class RxError(Exception):
     """
 
     java: str = ""
-    results: RxResults[Any] | None = None
+    results: Any = None
 
 
 class RxArgumentError(RxError, ValueError):
@@ -164,7 +161,7 @@ class RxTaskWarning(UserWarning):
         The results of the call, which are not lost where warnings are raised as errors (``python -W error``).
     """
 
-    results: RxResults[Any]
+    results: Any
 
 
 def bounded(text: str, limit: int) -> str:
