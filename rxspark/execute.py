@@ -338,7 +338,7 @@ def _ship(
     to_last: bool,
 ) -> Work:
     """Turn the plan into bytes: the call, which travels once, and the partitions."""
-    from rxspark.shipping import Shipper, can_keep_a_mark  # with cloudpickle, which only calls need
+    from rxspark.shipping import Shipper  # with cloudpickle, which only calls need
     from rxspark.usermodules import UserModules
 
     tasks = plan.tasks
@@ -350,7 +350,6 @@ def _ship(
     sources = shipper.modules.sources()
     call = Call(
         job_id,
-        can_keep_a_mark((plan.function, tasks.constants, *tasks.keywords.values(), *objects.values())),
         root,
         plan.tasks_per_stream,
         plan.packages,

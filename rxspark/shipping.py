@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dis
 import functools
 import io
 import pickle
-import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +12,20 @@ from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-import cloudpickle
-
 from rxspark.elements import Tasks
 from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
-from rxspark.mutability import ATOMS, all_immutable
+from rxspark.mutability import all_immutable
 from rxspark.options import rxGetOption
 from rxspark.rng.rebinding import is_generator, reduce_generator
 from rxspark.sharing.arrays import reduce_array
 from rxspark.sharing.handle import Shared
 from rxspark.usermodules import UserModules
 from rxspark.worker.bundle import Buffer
+from rxspark.worker.byvalue import ByValuePickler, refer_to_class
 from rxspark.worker.payload import Column, Partition
+from rxspark.worker.snapshot import found_by_name
 
-__all__ = ["Shipper", "can_keep_a_mark", "captured"]
+__all__ = ["Shipper", "captured"]
 
 _SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
 
@@ -43,12 +41,12 @@ def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
     return functools.lru_cache(**parameters)(function)
 
 
-class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
+class _Pickler(ByValuePickler):
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
     def __init__(self, shipper: Shipper, of_one_task: bool, aside: list[Buffer] | None = None) -> None:
         # cloudpickle's is a chain of tables, slow to ask.
-        self.dispatch_table: dict[type, Any] = dict(cloudpickle.Pickler.dispatch_table)
+        self.dispatch_table: dict[type, Any] = dict(ByValuePickler.dispatch_table)
         self._file = io.BytesIO()
         super().__init__(self._file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
         self._shipper = shipper
@@ -74,7 +72,7 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
         if reduced is NotImplemented:
             if not issubclass(kind, _EACH_APART) and not is_generator(kind):
                 self._ordinary.add(kind)
-            elif isinstance(obj, (type, FunctionType, BuiltinFunctionType)) and _found_by_name(obj):
+            elif isinstance(obj, (type, FunctionType, BuiltinFunctionType)) and found_by_name(obj):
                 self._named[id(obj)] = obj
         return reduced
 
@@ -91,12 +89,15 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no 
             return reduced
         if kind is CodeType:
             return self._reduce_code(obj)
-        if kind is _Cached and not _found_by_name(obj):  # which cloudpickle knows by name only
+        if kind is _Cached and not found_by_name(obj):  # which cloudpickle knows by name only
             return _cached, (obj.__wrapped__, obj.cache_parameters())
         if kind is Shared:
             return self._shipper.handed_over(obj)
-        self._shipper.modules.note(obj, _found_by_name)
-        return super().reducer_override(obj)
+        self._shipper.modules.note(obj, found_by_name)
+        reduced = super().reducer_override(obj)
+        if self._of_one_task:
+            return refer_to_class(obj, reduced, self._shipper.definitions, self._shipper.dump)
+        return reduced
 
     def _reduce_code(self, code: CodeType) -> Any:
         """As cloudpickle does it, but with the name of the user's file, which newer versions leave out."""
@@ -141,11 +142,14 @@ class Shipper:
         The modules met so far.
     handles : list of Shared
         The handles met so far, whose files the workers will read.
+    definitions : dict of type to bytes
+        The pickles of classes by value that element arguments have.
     """
 
     def __init__(self, same_host: bool = True, to_last: bool = False) -> None:
         self.modules = UserModules()
         self.handles: list[Shared] = []
+        self.definitions: dict[type, bytes] = {}
         self._same_host = same_host
         self._to_last = to_last
 
@@ -309,55 +313,3 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _codes(constant)
-
-
-def can_keep_a_mark(value: Any, _seen: frozenset[int] = frozenset()) -> bool:
-    """Whether one task could leave in `value` what the next one would find there.
-
-    Only what surely cannot counts as safe: numbers, texts, functions that are looked up by name or hold nothing but
-    safe values. Whatever a task may change is unpickled anew for each task, so that no task meets another's traces.
-    """
-    kind = type(value)
-    if kind in ATOMS or kind in (range, BuiltinFunctionType, ModuleType, types.CodeType) or isinstance(value, type):
-        return False
-    if id(value) in _seen:
-        return False
-    seen = _seen | {id(value)}
-    if kind in (tuple, frozenset):
-        return any(can_keep_a_mark(item, seen) for item in value)
-    if isinstance(value, FunctionType):
-        return not _found_by_name(value) and _function_keeps(value, seen)
-    if isinstance(value, (functools.partial, types.MethodType)):
-        held = [item for _, item in captured(value)]
-        return any(can_keep_a_mark(item, seen) for item in held)
-    return not _is_numpy_scalar_or_ufunc(value)
-
-
-def _found_by_name(function: Any) -> bool:
-    module = sys.modules.get(function.__module__ or "")
-    found: Any = module if module is not None and function.__module__ != "__main__" else None
-    for part in function.__qualname__.split("."):
-        found = getattr(found, part, None)
-    return found is function
-
-
-def _function_keeps(function: FunctionType, seen: frozenset[int]) -> bool:
-    code = function.__code__
-    assigns = any(_assigns_outside(inner) for inner in _codes(code))
-    return assigns or bool(function.__dict__) or any(can_keep_a_mark(held, seen) for _, held in captured(function))
-
-
-def _assigns_outside(code: CodeType) -> bool:
-    """Whether code assigns to a global, to an enclosing function's variable, or to an attribute of anything."""
-    outside = {"STORE_GLOBAL", "DELETE_GLOBAL", "STORE_ATTR", "DELETE_ATTR"}
-    return any(
-        step.opname in outside or (step.opname in ("STORE_DEREF", "DELETE_DEREF") and step.argval in code.co_freevars)
-        for step in dis.get_instructions(code)
-    )
-
-
-def _is_numpy_scalar_or_ufunc(value: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    if numpy is None or isinstance(value, numpy.void):  # a record, whose fields a task may assign to
-        return False
-    return isinstance(value, (numpy.generic, numpy.ufunc, numpy.dtype))

@@ -66,6 +66,7 @@ DOORS = {
 LAZY = {
     "backends/__init__.py",
     "execute.py",
+    "worker/envelope.py",
     "worker/runner.py",
     "nodes.py",
     "share.py",

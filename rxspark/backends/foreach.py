@@ -22,6 +22,7 @@ from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
+from rxspark.worker.program import forget
 from rxspark.worker.runner import run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
@@ -70,6 +71,7 @@ class ForeachBackend:
                 work.trouble = str(error)
             finally:
                 _end(answers)
+                forget()  # joblib's threads are in this process
 
     def cancel(self, work: Work) -> None:
         """Nothing more to do: `run` looks at `work.cancelled`, and closing joblib's generator ends its workers."""

@@ -13,6 +13,7 @@ from typing import Any
 from rxspark.backends.base import Work
 from rxspark.sharing.carriers import OnThisHost, inline
 from rxspark.worker.isolated import end_child
+from rxspark.worker.program import forget
 from rxspark.worker.runner import CallerInterrupt, run_partition
 
 __all__ = ["SequentialBackend"]
@@ -51,6 +52,7 @@ class SequentialBackend:
                         work.deliver(interrupt.finished)
                         raise
         finally:
+            forget()
             end_child()
 
     def cancel(self, work: Work) -> None:

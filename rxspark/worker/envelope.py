@@ -150,20 +150,26 @@ def merged(parts: list[Envelopes]) -> list[Envelopes]:
     return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
 
 
-def dump_value(value: Any) -> bytes:
-    """The pickle of a task's value: by Python's own pickler, or by cloudpickle for what that one refuses."""
-    try:
-        return pickle.dumps(value, 5)
-    except Exception:
-        import cloudpickle  # seldom needed, and a tenth of the time that `import rxspark` takes
+def dump_value(value: Any, in_caller: bool = False) -> bytes:
+    """The pickle of a task's value: by Python's own pickler, or by cloudpickle for what that one refuses.
 
-        try:
-            packed: bytes = cloudpickle.dumps(value, 5)
-        except Exception as error:
-            raise pickle.PicklingError(
-                f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}"
-            ) from error
-        return packed
+    A function or class of the caller's script goes by value, as who reads the results may be another program: in the
+    process of the caller, `in_caller`, Python's own pickler would find it by its name.
+    """
+    try:
+        packed = pickle.dumps(value, 5)
+        if not in_caller or b"__main__" not in packed:
+            return packed
+    except Exception:
+        pass
+    from rxspark.worker.byvalue import dump_by_value  # seldom needed, and cloudpickle takes a while to import
+
+    try:
+        return dump_by_value(value)
+    except Exception as error:
+        raise pickle.PicklingError(
+            f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}"
+        ) from error
 
 
 def failure_of(error: BaseException, limit: int, skip_frames: int = 1) -> Failure:

@@ -66,8 +66,6 @@ class Call:
     """All that the tasks of one call have in common."""
 
     id: str
-    fresh: bool
-    """Unpickle the program for each task: something in it could keep a mark that a task leaves."""
     root: Root
     tasks_per_stream: int
     packages: tuple[str, ...] = ()

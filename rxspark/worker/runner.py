@@ -11,12 +11,10 @@ from running (the function cannot be rebuilt here, a package is missing) is the 
 from __future__ import annotations
 
 import faulthandler
-import importlib
 import os
 import pickle
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +23,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
-from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
+from rxspark.errors import RxError
 from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.bundle import Bundle
@@ -37,8 +35,9 @@ from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied
 from rxspark.worker.keeping import keep
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call, Partition, process_token
+from rxspark.worker.program import Program
 from rxspark.worker.state import ProcessState
-from rxspark.worker.task import globals_of, running
+from rxspark.worker.task import running
 from rxspark.worker.threads import Threads
 
 __all__ = ["CallerInterrupt", "run_partition", "serve"]
@@ -149,7 +148,7 @@ def _run_tasks(
         ) as state,
         Console(call.console_limit, call.log_level) as console,
         Streams(call.root) as streams,
-        _Program(call, bundle) as program,
+        Program(call, bundle) as program,
     ):
         options = dict(in_force)
         stream = -1
@@ -180,7 +179,7 @@ def _run_tasks(
 
 
 def _run_task(
-    program: _Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
+    program: Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
 ) -> None:
     outer = running(number)
     clock = time.perf_counter()
@@ -190,7 +189,7 @@ def _run_task(
         # In a copy of the context: what the task sets there (NumPy's error state, decimal's precision, a compute
         # context of its own) ends with it.
         value = copy_context().run(_call, function, args, kwargs)
-        value = dump_value(value)
+        value = dump_value(value, in_caller=program.in_caller)
     except CallerInterrupt:
         raise
     except BaseException as error:
@@ -215,86 +214,3 @@ def _own_frames(error: BaseException) -> int:
             return depth
         trace = trace.tb_next
     return 1
-
-
-class _Program:
-    """The user's function and constants, unpickled once a partition, or for each task where a task could mark them."""
-
-    def __init__(self, call: Call, bundle: Bundle) -> None:
-        self._call = call
-        self._bundle = bundle
-        self._loaded: tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]] | None = None
-        self._displaced: list[tuple[dict[str, Any], str, Any]] = []
-
-    def __enter__(self) -> _Program:
-        for name in self._call.packages:
-            _import(name)
-        tops = {name.partition(".")[0] for name in self._call.packages}
-        self._packages = {name: sys.modules[name] for name in tops}
-        self._load()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for namespace, name, value in self._displaced:
-            if value is _ABSENT:
-                namespace.pop(name, None)
-            else:
-                namespace[name] = value
-
-    def _load(self) -> None:
-        try:
-            packed = self._bundle.part(1)
-            function, args, kwargs, objects = pickle.loads(packed, buffers=self._bundle.private(2))
-        except RxError:
-            raise
-        except Exception as error:
-            raise RxShippingError(
-                f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
-                f"{type(error).__name__}: {bounded(str(error), self._call.console_limit)}"
-            ) from error
-        self._bind({**self._packages, **objects}, globals_of(function))
-        self._loaded = function, args, kwargs
-
-    def _bind(self, objects: dict[str, Any], namespace: dict[str, Any] | None) -> None:
-        """Put objects into FUN's globals; a module that outlives the partition gets its own back at the end."""
-        if not objects or namespace is None:
-            return
-        module = sys.modules.get(namespace.get("__name__", ""))
-        if module is not None and vars(module) is namespace and not self._displaced:
-            self._displaced = [(namespace, name, namespace.get(name, _ABSENT)) for name in objects]
-        namespace.update(objects)
-
-    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
-        """The function and the arguments of the partition's task `index`."""
-        if self._loaded is None:
-            self._load()
-        assert self._loaded is not None
-        function, constants, keywords = self._loaded
-        if self._call.fresh:
-            self._loaded = None
-        if not partition.columns and partition.rows is None:
-            return function, constants, keywords
-        args, kwargs = list(constants), dict(keywords)
-        for place, column in partition.columns.items():
-            if isinstance(place, int):
-                args[place] = column[index]
-            else:
-                kwargs[place] = column[index]
-        if partition.rows is not None:
-            first, more = partition.rows[index]
-            args[:0] = first
-            kwargs.update(more)
-        return function, args, kwargs
-
-
-_ABSENT = object()
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise RxMissingError(
-            f"packagesToLoad: {name!r} cannot be imported on {socket.gethostname()}: {error}. "
-            f"Install it there, or take it out of packagesToLoad"
-        ) from error

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import abc
+import copy
+import dataclasses
+import enum
+import functools
+import itertools
 import logging
 import os
 import random
 import sys
 import warnings
 
+import cloudpickle
 import numpy as np
 import pytest
 
@@ -249,7 +256,7 @@ def test_no_task_sees_what_another_did_to_fun(make):
     assert function() == 1
 
 
-def _local_class():
+def _callable_object():
     class Local:
         calls = 0
 
@@ -260,11 +267,237 @@ def _local_class():
     return Local()
 
 
-@pytest.mark.left_out(local="there a class is the caller's own, so that what tasks return is of the caller's class")
-@pytest.mark.left_out(dopar_threading="as in local: the tasks run in the caller's process")
-def test_no_task_sees_what_another_did_to_a_class_of_fun():
-    """A class that travels with FUN begins anew in each task."""
-    assert twice(_local_class()) == [1] * 5
+def _class_counter():
+    class Agent:
+        made = 0
+
+        def __init__(self):
+            Agent.made += 1
+            self.id = Agent.made
+
+    return lambda: Agent().id
+
+
+def _class_list():
+    class Log:
+        lines = []  # noqa: RUF012 - the state of a class is what is tested
+
+    return lambda: Log.lines.append(1) or len(Log.lines)
+
+
+def _class_iterator():
+    class Numbered:
+        numbers = itertools.count(1)
+
+    return lambda: next(Numbered.numbers)
+
+
+def _registry():
+    class Base:
+        known = []  # noqa: RUF012
+
+        def __init_subclass__(cls):
+            Base.known.append(cls)
+
+    def register():
+        class Sub(Base):
+            pass
+
+        return len(Base.known)
+
+    return register
+
+
+def _metaclass():
+    class Meta(type):
+        made = 0
+
+        def __call__(cls):
+            Meta.made += 1
+            return Meta.made
+
+    class Of(metaclass=Meta):
+        pass
+
+    return lambda: Of()
+
+
+def _cached_method():
+    class Model:
+        @staticmethod
+        @functools.lru_cache
+        def load():
+            return object()
+
+    def misses():
+        Model.load()
+        return Model.load.cache_info().misses
+
+    return misses
+
+
+def _enum():
+    class Color(enum.Enum):
+        RED = 1
+
+    def mark():
+        Color.RED.seen = getattr(Color.RED, "seen", 0) + 1
+        return Color.RED.seen
+
+    return mark
+
+
+def _dataclass_default():
+    @dataclasses.dataclass
+    class Point:
+        x: int = 0
+
+    def move():
+        Point.x += 1
+        return Point.x
+
+    return move
+
+
+def _held_by_a_default():
+    class Held:
+        calls = 0
+
+    def count(of=Held):
+        of.calls += 1
+        return of.calls
+
+    return count
+
+
+def _added_by_setattr():
+    class Held:
+        pass
+
+    def count():
+        setattr(Held, "calls", getattr(Held, "calls", 0) + 1)  # noqa: B010
+        return Held.calls
+
+    return count
+
+
+def _abstract():
+    class Base(abc.ABC):  # noqa: B024
+        pass
+
+    def register():
+        new = type("New", (), {})
+        known = sum(issubclass(kind, Base) for kind in (int, str))
+        Base.register(new)
+        Base.register((int, str)[known] if known < 2 else float)
+        return known + 1
+
+    return register
+
+
+def _method_attribute():
+    class Held:
+        def method(self):
+            pass
+
+    def count():
+        Held.method.calls = getattr(Held.method, "calls", 0) + 1
+        return Held.method.calls
+
+    return count
+
+
+CLASSES = [
+    *(_callable_object, _class_counter, _class_list, _class_iterator, _registry, _metaclass, _cached_method, _enum),
+    *(_dataclass_default, _held_by_a_default, _added_by_setattr, _abstract, _method_attribute),
+]
+
+
+@pytest.mark.parametrize("make", CLASSES, ids=lambda make: make.__name__[1:])
+def test_no_task_sees_what_another_did_to_a_class(make):
+    """A class that travels with FUN begins anew in each task, whatever keeps its state, and the caller's stays."""
+    function = make()
+    assert twice(function) == [1] * 5
+    assert function() == 1
+
+
+def test_a_class_of_elements_begins_anew_in_each_task():
+    """Also where a class comes with the elements alone."""
+
+    class Agent:
+        made = 0
+
+        def __init__(self):
+            self.kept = 1
+
+    def count(agent):
+        type(agent).made += 1
+        return type(agent).made
+
+    assert rxExec(count, rxElemArg([Agent(), Agent(), Agent()]), taskChunkSize=3) == [1, 1, 1]
+    assert Agent.made == 0
+
+
+def test_what_tasks_return_is_of_the_callers_class():
+    """Objects that tasks made, and errors that they raised, are of the caller's classes, which results leave alone."""
+
+    class Agent:
+        made = 0
+
+        def __init__(self):
+            type(self).made += 1
+
+        def same(self, other):
+            return type(other) is Agent
+
+    class Trouble(Exception):  # noqa: N818
+        pass
+
+    def work(given, trouble=False):
+        if trouble:
+            raise Trouble(1)
+        made = Agent()
+        return made if made.same(given) else None
+
+    before = dict(vars(Agent))
+    made = [*rxExec(Agent, timesToRun=3), *rxExec(work, rxElemArg([Agent(), Agent()])), *rxExec(work, Agent())]
+    assert {type(agent) for agent in made} == {Agent}
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        rxExec(work, 1, trouble=True, continueOnFailure=False)
+    assert type(caught.value.original) is Trouble
+    Agent.made = 0
+    after = {name: value for name, value in vars(Agent).items() if name != "__slotnames__"}
+    assert after == before
+
+
+def test_classes_work_in_tasks_as_they_do_outside():
+    """Pickles, copies, comparisons, `super` and inner calls of a task know one class."""
+
+    class Shape:
+        def area(self):
+            return 0
+
+    class Square(Shape):
+        def __init__(self, side):
+            self.side = side
+
+        def area(self):
+            return super().area() + self.side**2
+
+    class Size(enum.IntEnum):
+        SMALL = 1
+        LARGE = 2
+
+    def work(square, size):
+        again = cloudpickle.loads(cloudpickle.dumps(square))
+        inner = rxExec(lambda shape: Square(shape.side), square)[0]
+        copied = copy.deepcopy(square)
+        kinds = {type(shape) for shape in (square, again, inner, copied, Square(1))}
+        return kinds == {Square}, square.area(), size is Size.LARGE, size
+
+    found = rxExec(work, rxElemArg([Square(2), Square(3)]), Size.LARGE)
+    assert [result[:3] for result in found] == [(True, 4, True), (True, 9, True)]
+    assert all(result[3] is Size.LARGE for result in found)
 
 
 CACHE = {}

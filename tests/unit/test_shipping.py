@@ -1,11 +1,10 @@
-"""What can keep a mark between tasks, and the way to what cannot be sent."""
+"""The way to what cannot be sent."""
 
 from __future__ import annotations
 
 import datetime
 import decimal
 import functools
-import math
 import pickle
 import random
 import threading
@@ -18,37 +17,16 @@ import pytest
 from rxspark import RxShippingError, rxElemArg
 from rxspark.elements import plan_tasks
 from rxspark.mutability import all_immutable
-from rxspark.shipping import Shipper, can_keep_a_mark
-
-COUNT = 0
+from rxspark.shipping import Shipper
 
 
 def _closure(held):
     return lambda: held
 
 
-def _rebinds():
-    count = 0
-
-    def inner():
-        nonlocal count
-        count += 1
-        return count
-
-    return inner
-
-
 def _default(held):
     def inner(x=held):
         return x
-
-    return inner
-
-
-def _sets_a_global():
-    def inner():
-        global COUNT
-        COUNT += 1
 
     return inner
 
@@ -60,19 +38,8 @@ def _keyword_default(held):
     return inner
 
 
-def _marks_itself():
-    def inner():
-        inner.calls = 1
-
-    return inner
-
-
-def _marked():
-    def inner():
-        return None
-
-    inner.calls = 0
-    return inner
+class _Object:
+    """A class of the user's own."""
 
 
 class _Zone(datetime.tzinfo):
@@ -83,86 +50,6 @@ class _Zone(datetime.tzinfo):
 
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
-
-
-class _Object:
-    def __call__(self):
-        return 1
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        [],
-        {},
-        set(),
-        bytearray(),
-        np.zeros(1),
-        _Object(),
-        _Object().__call__,
-        iter([1]),
-        ([],),
-        ((1, ({},)),),
-        _closure([]),
-        _closure(_closure({})),
-        _rebinds(),
-        _default([]),
-        _keyword_default({}),
-        _sets_a_global(),
-        _marks_itself(),
-        _marked(),
-        functools.partial(abs, []),
-        functools.partial(_closure([])),
-    ],
-    ids=lambda value: getattr(value, "__qualname__", repr(value))[:40],
-)
-def test_what_can_keep_a_mark(value):
-    """Whatever a task could change in place is unpickled anew for each task."""
-    assert can_keep_a_mark(value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        1,
-        2.5,
-        True,
-        None,
-        "text",
-        b"bytes",
-        1j,
-        range(3),
-        (1, ("a", None)),
-        frozenset([1]),
-        abs,
-        math,
-        int,
-        np.float64(1),
-        np.sin,
-        np.dtype("f8"),
-        _closure(1),
-        _closure((1, "a")),
-        _closure(_closure(2)),
-        functools.partial(pow, 2),
-        lambda x: x + 1,
-    ],
-    ids=lambda value: getattr(value, "__qualname__", repr(value))[:40],
-)
-def test_what_cannot_keep_a_mark(value):
-    """Numbers, texts and functions over them are unpickled once for all tasks of a partition."""
-    assert not can_keep_a_mark(value)
-
-
-def test_a_function_that_contains_itself():
-    """Recursion and cycles end the search."""
-
-    def factorial(n):
-        return 1 if n < 2 else n * factorial(n - 1)
-
-    loop = []
-    loop.append(loop)
-    assert not can_keep_a_mark(factorial)
-    assert can_keep_a_mark(loop)
 
 
 @pytest.mark.parametrize(

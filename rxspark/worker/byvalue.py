@@ -1,0 +1,59 @@
+"""Pickles with functions and classes inside that workers or callers cannot import."""
+
+from __future__ import annotations
+
+import io
+import weakref
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import cloudpickle
+
+from rxspark.worker.classes import defined, reduce_class, tracker_of
+
+__all__ = ["ByValuePickler", "dump_by_value", "refer_to_class"]
+
+
+class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
+    """cloudpickle whose classes leave those that are there as they are."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        """How to pickle functions and classes."""
+        return reduce_class(super().reducer_override(obj))
+
+
+class _ValuePickler(ByValuePickler):
+    """For one of many values: who reads it has mostly read the definitions of its classes before."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        return refer_to_class(obj, super().reducer_override(obj), _definitions, _define)
+
+
+_definitions: MutableMapping[type, bytes] = weakref.WeakKeyDictionary()
+
+
+def _define(found: type) -> bytes:
+    return _dump(ByValuePickler, found)
+
+
+def refer_to_class(
+    obj: Any, reduced: Any, definitions: MutableMapping[type, bytes], define: Callable[[type], bytes]
+) -> Any:
+    """From what a pickle would say of a class by value: its id and its definition, which is read where it is new."""
+    tracker = tracker_of(reduced)
+    if tracker is None:
+        return reduced
+    if obj not in definitions:
+        definitions[obj] = define(obj)
+    return defined, (tracker, definitions[obj])
+
+
+def dump_by_value(value: Any) -> bytes:
+    """The pickle of a value."""
+    return _dump(_ValuePickler, value)
+
+
+def _dump(pickler: type[ByValuePickler], value: Any) -> bytes:
+    file = io.BytesIO()
+    pickler(file, 5).dump(value)
+    return file.getvalue()

@@ -1,0 +1,98 @@
+"""The classes that travel by value: each task meets them as the caller had them, and the caller's stay as they are.
+
+cloudpickle gives each such class an id. Whoever unpickles it a second time in one process gets the class that is
+there, with the attributes of the pickle set anew: the count that a class keeps would go on from task to task, and
+results would write the state that a class has in their task, and copies of its methods, into the class of the
+caller. So here
+
+* a class is filled by the pickle that makes it, and by no later one;
+* a program's tasks have classes of their own (`own_classes`), which the process's do not know. Ids stay as they are,
+  so that an instance that a task returns is an instance of the caller's class again.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+__all__ = ["defined", "fill", "own_classes", "reduce_class", "skeleton", "tracker_of"]
+
+own_classes: ContextVar[dict[str, Any] | None] = ContextVar("own_classes", default=None)
+"""The classes, and type variables, of the program that this thread runs, by id; None outside of tasks."""
+
+_unfilled: dict[int, type] = {}
+"""Classes whose pickle has not been read to its end."""
+
+
+class _ClassesById:
+    """In place of cloudpickle's table: within a task the classes of its program, else those of the process."""
+
+    def __init__(self, process: Any) -> None:
+        self._process = process
+
+    def _now(self) -> Any:
+        own = own_classes.get()
+        return self._process if own is None else own
+
+    def get(self, tracker: str) -> Any:
+        """The class of that id, or None."""
+        return self._now().get(tracker)
+
+    def setdefault(self, tracker: str, found: Any) -> Any:
+        """The class of that id, `found` where there is none yet."""
+        return self._now().setdefault(tracker, found)
+
+    def __setitem__(self, tracker: str, found: Any) -> None:
+        self._now()[tracker] = found
+
+
+@cache
+def _cloudpickle() -> ModuleType:
+    """cloudpickle, which workers need for functions and classes by value only; with our table of classes."""
+    from cloudpickle import cloudpickle as module
+
+    module._DYNAMIC_CLASS_TRACKER_BY_ID = _ClassesById(module._DYNAMIC_CLASS_TRACKER_BY_ID)
+    loaded: ModuleType = module
+    return loaded
+
+
+def reduce_class(reduced: Any) -> Any:
+    """What a pickle says of a class by value, from what cloudpickle would say; anything else as it is."""
+    module = _cloudpickle()
+    if not isinstance(reduced, tuple) or len(reduced) != 6 or reduced[5] is not module._class_setstate:
+        return reduced
+    make, (*arguments, tracker, extra), state = reduced[:3]
+    return skeleton, (make, (*arguments, None, extra), tracker), state, None, None, fill
+
+
+def tracker_of(reduced: Any) -> str | None:
+    """The id of the class by value of which `reduce_class` has made this; None for anything else."""
+    return reduced[1][2] if isinstance(reduced, tuple) and reduced[0] is skeleton else None
+
+
+def defined(tracker: str, definition: bytes) -> Any:
+    """The class of that id, from the pickle of its definition where there is none yet."""
+    found = _cloudpickle()._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
+    return pickle.loads(definition) if found is None else found
+
+
+def skeleton(make: Callable[..., type], arguments: tuple[Any, ...], tracker: str) -> type:
+    """The class of that id, made without its attributes where there is none yet."""
+    module = _cloudpickle()
+    found: type | None = module._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
+    if found is None:
+        made = make(*arguments)
+        found = module._lookup_class_or_track(tracker, made)
+        if found is made:
+            _unfilled[id(made)] = made
+    return found
+
+
+def fill(made: type, state: Any) -> None:
+    """Give a class that has just been made its attributes; one that was there has a state of its own."""
+    if _unfilled.pop(id(made), None) is not None:
+        _cloudpickle()._class_setstate(made, state)

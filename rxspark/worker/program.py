@@ -1,0 +1,183 @@
+"""The program of a call on a worker: the user's function and what its tasks have in common, as the caller had it."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
+from rxspark.worker.bundle import Bundle
+from rxspark.worker.classes import own_classes
+from rxspark.worker.payload import Call, Partition, process_token
+from rxspark.worker.snapshot import Snapshot
+from rxspark.worker.task import globals_of
+
+__all__ = ["Program", "forget"]
+
+_ABSENT = object()
+
+
+# So many tasks of a partition that have changed their program: the next ones will do so too.
+_CHANGES = 2
+
+
+class _Loaded:
+    """A program as it was unpickled, with its classes, for as long as no task has changed any of it."""
+
+    def __init__(self, call_id: str) -> None:
+        self.call_id = call_id
+        self.classes: dict[str, Any] = {}
+        self.function: Callable[..., Any]
+        self.args: tuple[Any, ...]
+        self.kwargs: dict[str, Any]
+        self.objects: dict[str, Any]
+        self._snapshot: Snapshot | None = None
+        self._noted = 0  # classes
+
+    def note(self) -> None:
+        """Note the state before a task: of all the first time, then of classes that came with its elements."""
+        if self._snapshot is None:
+            self._snapshot = Snapshot()
+            held = (self.function, *self.args, *self.kwargs.values(), *self.objects.values())
+            self._snapshot.take(held, self.classes.values())
+        elif self._noted != len(self.classes):
+            self._snapshot.take((), self.classes.values())
+        self._noted = len(self.classes)
+
+    def as_before(self) -> bool:
+        """Whether the next task may have it."""
+        return self._snapshot is not None and not self._snapshot.changed()
+
+
+_last: _Loaded | None = None
+"""The program of the last partition of this process: the next one is mostly of the same call."""
+
+
+def forget() -> None:
+    """Let go of the program that this process has loaded last."""
+    global _last
+    _last = None
+
+
+class Program:
+    """The user's function and constants, the same for each task: unpickled anew where one has changed them."""
+
+    def __init__(self, call: Call, bundle: Bundle) -> None:
+        self._call = call
+        self._bundle = bundle
+        self._loaded: _Loaded
+        self._used = False
+        self._changes = 0
+        self._displaced: list[tuple[dict[str, Any], str, Any]] = []
+        self.in_caller = call.origin == process_token()
+        """Whether the tasks run in the process of the caller."""
+
+    def __enter__(self) -> Program:
+        global _last
+        for name in self._call.packages:
+            _import(name)
+        tops = {name.partition(".")[0] for name in self._call.packages}
+        self._packages = {name: sys.modules[name] for name in tops}
+        self._outer = own_classes.get()
+        kept, _last = _last, None
+        try:
+            if kept is not None and kept.call_id == self._call.id:
+                self._used = True
+                self._take(kept)
+            else:
+                self._load()
+        except BaseException:
+            own_classes.set(self._outer)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        global _last
+        _last = self._loaded
+        own_classes.set(self._outer)
+        for namespace, name, value in self._displaced:
+            if value is _ABSENT:
+                namespace.pop(name, None)
+            else:
+                namespace[name] = value
+
+    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
+        """The function and the arguments of the partition's task `index`."""
+        if self._used and not self._loaded.as_before():
+            self._load()
+            self._changes += 1
+        elif self._displaced:
+            self._bind(self._loaded)
+        self._used = True
+        loaded = self._loaded
+        args: Sequence[Any] = loaded.args
+        kwargs = loaded.kwargs
+        if partition.columns or partition.rows is not None:
+            args, kwargs = _with_elements(args, kwargs, partition, index)
+        if self._changes < _CHANGES:
+            loaded.note()
+        return loaded.function, args, kwargs
+
+    def _load(self) -> None:
+        loaded = _Loaded(self._call.id)
+        own_classes.set(loaded.classes)
+        try:
+            loaded.function, loaded.args, loaded.kwargs, loaded.objects = pickle.loads(
+                self._bundle.part(1), buffers=self._bundle.private(2)
+            )
+        except RxError:
+            raise
+        except Exception as error:
+            raise RxShippingError(
+                f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
+                f"{type(error).__name__}: {bounded(str(error), self._call.console_limit)}"
+            ) from error
+        self._take(loaded)
+
+    def _take(self, loaded: _Loaded) -> None:
+        self._loaded = loaded
+        own_classes.set(loaded.classes)
+        self._bind(loaded)
+
+    def _bind(self, loaded: _Loaded) -> None:
+        """Put objects into FUN's globals; a module that outlives the partition gets its own back at the end."""
+        if not self._packages and not loaded.objects:
+            return
+        namespace = globals_of(loaded.function)
+        if namespace is None:
+            return
+        objects = {**self._packages, **loaded.objects}
+        module = sys.modules.get(namespace.get("__name__", ""))
+        if module is not None and vars(module) is namespace and not self._displaced:
+            self._displaced = [(namespace, name, namespace.get(name, _ABSENT)) for name in objects]
+        namespace.update(objects)
+
+
+def _with_elements(
+    constants: Sequence[Any], keywords: dict[str, Any], partition: Partition, index: int
+) -> tuple[list[Any], dict[str, Any]]:
+    args, kwargs = list(constants), dict(keywords)
+    for place, column in partition.columns.items():
+        if isinstance(place, int):
+            args[place] = column[index]
+        else:
+            kwargs[place] = column[index]
+    if partition.rows is not None:
+        first, more = partition.rows[index]
+        args[:0] = first
+        kwargs.update(more)
+    return args, kwargs
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise RxMissingError(
+            f"packagesToLoad: {name!r} cannot be imported on {socket.gethostname()}: {error}. "
+            f"Install it there, or take it out of packagesToLoad"
+        ) from error

@@ -1,0 +1,173 @@
+"""Whether a task has left its program as it found it, so that the next one may have it too.
+
+To unpickle a program again for each task costs as much as the program is large. Where all that it holds is plain
+Python (containers, functions, classes and their instances), it is seen much faster whether anything was changed: each
+object must still refer to the very objects that it referred to before.
+"""
+
+from __future__ import annotations
+
+import abc
+import builtins
+import copyreg
+import functools
+import gc
+import opcode
+import operator
+import re
+import sys
+import types
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
+from types import BuiltinFunctionType, CodeType, FunctionType
+from typing import Any
+
+from rxspark.mutability import ATOMS, all_immutable
+
+__all__ = ["Snapshot", "found_by_name"]
+
+# What cannot change, or is no part of a program: modules keep their state as long as their worker.
+_LEAVES = {
+    *(*ATOMS, type(...), type(NotImplemented), range, slice, CodeType, types.ModuleType, types.WrapperDescriptorType),
+    *(types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GenericAlias),
+    *(types.GetSetDescriptorType, types.MemberDescriptorType, types.UnionType, re.Pattern),
+    *(operator.itemgetter, operator.attrgetter, operator.methodcaller),
+}
+# What changes only where code assigns to attributes, if at all.
+_BOUND = {
+    *(tuple, frozenset, types.CellType, types.MethodType, BuiltinFunctionType, types.MappingProxyType),
+    *(functools.partial, property, classmethod, staticmethod),
+}
+_CHANGEABLE = {dict, list, set, deque, OrderedDict, defaultdict, types.SimpleNamespace}
+
+# Types of C that classes derive from and whose objects show the garbage collector all that can change in them.
+_OPEN = {object, int, float, complex, str, bytes, tuple, frozenset, *_CHANGEABLE}
+
+_HEAP_TYPE, _NOT_MADE_BY_CALLS = 1 << 9, 1 << 7  # Py_TPFLAGS_HEAPTYPE, _DISALLOW_INSTANTIATION of Python's C API
+
+_ASSIGNING = {opcode.opmap[f"{what}_{where}"] for what in ("STORE", "DELETE") for where in ("GLOBAL", "ATTR")}
+_ASSIGNING_TO_CELLS = {opcode.opmap["STORE_DEREF"], opcode.opmap["DELETE_DEREF"]}
+_REFLECTING = {"setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__", "__globals__"}
+
+_END = object()
+
+
+class Snapshot:
+    """The objects that a program consists of, and what each of them refers to.
+
+    A program counts as changed by every task where a change could not be seen, as something keeps its state out of
+    sight: an array, an iterator, a cache.
+    """
+
+    def __init__(self) -> None:
+        self._changeable = False
+        self._known = True
+        self._seen = {id(vars(builtins))}
+        self._of_functions: set[int] = set()
+        self._kinds: dict[type, bool] = {}
+        self._registries: list[tuple[type, Any]] = []
+        self._holders: list[Any] = []
+        self._dicts: list[dict[Any, Any]] = []
+        self._held: list[Any] = []
+
+    def take(self, roots: Iterable[Any], classes: Collection[Any]) -> None:
+        """Note the state of these objects, and of the classes that travelled by value, which are theirs."""
+        of_program = {id(found) for found in classes}
+        level: list[Any] = [*roots, *classes]
+        while level and self._known:
+            level = [item for item in level if type(item) not in _LEAVES and self._is_new(item, of_program)]
+            self._holders += level
+            level = gc.get_referents(*level)
+        self._dicts = [holder for holder in self._holders if isinstance(holder, dict)]
+        self._held = [*self._now()] if self._known and self._changeable else []
+
+    def changed(self) -> bool:
+        """Whether something refers to other objects than it did."""
+        if not self._changeable:
+            return False
+        if not self._known or any(_registered(base) != before for base, before in self._registries):
+            return True
+        return not all(map(operator.is_, chain(self._now(), (_END,)), chain(self._held, (_END,))))
+
+    def _now(self) -> Iterator[Any]:
+        """All that the objects refer to now; of a dict the collector shows no keys where all of them are strings."""
+        return chain(gc.get_referents(*self._holders), chain.from_iterable(self._dicts))
+
+    def _is_new(self, item: Any, of_program: set[int]) -> bool:
+        """Whether to follow what an object refers to."""
+        if id(item) in self._seen:
+            return False
+        self._seen.add(id(item))
+        kind = type(item)
+        if isinstance(item, type):
+            return id(item) in of_program and self._follow_class(item)
+        if kind is FunctionType:
+            return not found_by_name(item) and self._follow_function(item)
+        if kind not in _BOUND and id(item) not in self._of_functions:
+            if kind not in _CHANGEABLE and (all_immutable((item,)) or _of_numpy(item)):
+                return False
+            self._changeable = True
+            self._known = self._known and self._shows_its_state(kind)
+        return True
+
+    def _follow_class(self, found: type) -> bool:
+        self._changeable = True
+        copyreg._slotnames(found)  # type: ignore[attr-defined] # pickling an instance would add these to the class
+        if isinstance(found, abc.ABCMeta):
+            self._seen.add(id(vars(found)["_abc_impl"]))
+            self._registries.append((found, _registered(found)))
+        return True
+
+    def _follow_function(self, function: FunctionType) -> bool:
+        """Its globals, attributes and cells are changed only by code that assigns."""
+        self._changeable = self._changeable or _assigns(function.__code__)
+        self._of_functions.update(id(held) for held in gc.get_referents(function) if type(held) is dict)
+        return True
+
+    def _shows_its_state(self, kind: type) -> bool:
+        if kind not in self._kinds:
+            self._kinds[kind] = all(map(_is_open, kind.__mro__))
+        return self._kinds[kind]
+
+
+def _is_open(base: type) -> bool:
+    if base in _OPEN or issubclass(base, BaseException):
+        return True
+    of_c = not base.__flags__ & _HEAP_TYPE or base.__flags__ & _NOT_MADE_BY_CALLS
+    return not of_c and not isinstance(vars(base).get("__new__"), BuiltinFunctionType)
+
+
+def _registered(base: type) -> Any:
+    return abc._get_dump(base)[0]  # type: ignore[attr-defined] # as cloudpickle reads it
+
+
+def _of_numpy(item: Any) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(item, (numpy.ufunc, numpy.dtype))
+
+
+def found_by_name(function: Any) -> bool:
+    """Whether a function or class can be imported by its name."""
+    module = sys.modules.get(function.__module__ or "")
+    found: Any = module if module is not None and function.__module__ != "__main__" else None
+    for part in function.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is function
+
+
+def _assigns(code: CodeType) -> bool:
+    """Whether code may assign to a global, to an enclosing function's variable, or to an attribute of anything."""
+    return any(
+        not _ASSIGNING.isdisjoint(inner.co_code[::2])
+        or (inner.co_freevars and not _ASSIGNING_TO_CELLS.isdisjoint(inner.co_code[::2]))
+        or not _REFLECTING.isdisjoint(inner.co_names)
+        for inner in _codes(code)
+    )
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
