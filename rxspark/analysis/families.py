@@ -1,87 +1,32 @@
-"""Families and links of generalized linear models, with R's names: deviance, AIC, and which responses they accept."""
+"""Families of generalized linear models, with R's names: deviance, AIC, and which responses they accept."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, gammaln, logit, ndtr, ndtri, xlog1py, xlogy
+from scipy.special import gammaln, xlog1py, xlogy
 
+from rxspark.analysis.links import LINKS, Link, link_named, power_link
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["FAMILIES", "LINKS", "Family", "Link", "chosen"]
+__all__ = ["FAMILIES", "Family", "chosen", "family_named"]
 
 Array = Any  # a NumPy array of floats, one value a row
 
 
-_EPS = 2.220446049250313e-16
-_LEAST_LOGIT = float(logit(_EPS))
-_LEAST_PROBIT = float(ndtri(_EPS))
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link function of the mean: eta = link(mu), mu = inverse(eta), and the derivative of the inverse.
-
-    Means stay away from their limits by as much as R keeps them, so that a fit that runs off to a limit stays finite.
-    """
-
-    link: Callable[[Array], Array]
-    inverse: Callable[[Array], Array]
-    slope: Callable[[Array], Array]
-
-
-def _exp(eta: Array) -> Array:
-    return np.maximum(np.exp(eta), _EPS)
-
-
-def _logistic(eta: Array) -> Array:
-    return expit(np.clip(eta, _LEAST_LOGIT, -_LEAST_LOGIT))
-
-
-def _logistic_slope(eta: Array) -> Array:
-    mu = _logistic(eta)
-    return mu * (1 - mu)
-
-
-def _normal(eta: Array) -> Array:
-    return ndtr(np.clip(eta, _LEAST_PROBIT, -_LEAST_PROBIT))
-
-
-def _normal_slope(eta: Array) -> Array:
-    return np.maximum(np.exp(-0.5 * eta**2) / np.sqrt(2 * np.pi), _EPS)
-
-
-def _cloglog_inverse(eta: Array) -> Array:
-    return np.clip(-np.expm1(-np.exp(np.minimum(eta, 700.0))), _EPS, 1 - _EPS)
-
-
-def _cloglog_slope(eta: Array) -> Array:
-    capped = np.minimum(eta, 700.0)
-    return np.maximum(np.exp(capped - np.exp(capped)), _EPS)
-
-
-LINKS: dict[str, Link] = {
-    "identity": Link(lambda mu: mu, lambda eta: eta, np.ones_like),
-    "log": Link(np.log, _exp, _exp),
-    "logit": Link(logit, _logistic, _logistic_slope),
-    "probit": Link(ndtri, _normal, _normal_slope),
-    "cloglog": Link(lambda mu: np.log(-np.log1p(-mu)), _cloglog_inverse, _cloglog_slope),
-    "inverse": Link(lambda mu: 1 / mu, lambda eta: 1 / eta, lambda eta: -1 / eta**2),
-    "1/mu^2": Link(lambda mu: mu**-2.0, lambda eta: eta**-0.5, lambda eta: -0.5 * eta**-1.5),
-    "sqrt": Link(np.sqrt, np.square, lambda eta: 2 * eta),
-}
-
-
 @dataclass(frozen=True)
 class Family:
-    """A family of distributions of the response."""
+    """A family of distributions of the response. It pickles as its name and its parameter."""
 
     name: str
     links: tuple[str, ...]
     """Those that it takes; the first is the default."""
+    canonical: str
+    """The link with which Fisher's steps are Newton's; "" where there is none by a name."""
     dispersion_known: bool
     """Whether the dispersion is 1 rather than estimated."""
     accepts: str
@@ -100,6 +45,11 @@ class Family:
     """Which means a model may give."""
     extra_parameters: int = 0
     """Parameters beside the coefficients that the likelihood has, for AIC."""
+    parameter: Any = None
+    """Theta, the power of the variance, or the name of the variance function."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return family_named, (self.name, self.parameter)
 
     def deviance(self, y: Array, mu: Array, weights: Array) -> float:
         """Twice the log-likelihood that is lacking to a perfect fit."""
@@ -111,6 +61,21 @@ class Family:
             return float("nan")
         told = self.log_likelihood(rows, deviance, weight, observations)
         return float(-2 * told + 2 * (rank + self.extra_parameters))
+
+    @property
+    def takes_trials(self) -> bool:
+        """Whether responses are shares of successes."""
+        return self.name in ("binomial", "quasibinomial")
+
+    @property
+    def has_theta_to_fit(self) -> bool:
+        """Whether it is a negative binomial one whose theta is not given."""
+        return self.name == "negative.binomial" and self.parameter is None
+
+    @property
+    def title(self) -> str:
+        """The name that R prints."""
+        return f"Negative Binomial({self.parameter:.4g})" if self.name == "negative.binomial" else self.name
 
 
 def _gaussian(rows: float, deviance: float, weight: float, n: int) -> float:
@@ -137,6 +102,10 @@ def _inverse_gaussian(rows: float, deviance: float, weight: float, n: int) -> fl
     return float(1.5 * rows - 0.5 * weight * (np.log(2 * np.pi * deviance / weight) + 1))
 
 
+def _sum_of_rows(rows: float, deviance: float, weight: float, n: int) -> float:
+    return rows
+
+
 def _binomial_deviance(y: Array, mu: Array) -> Array:
     return 2 * (xlogy(y, y) - xlogy(y, mu) + xlog1py(1 - y, -y) - xlog1py(1 - y, -mu))
 
@@ -145,92 +114,240 @@ def _poisson_deviance(y: Array, mu: Array) -> Array:
     return 2 * (xlogy(y, y) - xlogy(y, mu) - (y - mu))
 
 
-_BINOMIAL: dict[str, Any] = {
-    "links": ("logit", "probit", "cloglog"),
-    "accepts": "values from 0 to 1, True and False, or a factor of two levels",
+def _gamma_deviance(y: Array, mu: Array) -> Array:
+    return np.maximum(-2 * (np.log(np.where(y == 0, 1, y) / mu) - (y - mu) / mu), 0)
+
+
+def _positive(values: Array) -> Array:
+    return values > 0
+
+
+def _not_negative(values: Array) -> Array:
+    return values >= 0
+
+
+_CONSTANT: dict[str, Any] = {
+    "canonical": "identity",
+    "accepts": "numbers",
+    "valid": np.isfinite,
+    "variance": np.ones_like,
+    "unit_deviance": lambda y, mu: (y - mu) ** 2,
+    "start": lambda y, prior: y,
+    "reachable": np.isfinite,
+}
+_SHARES: dict[str, Any] = {
+    "canonical": "logit",
+    "accepts": "values from 0 to 1, True and False, a factor of two levels, or cbind(successes, failures)",
     "valid": lambda y: (y >= 0) & (y <= 1),
     "variance": lambda mu: mu * (1 - mu),
     "unit_deviance": _binomial_deviance,
     "start": lambda y, prior: (prior * y + 0.5) / (prior + 1),
-    "log_likelihood": lambda rows, deviance, weight, n: rows,
     "reachable": lambda mu: (mu > 0) & (mu < 1),
 }
-_POISSON: dict[str, Any] = {
-    "links": ("log", "identity", "sqrt"),
+_COUNTS: dict[str, Any] = {
+    "canonical": "log",
     "accepts": "values of 0 or more",
-    "valid": lambda y: y >= 0,
+    "valid": _not_negative,
     "variance": lambda mu: mu,
     "unit_deviance": _poisson_deviance,
     "start": lambda y, prior: y + 0.1,
-    "log_likelihood": lambda rows, deviance, weight, n: rows,
-    "reachable": lambda mu: mu > 0,
+    "reachable": _positive,
 }
 _POSITIVE: dict[str, Any] = {
-    "dispersion_known": False,
     "accepts": "values above 0",
-    "valid": lambda y: y > 0,
+    "valid": _positive,
     "start": lambda y, prior: y,
+    "reachable": _positive,
+}
+_SQUARE = {**_POSITIVE, "canonical": "inverse", "variance": np.square, "unit_deviance": _gamma_deviance}
+_CUBE = {
+    **_POSITIVE,
+    "canonical": "1/mu^2",
+    "variance": lambda mu: mu**3,
+    "unit_deviance": lambda y, mu: (y - mu) ** 2 / (y * mu**2),
+}
+_NO_LIKELIHOOD: dict[str, Any] = {"dispersion_known": False, "row_likelihood": None, "log_likelihood": _sum_of_rows}
+_LIKELIHOOD: dict[str, Any] = {"dispersion_known": True, "log_likelihood": _sum_of_rows}
+_POSITIVE_LIKELIHOOD: dict[str, Any] = {
+    "dispersion_known": False,
     "row_likelihood": lambda y, mu, prior: -prior * np.log(y),
-    "reachable": lambda mu: mu > 0,
     "extra_parameters": 1,
 }
+_SHARE_LINKS = ("logit", "probit", "cloglog", "cauchit", "log")
+_COUNT_LINKS = ("log", "identity", "sqrt")
 
-FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (
-        Family(
-            name="gaussian",
-            links=("identity", "log", "inverse"),
-            dispersion_known=False,
-            accepts="numbers",
-            valid=np.isfinite,
-            variance=np.ones_like,
-            unit_deviance=lambda y, mu: (y - mu) ** 2,
-            start=lambda y, prior: y,
-            row_likelihood=lambda y, mu, prior: 0.5 * np.log(prior),
-            log_likelihood=_gaussian,
-            reachable=np.isfinite,
-            extra_parameters=1,
-        ),
-        Family(name="binomial", dispersion_known=True, row_likelihood=_binomial_row, **_BINOMIAL),
-        Family(name="quasibinomial", dispersion_known=False, row_likelihood=None, **_BINOMIAL),
-        Family(name="poisson", dispersion_known=True, row_likelihood=_poisson_row, **_POISSON),
-        Family(name="quasipoisson", dispersion_known=False, row_likelihood=None, **_POISSON),
-        Family(
-            name="gamma",
-            links=("inverse", "identity", "log"),
-            variance=np.square,
-            unit_deviance=lambda y, mu: -2 * (np.log(y / mu) - (y - mu) / mu),
-            log_likelihood=_gamma,
-            **_POSITIVE,
-        ),
-        Family(
-            name="inverse.gaussian",
-            links=("1/mu^2", "inverse", "identity", "log"),
-            variance=lambda mu: mu**3,
-            unit_deviance=lambda y, mu: (y - mu) ** 2 / (y * mu**2),
-            log_likelihood=_inverse_gaussian,
-            **_POSITIVE,
-        ),
-    )
+_FIXED = (
+    Family(
+        name="gaussian",
+        links=("identity", "log", "inverse"),
+        dispersion_known=False,
+        row_likelihood=lambda y, mu, prior: 0.5 * np.log(prior),
+        log_likelihood=_gaussian,
+        extra_parameters=1,
+        **_CONSTANT,
+    ),
+    Family(name="binomial", links=_SHARE_LINKS, row_likelihood=_binomial_row, **_LIKELIHOOD, **_SHARES),
+    Family(name="quasibinomial", links=_SHARE_LINKS, **_NO_LIKELIHOOD, **_SHARES),
+    Family(name="poisson", links=_COUNT_LINKS, row_likelihood=_poisson_row, **_LIKELIHOOD, **_COUNTS),
+    Family(name="quasipoisson", links=_COUNT_LINKS, **_NO_LIKELIHOOD, **_COUNTS),
+    Family(
+        name="gamma",
+        links=("inverse", "identity", "log"),
+        log_likelihood=_gamma,
+        **_POSITIVE_LIKELIHOOD,
+        **_SQUARE,
+    ),
+    Family(
+        name="inverse.gaussian",
+        links=("1/mu^2", "inverse", "identity", "log"),
+        log_likelihood=_inverse_gaussian,
+        **_POSITIVE_LIKELIHOOD,
+        **_CUBE,
+    ),
+)
+
+
+_VARIANCES: dict[str, dict[str, Any]] = {
+    "constant": _CONSTANT,
+    "mu(1-mu)": {**_SHARES, "start": lambda y, prior: np.clip(y, 0.001, 0.999)},
+    "mu": _COUNTS,
+    "mu^2": {
+        **_SQUARE,
+        "accepts": _COUNTS["accepts"],
+        "valid": _not_negative,
+        "start": lambda y, prior: y + 0.1 * (y == 0),
+    },
+    "mu^3": _CUBE,
 }
 
 
-def chosen(family: Any, link: Any) -> tuple[Family, str]:
-    """The family and the name of its link; RxArgumentError for what there is not.
+def _quasi(variance: Any) -> Family:
+    """Nothing but a variance function and a link."""
+    name = "constant" if variance is None else variance.replace(" ", "") if isinstance(variance, str) else variance
+    if name not in _VARIANCES:
+        raise RxArgumentError(f"variance={variance!r}: the variance functions are {', '.join(_VARIANCES)}")
+    links = ("identity", *(link for link in LINKS if link != "identity"))
+    return Family(name="quasi", links=links, parameter=name, **_NO_LIKELIHOOD, **_VARIANCES[name])
+
+
+def _negative_binomial(theta: Any) -> Family:
+    """Counts whose variance is mu + mu^2 / theta; theta=None: it is yet to be fitted."""
+    if theta is not None and not _is_number(theta, above=0):
+        raise RxArgumentError(f"theta={theta!r}: theta is a number above 0; leave it out to have it fitted")
+    size = math.nan if theta is None else float(theta)
+
+    def deviance(y: Array, mu: Array) -> Array:
+        return 2 * (xlogy(y, np.maximum(1, y) / mu) - (y + size) * np.log((y + size) / (mu + size)))
+
+    def likelihood(y: Array, mu: Array, prior: Array) -> Array:
+        ways = gammaln(size + y) - gammaln(size) - gammaln(y + 1)
+        return prior * (ways + xlogy(y, mu / (mu + size)) - size * np.log1p(mu / size))
+
+    return Family(
+        name="negative.binomial",
+        links=_COUNT_LINKS,
+        dispersion_known=False,
+        row_likelihood=likelihood,
+        log_likelihood=_sum_of_rows,
+        parameter=None if theta is None else size,
+        **{
+            **_COUNTS,
+            "canonical": "",
+            "variance": lambda mu: mu + mu**2 / size,
+            "unit_deviance": deviance,
+            "start": lambda y, prior: y + (y == 0) / 6,
+        },
+    )
+
+
+def _tweedie(power: Any) -> Family:
+    """Values whose variance is mu^power: of powers from 1 to 2 with zeros among them."""
+    if power is None:
+        raise RxArgumentError(
+            'family="tweedie" needs varPower, the power of the mean that the variance is, such as varPower=1.5: from 1 '
+            "(poisson) to 2 (gamma) for amounts with zeros among them"
+        )
+    if not _is_number(power) or (power != 0 and power < 1):
+        raise RxArgumentError(f"varPower={power!r}: varPower is 0, or a number of at least 1; there are no others")
+    p = float(power)
+
+    def deviance(y: Array, mu: Array) -> Array:
+        some = np.where(y == 0, 1.0, y)  # where y is 0, what it gives is multiplied by 0
+        at = np.log(some / mu) if p == 1 else (some ** (1 - p) - mu ** (1 - p)) / (1 - p)
+        whole = np.log(some / mu) if p == 2 else (y ** (2 - p) - mu ** (2 - p)) / (2 - p)
+        return 2 * (y * at - whole)
+
+    kind = _CONSTANT if p == 0 else _COUNTS if p < 2 else _POSITIVE
+    canonical = power_link(1 - p).name
+    own: dict[str, Any] = {
+        "canonical": canonical,
+        "variance": lambda mu: mu**p,
+        "unit_deviance": deviance,
+        "start": lambda y, prior: y + 0.1 * (y == 0),
+    }
+    return Family(name="tweedie", links=(canonical, *LINKS), parameter=p, **_NO_LIKELIHOOD, **{**kind, **own})
+
+
+def _is_number(value: Any, above: float = -math.inf) -> bool:
+    real = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return real and above < value < math.inf
+
+
+_BY_PARAMETER: dict[str, tuple[str, Callable[[Any], Family]]] = {
+    "quasi": ("variance", _quasi),
+    "negative.binomial": ("theta", _negative_binomial),
+    "tweedie": ("varPower", _tweedie),
+}
+"""Families that have a parameter, which argument of rxGlm it is, and what makes the family."""
+
+FAMILIES = {family.name: family for family in _FIXED}
+"""Families that have none."""
+
+
+def family_named(name: str, parameter: Any) -> Family:
+    """The family of a name and a parameter that a `Family` has."""
+    return FAMILIES[name] if name in FAMILIES else _BY_PARAMETER[name][1](parameter)
+
+
+def chosen(family: Any, link: Any, link_power: Any = None, **parameters: Any) -> tuple[Family, Link]:
+    """The family and its link; RxArgumentError for what there is not, and for a parameter that the family has not.
 
     >>> family, link = chosen("Gamma", None)
-    >>> family.name, link
+    >>> family.name, link.name
     ('gamma', 'inverse')
+    >>> chosen("tweedie", None, varPower=1.5)[1].name
+    'mu^-0.5'
     """
+    name = _known(family)
+    own = _BY_PARAMETER[name][0] if name in _BY_PARAMETER else None
+    for argument, value in parameters.items():
+        if value is not None and argument != own:
+            owner = next(one for one, (parameter, _) in _BY_PARAMETER.items() if parameter == argument)
+            raise RxArgumentError(f"{argument}={value!r}: it belongs to the family {owner}; the family is {name}")
+    found = family_named(name, parameters.get(own) if own else None)
+    return found, _link_of(found, link, link_power)
+
+
+def _known(family: Any) -> str:
+    names = (*FAMILIES, *_BY_PARAMETER)
     name = family.lower().replace("_", ".") if isinstance(family, str) else family
-    if name not in FAMILIES:
-        guess = closest(family, FAMILIES) if isinstance(family, str) else None
-        hint = f"did you mean {guess!r}?" if guess else f"the families are {', '.join(FAMILIES)}"
-        raise RxArgumentError(f"family={family!r}: {hint}")
-    found = FAMILIES[name]
-    if link is None:
-        return found, found.links[0]
-    if link not in found.links:
-        raise RxArgumentError(f"link={link!r}: the family {name} takes {', '.join(found.links)}")
-    return found, str(link)
+    if name in names:
+        return str(name)
+    call, bracket, _ = family.partition("(") if isinstance(family, str) else ("", "", "")
+    guess = closest(call, names) if call else None
+    hint = f"did you mean {guess!r}?" if guess else f"the families are {', '.join(names)}"
+    if bracket:
+        hint = f"{hint} Its link and parameters are arguments of rxGlm: link, linkPower, theta, varPower, variance"
+    raise RxArgumentError(f"family={family!r}: {hint}")
+
+
+def _link_of(family: Family, link: Any, power: Any) -> Link:
+    if power is not None:
+        if link is not None:
+            raise RxArgumentError(f"link={link!r}, linkPower={power!r}: give one of the two")
+        if not _is_number(power):
+            raise RxArgumentError(f"linkPower={power!r}: linkPower is a number; at 0 the link is the logarithm")
+        return power_link(float(power))
+    if link is not None and link not in family.links:
+        raise RxArgumentError(f"link={link!r}: the family {family.name} takes {', '.join(family.links)}")
+    return link_named(family.links[0] if link is None else link)

@@ -25,6 +25,10 @@ def rxGlm(
     rowSelection: str | None = None,
     transforms: Mapping[str, str] | None = None,
     maxIterations: int = 25,
+    theta: float | None = None,
+    varPower: float | None = None,
+    linkPower: float | None = None,
+    variance: str | None = None,
 ) -> RxGlm:
     """Fit a generalized linear model, with the numbers that R's glm gives.
 
@@ -42,10 +46,12 @@ def rxGlm(
         The data, or the path or URL of Parquet files; under `RxSpark` Spark looks for those, and for the table that
         another text names. Rows that lack a value that is needed are left out and counted.
     family : str, default "gaussian"
-        "gaussian", "binomial", "poisson", "gamma", "inverse.gaussian", "quasibinomial" or "quasipoisson".
+        "gaussian", "binomial", "poisson", "gamma", "inverse.gaussian", "quasibinomial", "quasipoisson", "quasi",
+        "negative.binomial" (of R's MASS) or "tweedie" (RevoScaleR's rxTweedie). The response of a binomial family is
+        0 and 1, a factor of two levels, ``cbind(successes, failures)``, or a share of successes with `pweights`.
     link : str, optional
-        "identity", "log", "logit", "probit", "cloglog", "inverse", "1/mu^2" or "sqrt"; default as in R: the first of
-        those that the family takes.
+        "identity", "log", "logit", "probit", "cloglog", "cauchit", "inverse", "1/mu^2" or "sqrt"; default as in R: the
+        first of those that the family takes.
     pweights : str, optional
         The column of prior weights: R's `weights`. With "binomial" and a share of successes: the numbers of trials.
     fweights : str, optional
@@ -57,6 +63,16 @@ def rxGlm(
     maxIterations : int, default 25
         Fisher scoring steps at most. There are as many as in R, and some more where R's would leave digits uncertain,
         as with links that are not canonical.
+    theta : float, optional
+        Of the family "negative.binomial", whose variance is ``mu + mu^2 / theta``. Default: it is fitted, as by MASS's
+        glm.nb.
+    varPower : float, optional
+        Of the family "tweedie", whose variance is ``mu^varPower``: 0 or at least 1; from 1 to 2 for amounts with zeros
+        among them.
+    linkPower : float, optional
+        In place of `link`: the link is ``mu^linkPower``, at 0 the logarithm. Default for "tweedie": ``1 - varPower``.
+    variance : str, optional
+        Of the family "quasi": "constant" (the default), "mu", "mu(1-mu)", "mu^2" or "mu^3".
 
     Returns
     -------
@@ -88,7 +104,7 @@ def rxGlm(
     with libraries("rxGlm"):
         from rxspark.analysis.families import chosen
         from rxspark.analysis.glm_local import fit_here
-    asked = chosen(family, link)
+    asked = chosen(family, link, linkPower, theta=theta, varPower=varPower, variance=variance)
     steps = whole_number("maxIterations", maxIterations, 1)
     picked = selection(rowSelection, transforms)
     context = rxGetComputeContext()

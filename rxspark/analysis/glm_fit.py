@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from rxspark.analysis.families import LINKS, Family
+from rxspark.analysis.families import Family
 from rxspark.analysis.glm_rows import Moments, Score, first_score, level, moved, score
+from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Parts
 from rxspark.errors import RxArgumentError
 
@@ -37,6 +38,8 @@ class Fit:
 
     coefficients: Array
     """Of the columns, 0 for those that were left out."""
+    beta: Array
+    """Of the basis."""
     unscaled: Array
     """The covariance of the coefficients at dispersion 1."""
     deviance: float
@@ -69,10 +72,18 @@ def basis_of(told: Moments, kept: list[int]) -> Array:
     return back
 
 
-def fit(parts: Parts, back: Array, told: Moments, family: Family, link_name: str, max_iterations: int) -> Fit:
-    """Fit a model to the basis ``x @ back``."""
-    at = _Model(parts, back, told, family, link_name)
-    target, deviance = at.start()
+def fit(
+    parts: Parts,
+    back: Array,
+    told: Moments,
+    family: Family,
+    link: Link,
+    max_iterations: int,
+    begin: Array | None = None,
+) -> Fit:
+    """Fit a model to the basis ``x @ back``, from coefficients of that or from where R starts."""
+    at = _Model(parts, back, told, family, link)
+    target, deviance = at.start() if begin is None else (begin, np.inf)
     here: _Place | None = None
     length: float | None = None
     converged = separated = False
@@ -93,6 +104,7 @@ def fit(parts: Parts, back: Array, told: Moments, family: Family, link_name: str
     known = before if separated and before is not None else here  # R looks one step back, which else is no other place
     return Fit(
         back @ here.beta,
+        here.beta,
         back @ _solved(known.score.information, np.eye(len(here.beta))) @ back.T,
         here.score.deviance,
         here.score.pearson,
@@ -126,27 +138,25 @@ class _Model:
     back: Array
     told: Moments
     family: Family
-    link: str
+    link: Link
 
     @property
     def canonical(self) -> bool:
         """Whether Fisher's steps are Newton's, which square what is left of the way."""
-        return self.link == self.family.links[0]
+        return self.link.name == self.family.canonical
 
     def at(self, beta: Array) -> _Place:
-        return _Place(
-            beta, self.parts.total(partial(score, self.family.name, self.link, self.back, beta), operator.add)
-        )
+        return _Place(beta, self.parts.total(partial(score, self.family, self.link, self.back, beta), operator.add))
 
     def start(self) -> tuple[Array, float]:
         """The first coefficients to try, and the deviance before them."""
-        first = self.parts.total(partial(first_score, self.family.name, self.link, self.back), operator.add)
+        first = self.parts.total(partial(first_score, self.family, self.link, self.back), operator.add)
         return (self.level if first.unreachable else _solved(first.information, first.score)), first.deviance
 
     @property
     def level(self) -> Array:
         """The coefficients that come nearest to giving all rows the mean response."""
-        value = float(LINKS[self.link].link(np.float64(self.told.response / self.told.weight)))
+        value = float(self.link.link(np.float64(self.told.response / self.told.weight)))
         products: Array = self.parts.total(partial(level, self.back, value), operator.add)
         return products / self.told.weight
 
@@ -162,7 +172,7 @@ class _Model:
         if before is not None:
             return before
         raise RxArgumentError(
-            f"link={self.link!r}: there are no coefficients by which all means are such as the family "
+            f"link={self.link.name!r}: there are no coefficients by which all means are such as the family "
             f"{self.family.name} has; its links are {', '.join(self.family.links)}"
         )
 

@@ -11,6 +11,7 @@ from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.glm_model import Described, modelled
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_table import part_of
+from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Here
 from rxspark.analysis.sources import Selection, check_columns
 
@@ -20,7 +21,7 @@ __all__ = ["fit_here"]
 def fit_here(
     text: Any,
     data: Any,
-    asked: tuple[Family, str],
+    asked: tuple[Family, Link],
     pweights: str | None,
     fweights: str | None,
     picked: Selection,

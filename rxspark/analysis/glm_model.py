@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import operator
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
 from rxspark.analysis.design import Design
-from rxspark.analysis.families import LINKS, Family
+from rxspark.analysis.families import Family
 from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_rows import Moments, Score, likelihood, moments, score
+from rxspark.analysis.glm_theta import Theta, fit_with_theta
+from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Parts
 from rxspark.errors import RxArgumentError, RxModelWarning
 
@@ -26,7 +29,7 @@ class Described:
 
     design: Design
     family: Family
-    link: str
+    link: Link
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,23 +43,29 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
     if not told.rows:
         raise RxArgumentError("all weights are 0: no row counts")
     kept = independent(told.root)
-    found = fit(parts, basis_of(told, kept), told, what.family, what.link, max_iterations)
+    theta: Theta | None = None
+    if what.family.has_theta_to_fit:
+        family, found, theta = fit_with_theta(parts, basis_of(told, kept), told, what.link, max_iterations)
+        what = replace(what, family=family)
+    else:
+        found = fit(parts, basis_of(told, kept), told, what.family, what.link, max_iterations)
     free = told.counted - len(kept)
-    dispersion = 1.0 if what.family.dispersion_known else found.pearson / free if free > 0 else float("nan")
+    known = what.family.dispersion_known or theta is not None
+    dispersion = 1.0 if known else found.pearson / free if free > 0 else math.nan
     values, errors = np.full(len(what.names), np.nan), np.full(len(what.names), np.nan)
     values[kept] = found.coefficients[kept]
     errors[kept] = np.sqrt(np.diag(found.unscaled)[kept] * dispersion)
     model = RxGlm(
         formula=what.design.formula.text,
         family=what.family.name,
-        link=what.link,
+        link=what.link.name,
         names=what.names,
         aliased=tuple(name for column, name in enumerate(what.names) if column not in kept),
         values=values,
         errors=errors,
         deviance=found.deviance,
         nullDeviance=_null_deviance(parts, what, told, max_iterations),
-        aic=_aic(parts, what, found, told, len(kept)),
+        aic=_aic(parts, what, found, told, len(kept)) + (0 if theta is None else 2),  # theta is a parameter too
         dispersion=dispersion,
         dfResidual=free,
         dfNull=told.counted - ("(Intercept)" in what.names),
@@ -66,14 +75,16 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
         separated=found.separated,
         nValidObs=told.valid,
         nMissingObs=told.missing,
+        distribution=what.family,
+        thetaError=None if theta is None else theta.error,
         design=what.design,
     )
-    _warn_of(model)
+    _warn_of(model, theta)
     return model
 
 
 def _aic(parts: Parts, what: Described, found: Fit, told: Moments, rank: int) -> float:
-    rows = parts.total(partial(likelihood, what.family.name, what.link, found.coefficients), operator.add)
+    rows = parts.total(partial(likelihood, what.family, what.link, found.coefficients), operator.add)
     with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has a likelihood without end
         return what.family.aic(rows, np.float64(found.deviance), told.weight, told.counted, rank)
 
@@ -90,12 +101,12 @@ def _null_deviance(parts: Parts, what: Described, told: Moments, max_iterations:
         return fit(parts, back, told, what.family, what.link, max_iterations).deviance
     mean = np.float64(told.response / told.weight)
     with np.errstate(divide="ignore"):  # all responses at the limit of the means: so is their mean
-        at = np.array([LINKS[what.link].link(mean)]) if intercept else np.zeros(0)
-    alone: Score = parts.total(partial(score, what.family.name, what.link, back, at), operator.add)
+        at = np.array([what.link.link(mean)]) if intercept else np.zeros(0)
+    alone: Score = parts.total(partial(score, what.family, what.link, back, at), operator.add)
     return alone.deviance
 
 
-def _warn_of(model: RxGlm) -> None:
+def _warn_of(model: RxGlm, theta: Theta | None) -> None:
     """Say what is doubtful about a fit."""
     told = []
     if model.aliased:
@@ -107,5 +118,10 @@ def _warn_of(model: RxGlm) -> None:
         )
     if not model.converged:
         told.append(f"no convergence in {model.iterations} iterations; a larger maxIterations may help")
+    if theta is not None and not theta.converged:
+        told.append(
+            f"theta has no end (it is {theta.value:.3g}): the counts vary no more than poisson ones; "
+            f'family="poisson" fits them'
+        )
     for text in told:
         warnings.warn(f"rxGlm {model.formula!r}: {text}", RxModelWarning, stacklevel=5)

@@ -11,8 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from rxspark.analysis.design import Design
-from rxspark.analysis.families import FAMILIES, LINKS
+from rxspark.analysis.families import Family
 from rxspark.analysis.formulas import Formula
+from rxspark.analysis.links import link_named
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
 from rxspark.analysis.sources import local_columns, local_frame, on_spark
 from rxspark.contexts import rxGetComputeContext
@@ -34,7 +35,9 @@ class RxGlm:
     aliased : tuple of str
         Those that were left out as combinations of others; their coefficients are NaN.
     deviance, nullDeviance, aic, dispersion : float
-        As R's glm gives them; `aic` is NaN for the quasi families.
+        As R's glm gives them; `aic` is NaN for the quasi families and "tweedie".
+    theta, thetaError : float
+        Of the negative binomial family, and the standard error where it was fitted; else None.
     dfResidual, dfNull, rank : int
         Degrees of freedom.
     iterations : int
@@ -68,6 +71,10 @@ class RxGlm:
     separated: bool
     nValidObs: int
     nMissingObs: int
+    distribution: Family = field(compare=False)
+    """The family with its parameter."""
+    thetaError: float | None
+    """The standard error of a theta that was fitted."""
     design: Design = field(compare=False)
     """How the design matrix of other data is made."""
 
@@ -105,7 +112,12 @@ class RxGlm:
 
     @property
     def _letter(self) -> str:
-        return "z" if FAMILIES[self.family].dispersion_known else "t"
+        return "z" if self.distribution.dispersion_known or self.thetaError is not None else "t"
+
+    @property
+    def theta(self) -> float | None:
+        """The theta of a negative binomial model, given or fitted; None for other families."""
+        return self.distribution.parameter if self.family == "negative.binomial" else None
 
     def table(self) -> pd.DataFrame:
         """The table of coefficients: estimate, standard error, z or t value, p value."""
@@ -146,12 +158,12 @@ class RxGlm:
         x, offset, whole = self.design.of_new(frame)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
         told = np.full(len(frame), np.nan)
-        told[whole] = LINKS[self.link].inverse(eta) if type == "response" else eta
+        told[whole] = link_named(self.link).inverse(eta) if type == "response" else eta
         return pd.Series(told, frame.index, name=name)
 
     def summary(self) -> RxText:
         """The summary as R prints it."""
-        family, letter = FAMILIES[self.family], self._letter
+        letter = self._letter
         taken = f"taken to be {formatted([self.dispersion])[0]}"
         deviances = formatted([self.nullDeviance, self.deviance], 5)
         frees = [str(self.dfNull), str(self.dfResidual)]
@@ -169,10 +181,19 @@ class RxGlm:
         )
         return RxText(
             f"\nCall:\n{self._call}\n\nCoefficients:{gone}\n{table}\n\n"
-            f"(Dispersion parameter for {family.name} family {taken})\n\n{rows}{missing}"
+            f"(Dispersion parameter for {self.distribution.title} family {taken})\n\n{rows}{missing}"
             f"AIC: {formatted([self.aic], 5)[0]}\n\nNumber of Fisher Scoring iterations: {self.iterations}\n"
+            + self._fitted_theta
             + ("" if self.converged else "The iteration did not converge.\n")
         )
+
+    @property
+    def _fitted_theta(self) -> str:
+        """What MASS prints below the summary of a model whose theta was fitted."""
+        if self.theta is None or self.thetaError is None:
+            return ""
+        twice = 2 * self.rank + 2 - self.aic
+        return f"\nTheta: {self.theta:.3g}\nStd. Err.: {self.thetaError:.3g}\n2 x log-likelihood: {twice:.3f}\n"
 
     @property
     def _call(self) -> str:

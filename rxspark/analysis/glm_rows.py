@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.families import FAMILIES, LINKS
+from rxspark.analysis.families import Family
+from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Sums
 
 __all__ = [
@@ -37,6 +38,8 @@ class Part:
     x: Array
     y: Array
     prior: Array
+    trials: Array
+    """How many trials a row of a grouped binomial model is; of all others the prior weight."""
     frequencies: Array
     offset: Array | None
     valid: int
@@ -128,9 +131,8 @@ def _parts_of_their_own(products: Array) -> Array:
         return np.zeros(1)
 
 
-def first_score(family_name: str, link_name: str, back: Array, part: Part) -> Score:
+def first_score(family: Family, link: Link, back: Array, part: Part) -> Score:
     """The equations of R's first step: not from coefficients, but from means near the responses."""
-    family, link = FAMILIES[family_name], LINKS[link_name]
     with np.errstate(all="ignore"):
         basis = part.x @ back
         mu = family.start(part.y, part.prior)
@@ -147,9 +149,8 @@ def first_score(family_name: str, link_name: str, back: Array, part: Part) -> Sc
         )
 
 
-def score(family_name: str, link_name: str, back: Array, coefficients: Array, part: Part) -> Score:
+def score(family: Family, link: Link, back: Array, coefficients: Array, part: Part) -> Score:
     """What rows say at coefficients of the basis ``x @ back``."""
-    family, link = FAMILIES[family_name], LINKS[link_name]
     with np.errstate(all="ignore"):
         basis = part.x @ back
         eta = basis @ coefficients + part.shift + np.zeros(len(part.y))
@@ -166,13 +167,13 @@ def score(family_name: str, link_name: str, back: Array, coefficients: Array, pa
         )
 
 
-def likelihood(family_name: str, link_name: str, coefficients: Array, part: Part) -> float:
+def likelihood(family: Family, link: Link, coefficients: Array, part: Part) -> float:
     """What rows add to the likelihood, at coefficients of the columns themselves."""
-    family, link = FAMILIES[family_name], LINKS[link_name]
     if family.row_likelihood is None:
         return 0.0
     mu = link.inverse(part.x @ coefficients + part.shift)
-    return float(part.frequencies @ family.row_likelihood(part.y, mu, part.prior))
+    rows = family.row_likelihood(part.y, mu, part.trials)
+    return float((part.frequencies * part.prior / part.trials) @ rows)
 
 
 def level(back: Array, value: float, part: Part) -> Array:

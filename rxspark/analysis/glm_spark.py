@@ -20,6 +20,7 @@ from rxspark.analysis.glm_model import Described, modelled
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_rows import Part
 from rxspark.analysis.glm_table import part_of
+from rxspark.analysis.links import Link
 from rxspark.analysis.sources import Selection, check_columns
 from rxspark.analysis.spark_parts import SparkTable
 
@@ -29,7 +30,7 @@ __all__ = ["fit_on_spark"]
 def fit_on_spark(
     text: Any,
     data: Any,
-    asked: tuple[Family, str],
+    asked: tuple[Family, Link],
     pweights: str | None,
     fweights: str | None,
     picked: Selection,

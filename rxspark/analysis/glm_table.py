@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from rxspark.analysis.formulas import Formula
 from rxspark.analysis.glm_rows import Part
 from rxspark.errors import RxArgumentError
 
-__all__ = ["part_of"]
+__all__ = ["numbers_of", "part_of"]
 
 
 def part_of(
@@ -31,34 +32,63 @@ def part_of(
     RxArgumentError
         For a response that the family does not take, weights that are none, a column with infinite values.
     """
-    y = _numbers(matrices.y, family, formula, levels)
     prior, frequencies = _weights(matrices.table, pweights, fweights)
+    assert matrices.y is not None, "rxGlm parses formulas with two sides"
+    y, counts = numbers_of(matrices.y, family, formula, levels)
     refuse_infinite(matrices, formula)
-    counts = (prior * frequencies) > 0
-    if counts.all():
-        return Part(matrices.x, y, prior, frequencies, matrices.offset, len(y), matrices.missing)
-    offset = None if matrices.offset is None else matrices.offset[counts]
-    return Part(matrices.x[counts], y[counts], prior[counts], frequencies[counts], offset, len(y), matrices.missing)
+    trials = prior if counts is None else counts
+    prior = prior if counts is None else prior * counts
+    part = Part(matrices.x, y, prior, trials, frequencies, matrices.offset, len(y), matrices.missing)
+    return _counting(part)
 
 
-def _numbers(y: Any, family: Family, formula: Formula, levels: tuple[str, ...] | None) -> Any:
-    """The response as floats; of a factor, the second level is the success."""
-    assert y is not None, "rxGlm parses formulas with two sides"
+def _counting(part: Part) -> Part:
+    """The rows of a weight above 0."""
+    kept = part.weights > 0
+    if kept.all():
+        return part
+    chosen = {name: getattr(part, name)[kept] for name in ("x", "y", "prior", "trials", "frequencies")}
+    return replace(part, **chosen, offset=None if part.offset is None else part.offset[kept])
+
+
+def numbers_of(
+    y: pd.Series | pd.DataFrame, family: Family, formula: Formula, levels: tuple[str, ...] | None
+) -> tuple[Any, Any | None]:
+    """The response as floats, and the number of trials where the response has that."""
     where = f"formula={formula.text!r}: the response {formula.response!r}"
+    if isinstance(y, pd.DataFrame):
+        return _grouped(y, family, where)
     if levels is not None:
-        if not family.name.endswith("binomial"):
-            raise RxArgumentError(f"{where} is a factor; the family {family.name} takes {family.accepts}")
-        if len(levels) > 2:
-            raise RxArgumentError(f"{where} has {len(levels)} levels; the family {family.name} takes {family.accepts}")
-        return (y == levels[-1]).to_numpy(dtype=float) if len(levels) == 2 else np.zeros(len(y))
+        return _second_level(y, family, levels, where), None
     values = y.to_numpy(dtype=float)
     wrong = values[~family.valid(values)]
     if len(wrong):
-        raise RxArgumentError(
-            f"{where} has {wrong[0]:g}{f' and {len(wrong) - 1} more such values' if len(wrong) > 1 else ''}; "
-            f"the family {family.name} takes {family.accepts}"
-        )
-    return values
+        more = f" and {len(wrong) - 1} more such values" if len(wrong) > 1 else ""
+        raise RxArgumentError(f"{where} has {wrong[0]:g}{more}; the family {family.name} takes {family.accepts}")
+    return values, None
+
+
+def _second_level(y: pd.Series, family: Family, levels: tuple[str, ...], where: str) -> Any:
+    """Of a factor, the second level is the success."""
+    if not family.takes_trials:
+        raise RxArgumentError(f"{where} is a factor; the family {family.name} takes {family.accepts}")
+    if len(levels) > 2:
+        raise RxArgumentError(f"{where} has {len(levels)} levels; the family {family.name} takes {family.accepts}")
+    return (y == levels[-1]).to_numpy(dtype=float) if len(levels) == 2 else np.zeros(len(y))
+
+
+def _grouped(y: pd.DataFrame, family: Family, where: str) -> tuple[Any, Any]:
+    """The shares of successes, and the numbers of trials, of columns of successes and failures."""
+    if not family.takes_trials:
+        raise RxArgumentError(f"{where} has successes and failures; the family {family.name} takes {family.accepts}")
+    if y.shape[1] != 2 or not all(map(pd.api.types.is_numeric_dtype, y.dtypes)):
+        raise RxArgumentError(f"{where}: cbind takes two columns of numbers, cbind(successes, failures)")
+    counts = y.to_numpy(dtype=float)
+    wrong = counts[~((counts >= 0) & np.isfinite(counts))]
+    if len(wrong):
+        raise RxArgumentError(f"{where} has {wrong[0]:g}; numbers of successes and failures are 0 or more")
+    trials = counts.sum(axis=1)
+    return np.divide(counts[:, 0], trials, out=np.zeros(len(counts)), where=trials > 0), trials
 
 
 def _weights(table: pd.DataFrame, pweights: str | None, fweights: str | None) -> tuple[Any, Any]:

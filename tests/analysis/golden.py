@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "glm"
+NUMBERS = ("theta", "varPower", "linkPower")
 CASES: dict[str, dict[str, Any]] = {
-    case.pop("case"): {key: value or None for key, value in case.items()}
-    for case in pd.read_csv(GOLDEN / "cases.csv", keep_default_na=False).to_dict("records")
+    case.pop("case"): {key: (float(value) if key in NUMBERS else value) for key, value in case.items() if value}
+    for case in pd.read_csv(GOLDEN / "cases.csv", dtype=str, keep_default_na=False).to_dict("records")
 }
 
 

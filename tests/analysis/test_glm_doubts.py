@@ -148,6 +148,28 @@ PEOPLE = {"income": [1.0, 2.0, 3.0, 4.0], "age": [1.0, 4.0, 9.0, 16.0], "state":
         ("factor(age) ~ income", {"family": "binomial"}, "has 4 levels; the family binomial takes values from 0 to 1"),
         ("income ~ age", {"family": "binomal"}, "family='binomal': did you mean 'binomial'?"),
         ("income ~ age", {"link": "logit"}, "link='logit': the family gaussian takes identity, log, inverse"),
+        ("income ~ age", {"family": "Gamma(log)"}, "did you mean 'gamma'? Its link and parameters are arguments"),
+        ("income ~ age", {"family": "tweedie"}, 'family="tweedie" needs varPower'),
+        (
+            "income ~ age",
+            {"family": "tweedie", "varPower": 0.5},
+            "varPower=0.5: varPower is 0, or a number of at least",
+        ),
+        ("income ~ age", {"varPower": 1.5}, "varPower=1.5: it belongs to the family tweedie; the family is gaussian"),
+        ("income ~ age", {"family": "poisson", "theta": 2}, "theta=2: it belongs to the family negative.binomial"),
+        ("income ~ age", {"family": "negative.binomial", "theta": 0}, "theta=0: theta is a number above 0"),
+        ("income ~ age", {"family": "negative.binomial", "theta": "2"}, "theta='2': theta is a number above 0"),
+        ("income ~ age", {"family": "negative.binomial", "link": "logit"}, "takes log, identity, sqrt"),
+        ("I(age - 9) ~ income", {"family": "negative.binomial"}, "negative.binomial takes values of 0 or more"),
+        ("I(age - 9) ~ income", {"family": "tweedie", "varPower": 1.5}, "tweedie takes values of 0 or more"),
+        ("I(age - 1) ~ income", {"family": "tweedie", "varPower": 2}, "tweedie takes values above 0"),
+        (
+            "income ~ age",
+            {"family": "quasi", "variance": "mu^4"},
+            "variance='mu^4': the variance functions are constant",
+        ),
+        ("income ~ age", {"linkPower": "log"}, "linkPower='log': linkPower is a number"),
+        ("income ~ age", {"link": "log", "linkPower": 0}, "link='log', linkPower=0: give one of the two"),
         ("income ~ none", {}, "no row is left of 4; 'none' lacks 4 values"),
         ("income ~ age", {"rowSelection": "age > 99"}, "no row is left of 0; the data are empty"),
         ("income ~ log(age - 1)", {}, "'log(age - 1)' has infinite values, such as the logarithm of 0"),
@@ -158,6 +180,15 @@ def test_input_that_cannot_be_is_refused(formula: str, arguments: dict[str, obje
     """Each is an error that names the argument, the value and what there is instead."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxGlm(formula, PEOPLE, **arguments)
+
+
+def test_counts_that_vary_less_than_poisson_ones_are_told() -> None:
+    """Their theta has no end: the warning says which family fits, and the coefficients are that family's."""
+    table = {"y": [3, 4, 3, 5, 6, 5, 7, 6], "x": [1, 1, 1, 2, 2, 2, 3, 3]}
+    with pytest.warns(RxModelWarning, match='theta has no end.*family="poisson" fits them'):
+        model = rxGlm("y ~ x", table, "negative.binomial")
+    assert model.params.to_numpy() == pytest.approx(rxGlm("y ~ x", table, "poisson").params.to_numpy(), rel=1e-6)
+    assert np.isnan(model.thetaError)
 
 
 def test_links_that_lead_nowhere_are_refused() -> None:
