@@ -151,7 +151,7 @@ def test_grouped_responses_and_families_with_a_parameter(formula: str, arguments
         ("visits ~ age", {"rowSelection": "age > 999"}, "no row is left"),
         ("cbind(visits, times) ~ age", {}, "has successes and failures; the family gaussian takes numbers"),
         ("cbind(visits, -times) ~ age", {"family": "binomial"}, "numbers of successes and failures are 0 or more"),
-        ("cbind(visits, old) ~ age", {"family": "binomial"}, "cbind takes two columns of numbers"),
+        ("cbind(visits, home.town) ~ age", {"family": "binomial"}, "cbind takes numbers, and not text"),
         ("cbind(visits, time) ~ age", {"family": "binomial"}, "no column 'time'; did you mean 'times'?"),
     ],
 )
