@@ -5,6 +5,7 @@ All of this is pure: nothing is launched, and every mistake in the arguments is 
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 import sys
@@ -134,6 +135,7 @@ def plan_tasks(
     function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], elem_args: Any, times: int
 ) -> Tasks:
     """Find out how many tasks there are and what each gets; raise RxArgumentError when the arguments disagree."""
+    _refuse_coroutine(function)
     columns: dict[int | str, ElemArg] = {i: arg for i, arg in enumerate(args) if isinstance(arg, ElemArg)}
     columns |= {name: arg for name, arg in kwargs.items() if isinstance(arg, ElemArg)}
     rows, row_names = _rows(elem_args)
@@ -198,6 +200,23 @@ def _agreed_count(lengths: dict[str, int], times: int) -> int:
             f"timesToRun={times}, but {place} has {length} elements; leave timesToRun out or make it {length}"
         )
     return length
+
+
+def _refuse_coroutine(function: Callable[..., Any]) -> None:
+    """Find functions that run only in an event loop, which a task has none of."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    called = None if inspect.isroutine(function) else vars(type(function)).get("__call__")
+    if any(map(inspect.iscoroutinefunction, (function, called))):
+        raise RxArgumentError(
+            f"FUN={name}: an async def runs in an event loop only; write FUN=lambda *args: asyncio.run({name}(*args))"
+        )
+    if any(map(inspect.isasyncgenfunction, (function, called))):
+        raise RxArgumentError(
+            f"FUN={name}: an async generator runs in an event loop only; collect what it yields in an async def f, and "
+            f"write FUN=lambda *args: asyncio.run(f(*args))"
+        )
 
 
 def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:

@@ -24,6 +24,9 @@ _IMMUTABLE = {
 # The packages whose time zones nobody changes; a class of the user's own may hold anything.
 _ZONES = {"builtins", "datetime", "zoneinfo", "pytz", "dateutil"}
 
+# Tuples inside tuples that are looked into: pickling deeper ones may fail, which is told element by element.
+_DEEPEST = 100
+
 
 def all_immutable(values: Iterable[Any]) -> bool:
     """Tell whether all values, and what tuples among them hold, are of kinds that no task can change.
@@ -34,12 +37,14 @@ def all_immutable(values: Iterable[Any]) -> bool:
     (True, False)
     """
     level = list(values)
-    while level:
+    for _ in range(_DEEPEST):
+        if not level:
+            return True
         kinds = set(map(type, level))
         if not _are_immutable_kinds(kinds, level):
             return False
         level = [held for value in level if type(value) is tuple for held in value] if tuple in kinds else []
-    return True
+    return False
 
 
 def _are_immutable_kinds(kinds: set[type], values: list[Any]) -> bool:

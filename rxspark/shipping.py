@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import io
 import pickle
+import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
@@ -16,6 +18,7 @@ from rxspark.elements import Tasks
 from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
 from rxspark.mutability import all_immutable
 from rxspark.options import rxGetOption
+from rxspark.reducers import EACH_APART, RefusedError, reduce_special
 from rxspark.rng.rebinding import is_generator, reduce_generator
 from rxspark.sharing.arrays import reduce_array
 from rxspark.sharing.handle import Shared
@@ -27,18 +30,8 @@ from rxspark.worker.snapshot import found_by_name
 
 __all__ = ["Shipper", "captured"]
 
-_SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFrame", "StreamingContext"}
-
-
-_Cached = type(functools.lru_cache(lambda: None))
-
 # Kinds of which each object is looked at, since how it travels depends on more than its kind.
-_EACH_APART = (type, FunctionType, BuiltinFunctionType, types.MethodType, ModuleType, CodeType, _Cached)
-
-
-def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    """A function behind `functools.lru_cache`, with an empty cache."""
-    return functools.lru_cache(**parameters)(function)
+_EACH_APART = (type, FunctionType, BuiltinFunctionType, types.MethodType, ModuleType, CodeType, *EACH_APART)
 
 
 class _Pickler(ByValuePickler):
@@ -60,7 +53,8 @@ class _Pickler(ByValuePickler):
         self.clear_memo()
         self._file.seek(0)
         self._file.truncate()
-        self.dump(value)
+        with _within_the_stack():
+            self.dump(value)
         return self._file.getvalue()
 
     def reducer_override(self, obj: Any) -> Any:
@@ -79,18 +73,14 @@ class _Pickler(ByValuePickler):
     def _reduce(self, obj: Any, kind: type) -> Any:
         if self._puts_aside and kind.__module__ == "numpy" and kind.__name__ == "ndarray":
             return reduce_array(obj)
-        if kind.__module__.startswith("pyspark.") and kind.__name__ in _SESSION_CLASSES:
-            raise RxShippingError(
-                f"a {kind.__name__} exists only in the driver program and cannot be used in a task; "
-                f"pass the data that the task needs as an argument"
-            )
+        reduced = reduce_special(obj, kind)
+        if reduced is not None:
+            return reduced
         reduced = reduce_generator(obj, self._of_one_task)
         if reduced is not None:
             return reduced
         if kind is CodeType:
             return self._reduce_code(obj)
-        if kind is _Cached and not found_by_name(obj):  # which cloudpickle knows by name only
-            return _cached, (obj.__wrapped__, obj.cache_parameters())
         if kind is Shared:
             return self._shipper.handed_over(obj)
         self._shipper.modules.note(obj, found_by_name)
@@ -103,6 +93,24 @@ class _Pickler(ByValuePickler):
         """As cloudpickle does it, but with the name of the user's file, which newer versions leave out."""
         make, parts = self.dispatch_table[CodeType](code)
         return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
+
+
+# Calls inside each other that pickling may come to: the stack of a thread, of 8 MB, has room for twice as many.
+_DEEPEST_CALL = 20_000
+
+
+@contextmanager
+def _within_the_stack() -> Iterator[None]:
+    """Let nesting be an error rather than the end of the process, where the program allows calls without end."""
+    allowed = sys.getrecursionlimit()
+    if allowed <= _DEEPEST_CALL:
+        yield
+        return
+    sys.setrecursionlimit(_DEEPEST_CALL)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(allowed)
 
 
 # Bytes of a buffer from which it is left out of the pickle: a page of memory, the least that can be mapped.
@@ -247,33 +255,51 @@ class Shipper:
             yield f"argument {name!r}" if name in tasks.keywords else name, value
 
     def _named(self, error: Exception, parts: Sequence[tuple[str, Any]] | Iterator[tuple[str, Any]]) -> RxError:
-        """The error to raise: what was wrong, behind the way to the variable that holds it."""
+        """The error to raise: what was wrong, and the way to the variable that holds it."""
         if isinstance(error, RxArgumentError):
             return error
         for name, value in parts:
-            path = self._path_to_culprit(name, value, set())
+            path = self._path_to_culprit(name, value, set(), _DEEPEST)
             if path is not None:
                 where, cause = path
+                if isinstance(cause, RefusedError):
+                    return RxShippingError(f"{cause}. It is {where}")
                 reason = str(cause) if isinstance(cause, RxShippingError) else _reason(cause)
                 return RxShippingError(f"cannot send {where} to the workers: {reason}")
         return RxShippingError(f"cannot send the function and its arguments to the workers: {_reason(error)}")
 
-    def _path_to_culprit(self, name: str, value: Any, seen: set[int]) -> tuple[str, Exception] | None:
+    def _path_to_culprit(self, name: str, value: Any, seen: set[int], depth: int) -> tuple[str, Exception] | None:
         if id(value) in seen:
             return None
         seen.add(id(value))
         try:
             self.dump(value)
         except Exception as error:
-            for inner, held in captured(value):
-                deeper = self._path_to_culprit(f"{name} → {inner}", held, seen)
+            at_its_end = depth == 0 or (isinstance(error, RefusedError) and error.culprit is value)
+            inside = _is_too_deep(error) and not isinstance(value, _WITH_VARIABLES)  # any of ten thousand steps
+            for inner, held in () if at_its_end or inside else captured(value):
+                deeper = self._path_to_culprit(f"{name} → {inner}", held, seen, depth - 1)
                 if deeper is not None:
                     return deeper
             return name, error
         return None
 
 
+# Steps to what cannot be sent that a message tells.
+_DEEPEST = 30
+_WITH_VARIABLES = (FunctionType, types.MethodType, partial)
+
+
+def _is_too_deep(error: BaseException) -> bool:
+    return isinstance(error, RecursionError) or isinstance(error.__cause__, RecursionError)
+
+
 def _reason(error: BaseException) -> str:
+    if _is_too_deep(error):
+        return (
+            f"it is nested too deeply to be pickled (sys.getrecursionlimit() is {sys.getrecursionlimit()}, of which "
+            f"{_DEEPEST_CALL} at most are used). Pass it in a flatter form, such as a list of its parts"
+        )
     return f"{type(error).__name__}: {error}. Make it inside FUN, or pass what it was made from"
 
 

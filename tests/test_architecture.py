@@ -23,7 +23,7 @@ LAYERS = [
     ["worker"],
     ["results", "gathering", "timings", "usermodules", "progress"],
     ["sharing"],
-    ["contexts", "shipping", "execobjects"],
+    ["contexts", "reducers", "shipping", "execobjects"],
     ["filesystem"],
     ["listing", "transfers"],
     ["backends"],

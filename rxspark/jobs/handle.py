@@ -65,6 +65,18 @@ class RxJob(Generic[T]):
         self._source = source
         self.id = source.record.id
 
+    def __copy__(self) -> RxJob[T]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RxJob[T]:
+        return self  # a handle: there is one job
+
+    def __reduce__(self) -> Any:
+        raise RxArgumentError(
+            f"{self.id} belongs to the program that submitted it and cannot be pickled; its id can, which "
+            f"rxGetJobStatus and the other functions for jobs take as well"
+        )
+
     def status(self) -> str:
         """The state of the job, see `rxGetJobStatus`."""
         return self._source.state

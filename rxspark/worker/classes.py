@@ -66,6 +66,10 @@ def reduce_class(reduced: Any) -> Any:
     if not isinstance(reduced, tuple) or len(reduced) != 6 or reduced[5] is not module._class_setstate:
         return reduced
     make, (*arguments, tracker, extra), state = reduced[:3]
+    if (
+        make is module._make_skeleton_class and "__slots__" in state[0]
+    ):  # set afterwards, they would leave its objects a dict
+        arguments[3]["__slots__"] = state[0].pop("__slots__")
     return skeleton, (make, (*arguments, None, extra), tracker), state, None, None, fill
 
 

@@ -15,6 +15,7 @@ import traceback
 from array import array
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
+from types import CoroutineType
 from typing import Any
 
 from rxspark.errors import RxError, RxTaskError, bounded
@@ -167,8 +168,9 @@ def dump_value(value: Any, in_caller: bool = False) -> bytes:
     try:
         return dump_by_value(value)
     except Exception as error:
+        advice = ". Run it in the task: asyncio.run(f())" if isinstance(value, CoroutineType) else ""
         raise pickle.PicklingError(
-            f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}"
+            f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}{advice}"
         ) from error
 
 

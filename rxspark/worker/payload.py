@@ -21,6 +21,7 @@ from rxspark.worker.hash_seed import call_hash_seed
 
 __all__ = [
     "NAMESPACE",
+    "BroadcastValue",
     "Call",
     "Column",
     "ModuleSource",
@@ -118,3 +119,10 @@ class Partition:
     """Element arguments by position or keyword."""
     rows: Column | None = None
     """Entries of `elemArgs`: (positional, keyword) arguments of each task."""
+
+
+@dataclass(frozen=True)
+class BroadcastValue:
+    """In a task in place of a broadcast variable of Spark's."""
+
+    value: Any

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from multiprocessing.connection import Connection
+from types import GeneratorType
 from typing import Any
 
 from rxspark.errors import RxError
@@ -201,8 +202,12 @@ def _run_task(
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Call FUN; a frame of its own, so that a traceback can be cut right below it."""
-    return function(*args, **kwargs)
+    """Call FUN; a frame of its own, so that a traceback can be cut right below it.
+
+    What a generator function yields, it yields within the task.
+    """
+    value = function(*args, **kwargs)
+    return list(value) if type(value) is GeneratorType else value
 
 
 def _own_frames(error: BaseException) -> int:

@@ -149,9 +149,9 @@ def _of_numpy(item: Any) -> bool:
 
 def found_by_name(function: Any) -> bool:
     """Whether a function or class can be imported by its name."""
-    module = sys.modules.get(function.__module__ or "")
-    found: Any = module if module is not None and function.__module__ != "__main__" else None
-    for part in function.__qualname__.split("."):
+    home, path = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    found: Any = sys.modules.get(home or "") if home != "__main__" else None
+    for part in path.split("."):
         found = getattr(found, part, None)
     return found is function
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import os
+import pickle
+import sys
 import threading
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rxspark import RxArgumentError, RxShippingError, rxElemArg, rxExec, rxPingNodes
+from rxspark import RxArgumentError, RxShippingError, rxElemArg, rxExec, rxGetComputeContext, rxPingNodes
 
 ELEMENTS = rxElemArg([1, 2, 3])
 
@@ -31,6 +35,28 @@ class SparkSession:
     __module__ = "pyspark.sql.session"
 
 
+class Accumulator:
+    """Looks like Spark's."""
+
+    __module__ = "pyspark.accumulators"
+
+
+async def _later(x=0):
+    return x
+
+
+async def _later_and_later(x=0):
+    yield x
+
+
+class _Later:
+    async def __call__(self, x=0):
+        return x
+
+    async def method(self, x=0):
+        return x
+
+
 class _Holder:
     def __init__(self, held):
         self.inner = {"deep": [0, held]}
@@ -38,6 +64,17 @@ class _Holder:
     def method(self):
         """FUN."""
         return 1
+
+
+def _deep(kind):
+    nested = None
+    for _ in range(10_000):
+        nested = {"list": [nested], "tuple": (nested,), "dict": {"a": nested}, "object": _Holder(nested)}[kind]
+    return nested
+
+
+DEEP = {kind: _deep(kind) for kind in ("list", "tuple", "dict", "object")}
+DEEP_LIST = DEEP["list"]
 
 
 CALLS = {
@@ -89,6 +126,11 @@ CALLS = {
     "elements: frame": (lambda: rxExec(one, rxElemArg(pd.DataFrame({"a": [1]}))), ["DataFrame", "to_dict"]),
     "elements: scalar array": (lambda: rxExec(one, rxElemArg(np.array(3))), ["array(3)", "without dimensions"]),
     "elements: generator": (lambda: rxExec(one, rxElemArg(_no_end())), ["OSError", "the disk is gone", "nothing was"]),
+    "async def": (lambda: rxExec(_later, 1), ["FUN=_later", "asyncio.run(_later(*args))"]),
+    "async def in a partial": (lambda: rxExec(functools.partial(_later, 1)), ["asyncio.run(_later(*args))"]),
+    "async method": (lambda: rxExec(_Later().method, 1), ["FUN=method", "asyncio.run"]),
+    "async object": (lambda: rxExec(_Later(), 1), ["FUN=_Later", "asyncio.run"]),
+    "async generator": (lambda: rxExec(_later_and_later, 1), ["FUN=_later_and_later", "asyncio.run"]),
     "seed negative": (lambda: rxExec(one, 1, RNGseed=-1), ["RNGseed=-1"]),
     "seed fractional": (lambda: rxExec(one, 1, RNGseed=1.5), ["RNGseed=1.5"]),
     "kind": (lambda: rxExec(one, 1, RNGkind="MT19973"), ["MT19973", "MT19937"]),
@@ -139,6 +181,21 @@ UNSENDABLE = {
         lambda: rxExec(_with_closure(1), execObjects={"lock": threading.Lock()}),
         ["execObjects: lock", "lock"],
     ),
+    "accumulator": (lambda: rxExec(_with_closure(Accumulator())), ["variable 'held'", "accumulator", "return what"]),
+    **{
+        f"deep {kind}": (lambda deep=deep: rxExec(one, deep), ["argument 1 of FUN", "too deep"])
+        for kind, deep in DEEP.items()
+    },
+    **{
+        f"deep {kind} element": (lambda deep=deep: rxExec(one, rxElemArg([1, deep])), ["element 1 of", "too deep"])
+        for kind, deep in DEEP.items()
+    },
+    "deep elemArgs": (lambda: rxExec(one, elemArgs=[(DEEP["tuple"],)]), ["element 0 of elemArgs", "too deep"]),
+    "deep global": (lambda: rxExec(lambda: DEEP_LIST), ["global variable 'DEEP_LIST'", "too deep"]),
+    "deep execObjects": (
+        lambda: rxExec(lambda: 1, execObjects={"deep": DEEP["list"]}),
+        ["execObjects: deep", "too deep"],
+    ),
     "self-reference": (lambda: rxExec(one, _looped()), ["argument 1 of FUN", "lock"]),
 }
 
@@ -158,6 +215,51 @@ def test_what_cannot_travel_is_named_by_the_way_to_it(call, monkeypatch):
         run()
     for text in told:
         assert text in str(caught.value)
+
+
+def test_what_belongs_to_the_driver_is_told_before_the_way_to_it():
+    """The sentence comes first, and the way ends at the object, not somewhere inside it."""
+    session = SparkSession()
+    session.lock = threading.Lock()
+    with pytest.raises(RxShippingError) as caught:
+        rxExec(_with_closure({"spark": session}))
+    told = str(caught.value)
+    assert told.startswith("a SparkSession exists only in the driver program")
+    assert told.endswith("FUN → variable 'held' of the enclosing function → key 'spark'")
+
+
+@pytest.mark.parametrize("kind", ["list", "object"])
+def test_nesting_does_not_end_a_program_that_allows_calls_without_end(kind):
+    """Pickling stays within the stack where the recursion limit is higher than that."""
+    nested = None
+    for _ in range(60_000):
+        nested = [nested] if kind == "list" else _Holder(nested)
+    allowed = sys.getrecursionlimit()
+    sys.setrecursionlimit(10**6)
+    try:
+        with pytest.raises(RxShippingError, match=r"argument 1 of FUN to .* too deep"):
+            rxExec(one, nested)
+        assert sys.getrecursionlimit() == 10**6
+    finally:
+        sys.setrecursionlimit(allowed)
+
+
+def test_a_job_is_a_handle():
+    """A job copies as itself, and is refused by name where a task would get it."""
+    with dataclasses.replace(rxGetComputeContext(), wait=False):
+        job = rxExec(abs, -1)
+    held = {"job": job}
+    try:
+        assert copy.deepcopy(held)["job"] is copy.copy(job) is job
+        with pytest.raises(RxArgumentError, match=job.id):
+            pickle.dumps(job)
+        for call in (lambda: rxExec(one, job), lambda: rxExec(one, rxElemArg([held])), lambda: rxExec(lambda: held)):
+            with pytest.raises(RxShippingError, match=f"^a job such as {job.id} belongs to"):
+                call()
+        assert job.wait() == "finished"
+        assert job.results() == [1]
+    finally:
+        job.cleanup(force=True)
 
 
 def test_the_next_call_works():

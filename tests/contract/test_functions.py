@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import sys
+import weakref
 from fractions import Fraction
 
 import numpy as np
@@ -234,3 +236,127 @@ def test_a_cached_function_runs():
     assert rxExec(square, rxElemArg([2, 3])) == [4, 9]
     assert rxExec(lambda x: square(x) + square(x), rxElemArg([2, 3])) == [8, 18]
     assert rxExec(lambda: square.cache_parameters()["maxsize"]) == [3]
+
+
+def test_a_generator_function_gives_the_list_of_what_it_yields():
+    """As a function, method, partial or callable object; what it yields, it yields within the task."""
+
+    def numbers(n):
+        print("begun")
+        yield from range(n)
+
+    class Counter:
+        def upto(self, n):
+            yield from range(n)
+
+        __call__ = upto
+
+    for function in (numbers, Counter().upto, Counter(), lambda n: (i for i in range(n))):
+        assert rxExec(function, rxElemArg([0, 2])) == [[], [0, 1]]
+    found = rxExec(functools.partial(numbers, 3))
+    assert found == [[0, 1, 2]]
+    assert "begun" in found.output[0]
+
+
+def _dispatched():
+    @functools.singledispatch
+    def kind(x):
+        return "any"
+
+    kind.register(int, lambda x: "int")
+    assert (kind(1), kind(None)) == ("int", "any")  # which fills its cache
+    return kind
+
+
+def _with_cached_property():
+    class Model:
+        loads = 0
+
+        @functools.cached_property
+        def loaded(self):
+            type(self).loads += 1
+            return type(self).loads
+
+    model = Model()
+    return lambda x: (model.loaded, model.loaded, x)
+
+
+class Broadcast:
+    """Looks like Spark's."""
+
+    __module__ = "pyspark.core.broadcast"
+
+    def __init__(self, value):
+        self.value = value
+
+
+def _with_broadcast():
+    table = Broadcast({4: "four"})
+    return lambda x: table.value[x]
+
+
+def _with_slots():
+    class Point:
+        __slots__ = ("__hidden", "x")
+
+        def __init__(self, x):
+            self.x = self.__hidden = x
+
+        def total(self):
+            return self.x + self.__hidden
+
+    point = Point(2)
+    return lambda x: (point.total(), Point(x).total(), hasattr(point, "__dict__"), type(point) is Point)
+
+
+def _with_weak_values():
+    class Held:
+        pass
+
+    kept = Held()
+    known = weakref.WeakValueDictionary(a=kept)
+    return lambda x: (known["a"] is kept, x)
+
+
+TRAVELLERS = {
+    "singledispatch": (_dispatched(), "int"),
+    "singledispatch held": ((lambda kind: lambda x: (kind(x), kind("")))(_dispatched()), ("int", "any")),
+    "cache of a partial": (functools.lru_cache(functools.partial(pow, 2)), 16),
+    "cache of an object": (functools.lru_cache(_Scale(2).times), 8),
+    "cached property": (_with_cached_property(), (1, 1, 4)),
+    "frompyfunc": (np.frompyfunc(lambda x: x + 1, 1, 1), 5),
+    "frompyfunc held": ((lambda add: lambda x: add.reduce([x, 1], initial=1))(np.frompyfunc(operator.add, 2, 1)), 6),
+    "broadcast": (_with_broadcast(), "four"),
+    "slots": (_with_slots(), (4, 8, False, True)),
+    "weak values": (_with_weak_values(), (True, 4)),
+}
+
+
+@pytest.mark.parametrize("kind", TRAVELLERS)
+def test_what_pickle_and_cloudpickle_refuse_travels_where_it_can_be_made_anew(kind):
+    """Functions and objects that hold caches, locks or weak references begin with empty ones."""
+    function, expected = TRAVELLERS[kind]
+    assert rxExec(function, rxElemArg([4, 4]), taskChunkSize=2) == [expected, expected]
+
+
+def test_objects_with_slots_come_back():
+    """Also of a class that the workers cannot import: without a dict, as here."""
+
+    class Point:
+        __slots__ = ("x", "y")
+
+        def __init__(self, x):
+            self.x = x
+
+    points = rxExec(Point, rxElemArg([1, 2]))
+    assert [(type(point), point.x, hasattr(point, "y")) for point in points] == [(Point, 1, False), (Point, 2, False)]
+
+
+@pytest.mark.parametrize("name", ["stdout", "stderr"])
+def test_the_callers_streams_are_the_tasks_own(name):
+    """What a task writes to the stream that it was given is in its output."""
+    held = {"file": getattr(sys, name)}
+    results = rxExec(lambda file, x: print("written", x, file=file["file"]), held, rxElemArg([1, 2]))
+    assert results == [None, None]
+    assert "written 1" in results.output[0]
+    assert "written 2" in results.output[1]
