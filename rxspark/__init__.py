@@ -66,7 +66,7 @@ from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRn
 from rxspark.share import rxShare
 from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 from rxspark.timings import RxTimings
-from rxspark.worker.task import rxRemoteGetId
+from rxspark.worker.current_task import rxRemoteGetId
 from rxspark.worker.threads import setMKLthreads
 
 __version__ = "0.1.0"

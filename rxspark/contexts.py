@@ -15,7 +15,7 @@ from rxspark.errors import RxArgumentError, closest
 from rxspark.options import is_seconds
 from rxspark.places import URL
 from rxspark.redaction import without_secrets
-from rxspark.worker.task import current_task
+from rxspark.worker.current_task import current_task
 
 __all__ = [
     "ENVIRONMENT",

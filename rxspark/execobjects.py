@@ -8,7 +8,7 @@ from types import FrameType
 from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
-from rxspark.worker.task import globals_of
+from rxspark.worker.current_task import globals_of
 
 __all__ = ["exec_objects"]
 

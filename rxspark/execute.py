@@ -39,9 +39,9 @@ from rxspark.results import Facts, node_name
 from rxspark.rng.kinds import Root, check_capacity, resolve
 from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
+from rxspark.worker.current_task import current_task
 from rxspark.worker.payload import Call
 from rxspark.worker.state import portable_filters
-from rxspark.worker.task import current_task
 
 __all__ = ["rxExec"]
 

@@ -17,7 +17,7 @@ PACKAGE = Path(rxspark.__file__).parent
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "options", "patience", "redaction"],
+    ["audit", "errors", "options", "patience", "redaction"],
     ["places", "contents", "records"],
     ["elements", "mutability", "rng"],
     ["worker"],
@@ -56,7 +56,7 @@ DOORS = {
     "loky": {"backends/local.py"},
     "fsspec": {"places.py"},
     "hdfs_native": {"places.py", "transfers.py"},
-    "ctypes": {"rng/quasi.py"},
+    "ctypes": {"rng/quasi.py", "worker/capture.py"},
     "tqdm": {"progress.py"},
     "matplotlib": {"plots/drawing.py", "plots/lineplot.py"},
 }

@@ -18,7 +18,7 @@ from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, working_directory
 
-__all__ = ["Backend", "Work", "here", "plain_interrupts"]
+__all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts"]
 
 
 def _nobody(packed: bytes) -> None:
@@ -121,11 +121,16 @@ class Backend(Protocol):
         """See to it that `end` is called at the end of the program, while workers can still be ended."""
 
 
+def in_main_thread() -> bool:
+    """Whether the program as a whole waits for what is done here: signals come here, and nothing else is written."""
+    return threading.current_thread() is threading.main_thread()
+
+
 @contextlib.contextmanager
 def plain_interrupts() -> Iterator[None]:
     """Let Ctrl-C do no more than raise KeyboardInterrupt here: PySpark's handler cancels all Spark jobs as well."""
     handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not _of_pyspark(handler):
+    if not in_main_thread() or not _of_pyspark(handler):
         yield
         return
     signal.signal(signal.SIGINT, signal.default_int_handler)

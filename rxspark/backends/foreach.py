@@ -15,12 +15,13 @@ from typing import Any
 
 import joblib
 
-from rxspark.backends.base import Work, here
+from rxspark.backends.base import Work, here, in_main_thread
 from rxspark.backends.foreign import reason
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
+from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.program import forget
 from rxspark.worker.runner import run_partition
@@ -60,8 +61,8 @@ class ForeachBackend:
         with OnThisHost(self._share_dir) as carrier:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
-            run = joblib.delayed(run_partition)
-            tasks = (run(call, part, work.attempt, apart, self.surroundings) for part in parts)
+            run, alone = joblib.delayed(run_partition), in_main_thread()
+            tasks = (run(call, part, work.attempt, apart, self.surroundings, alone) for part in parts)
             with _hash_seed_for_new_workers():
                 answers = iter(_parallel(work.options)(tasks))
             try:
@@ -69,6 +70,9 @@ class ForeachBackend:
                     work.deliver(packed)
             except BrokenProcessPool as error:
                 work.trouble = str(error)
+            except BaseException:
+                give_back_descriptors(work.id)  # what runs in threads of this process runs on for a while
+                raise
             finally:
                 _end(answers)
                 forget()  # joblib's threads are in this process

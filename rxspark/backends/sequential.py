@@ -7,10 +7,11 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
-from rxspark.backends.base import Work
+from rxspark.backends.base import Work, in_main_thread
 from rxspark.sharing.carriers import OnThisHost, inline
 from rxspark.worker.isolated import end_child
 from rxspark.worker.program import forget
@@ -43,11 +44,12 @@ class SequentialBackend:
         try:
             with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart():
                 call = carrier.call(work.call, work.kept)
+                run = partial(run_partition, call, attempt=work.attempt, descriptors=in_main_thread())
                 for partition in work.partitions:
                     if work.cancelled.is_set():
                         return
                     try:
-                        work.deliver(run_partition(call, inline(partition), work.attempt))
+                        work.deliver(run(inline(partition)))
                     except CallerInterrupt as interrupt:
                         work.deliver(interrupt.finished)
                         raise
@@ -72,10 +74,7 @@ def _interrupts_told_apart() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise CallerInterrupt
 
-    if (
-        threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
+    if not in_main_thread() or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield  # the signal goes elsewhere: to another thread, or to a handler that the program has set
         return
     before = signal.signal(signal.SIGINT, interrupt)

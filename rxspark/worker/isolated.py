@@ -13,7 +13,7 @@ native code, but its parent can.
       sys.path, call, once   ──▶ pipe      not as arguments: the system takes no long ones
       partition, start       ──▶ pipe      once a partition; its end is the child's too, even within a native loop
       answer, stream state   ◀── pipe      once a task
-      faulthandler's text    ◀── stderr    when it dies, or is about to be ended
+      text of the task       ◀── file      faulthandler's too, when it dies or is about to be ended
 
 A child stays for the partitions of one call that come within some seconds: to start one takes a third of a second.
 """
@@ -25,7 +25,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -34,6 +33,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from rxspark.errors import RxLostTaskError, RxTimeLimitError
+from rxspark.worker.capture import new_file, read_bounded
 from rxspark.worker.envelope import Envelopes, Failure
 from rxspark.worker.hash_seed import HASH_SEED
 from rxspark.worker.parcels import Parcel
@@ -41,8 +41,8 @@ from rxspark.worker.payload import Call
 
 __all__ = ["Answer", "Start", "end_child", "orders", "run_in_children", "tied_to"]
 
-# Characters of a dead child's stderr that go into the task's error: faulthandler's text is some 2,000.
-_STDERR_KEPT = 10_000
+# Characters of what a dead child has written that go into the task's error: faulthandler's text is some 2,000.
+_TEXT_KEPT = 10_000
 
 # Seconds for which a child waits for the next partition.
 _IDLE = 10
@@ -135,11 +135,12 @@ class _Child:
         answers, answering = os.pipe()
         self._orders = Connection(writing, readable=False)
         self._answers = Connection(answers, writable=False)
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
+        self._text = new_file()
         self._process = subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, str(reading), str(answering)],
             stdin=subprocess.DEVNULL,
-            stderr=self._stderr,
+            stdout=self._text,
+            stderr=self._text,
             pass_fds=[reading, answering],
             env={**os.environ, HASH_SEED: call.hash_seed},
             process_group=0,  # Ctrl-C is for the caller, and what a task has started ends with it
@@ -175,16 +176,16 @@ class _Child:
 
     def _ask_where_it_is(self) -> None:
         """Let faulthandler write the Python line that is running, be it within native code."""
-        before = os.fstat(self._stderr.fileno()).st_size
+        before = os.fstat(self._text).st_size
         self._process.send_signal(signal.SIGUSR1)
         patience = time.monotonic() + _LAST_WORDS
-        while time.monotonic() < patience and os.fstat(self._stderr.fileno()).st_size == before:
+        while time.monotonic() < patience and os.fstat(self._text).st_size == before:
             time.sleep(0.01)
         time.sleep(0.02)
 
     def _told(self) -> str:
-        self._stderr.seek(0)
-        return self._stderr.read()[-_STDERR_KEPT:].decode(errors="replace")
+        """What the task has written that the child was at, and what was written at its death."""
+        return read_bounded(self._text, _TEXT_KEPT)
 
     @property
     def idle(self) -> bool:
@@ -196,8 +197,9 @@ class _Child:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
-        for end in (self._orders, self._answers, self._stderr):
-            end.close()
+        self._orders.close()
+        self._answers.close()
+        os.close(self._text)
 
 
 _kept: _Child | None = None

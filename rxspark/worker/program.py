@@ -12,9 +12,9 @@ from typing import Any
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.classes import own_classes
+from rxspark.worker.current_task import globals_of
 from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.snapshot import Snapshot
-from rxspark.worker.task import globals_of
 
 __all__ = ["Program", "forget"]
 

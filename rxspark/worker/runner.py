@@ -29,6 +29,7 @@ from rxspark.options import in_force
 from rxspark.worker import modules
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
+from rxspark.worker.current_task import TASK
 from rxspark.worker.diary import Diary
 from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.hash_seed import has_hash_seed
@@ -38,13 +39,12 @@ from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.program import Program
 from rxspark.worker.state import ProcessState
-from rxspark.worker.task import running
 from rxspark.worker.threads import Threads
 
 __all__ = ["CallerInterrupt", "run_partition", "serve"]
 
-# Console, environment and random generators belong to the process: threads of one process take turns. A thread
-# that already runs a task may start another call inside it.
+# Environment and random generators belong to the process: threads of one process take turns. A task may start another
+# call inside it, and so may the threads that it starts: these take turns among themselves.
 _turn = threading.RLock()
 
 
@@ -60,17 +60,25 @@ class CallerInterrupt(KeyboardInterrupt):
 
 
 def run_partition(
-    call: Parcel, partition: Parcel, attempt: int = 0, apart: bool = False, surroundings: bytes | None = None
+    call: Parcel,
+    partition: Parcel,
+    attempt: int = 0,
+    apart: bool = False,
+    surroundings: bytes | None = None,
+    descriptors: bool = True,
 ) -> bytes:
     """Run the tasks of one partition one after another and give their envelopes, packed.
 
     In child processes where an attempt before has failed, or where tasks are to be `apart` from what else this process
-    does: a thread that draws a random number in between would take it from the task's stream.
+    does: a thread that draws a random number in between would take it from the task's stream. `descriptors`: whether
+    what comes by the descriptors 1 and 2 is the tasks'; in the caller's own process others may use them.
     """
-    with _turn:
+    task = TASK.get()
+    with _turn if task is None else task.turn:
         envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
         try:
-            folder = _run(call, partition, surroundings, envelopes, apart or attempt > 0).folder
+            apart = apart or attempt > 0
+            folder = _run(call, partition, surroundings, envelopes, apart, descriptors).folder
             if folder is not None:
                 envelopes.unsaved = keep(folder, envelopes)
         except RxError as problem:
@@ -83,8 +91,9 @@ def run_partition(
 
 def serve(asked: Connection, writing: int) -> None:
     """Run, in a child process, the tasks that come by a pipe, and answer one by one by another (see `isolated.py`)."""
-    faulthandler.enable()
-    faulthandler.register(signal.SIGUSR1, all_threads=False)
+    text = os.dup(2)  # of the file in which the worker finds what the task has written, and how the process ended
+    faulthandler.enable(text)
+    faulthandler.register(signal.SIGUSR1, text, all_threads=False)
     answers = Connection(writing, readable=False)
     parcel, surroundings = pickle.loads(asked.recv_bytes())
     envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
@@ -97,7 +106,8 @@ def serve(asked: Connection, writing: int) -> None:
             with tied_to(asked):
                 bundle = parcel.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
-                _run_tasks(call, bundle, tasks, surroundings, envelopes, start, answer)
+                console = Console(call.console_limit, call.log_level, file=text)
+                _run_tasks(call, bundle, tasks, surroundings, envelopes, console, start, answer)
         except RxError as problem:
             envelopes.problem = problem
         answer(_nowhere, last=True)
@@ -107,7 +117,14 @@ def _nowhere() -> None:
     """The place in a stream where none is needed: the next task begins one of its own."""
 
 
-def _run(parcel: Parcel, partition: Parcel, surroundings: bytes | None, envelopes: Envelopes, apart: bool) -> Call:
+def _run(
+    parcel: Parcel,
+    partition: Parcel,
+    surroundings: bytes | None,
+    envelopes: Envelopes,
+    apart: bool,
+    descriptors: bool,
+) -> Call:
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
@@ -120,7 +137,8 @@ def _run(parcel: Parcel, partition: Parcel, surroundings: bytes | None, envelope
     else:
         alone = len(tasks.numbers) == 1  # nothing is lost before its end
         note = None if diary is None or alone else partial(diary.note, envelopes)
-        _run_tasks(call, bundle, tasks, surroundings, envelopes, answer=note)
+        console = Console(call.console_limit, call.log_level, call.id, in_worker or descriptors, not in_worker)
+        _run_tasks(call, bundle, tasks, surroundings, envelopes, console, answer=note)
     if diary is not None:
         diary.close()
     return call
@@ -132,6 +150,7 @@ def _run_tasks(
     partition: Partition,
     surroundings: bytes | None,
     envelopes: Envelopes,
+    console: Console,
     start: Start | None = None,
     answer: Callable[[Callable[[], Any]], None] | None = None,
 ) -> None:
@@ -147,7 +166,7 @@ def _run_tasks(
         ProcessState(
             None if surroundings is None else pickle.loads(surroundings), call.warning_filters, threads.variables
         ) as state,
-        Console(call.console_limit, call.log_level) as console,
+        console,
         Streams(call.root) as streams,
         Program(call, bundle) as program,
     ):
@@ -163,10 +182,11 @@ def _run_tasks(
                 streams.start(stream)
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
+            console.task.number = number
             _run_task(program, partition, index, number, envelopes, call.console_limit)
             streams.settle()
             threads.settle(envelopes.seconds[-1])
-            state.settle(console.warned)
+            state.settle(console.task.warned)
             if in_force != options:
                 in_force.update(options)
             text = console.take()
@@ -182,7 +202,6 @@ def _run_tasks(
 def _run_task(
     program: Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
 ) -> None:
-    outer = running(number)
     clock = time.perf_counter()
     value = None
     try:
@@ -196,8 +215,6 @@ def _run_task(
     except BaseException as error:
         value = None
         envelopes.failures[number] = failure_of(error, limit, skip_frames=_own_frames(error))
-    finally:
-        running(outer)
     envelopes.add(number, value, _EPOCH + clock, time.perf_counter() - clock)
 
 

@@ -6,7 +6,10 @@ import logging
 import os
 import subprocess
 import sys
+import threading
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -144,3 +147,210 @@ def test_a_program_started_by_a_task_does_not_disturb():
     result = rxExec(run, timesToRun=2)
     assert list(result) == [(b"from a child\n", True)] * 2
     assert result.output == {0: "before\n", 1: "before\n"}
+
+
+def write_in_many_ways(i):
+    """Write by Python, by C's stdio, by the descriptors and by programs."""
+    import ctypes
+
+    print("python", i)
+    ctypes.CDLL(None).printf(b"stdio %d\n", i)
+    os.write(1, b"descriptor 1\n")
+    subprocess.run(["echo", "program"], check=True)
+    subprocess.run(["echo", "program to sys.stderr"], check=True, stdout=sys.stderr)
+    os.write(2, b"descriptor 2\n")
+    print("python again", file=sys.stderr)
+    return sys.stdout.fileno() >= 0
+
+
+def test_native_code_and_programs_write_into_the_text_of_their_task():
+    """What is written past Python, be it by C, the descriptors or child processes, is the task's too, in its order."""
+    lines = "stdio {}\ndescriptor 1\nprogram\nprogram to sys.stderr\ndescriptor 2\npython again\n"
+    result = rxExec(write_in_many_ways, rxElemArg(range(4)), taskChunkSize=2)
+    assert result == [True] * 4
+    assert result.output == {i: f"python {i}\n{lines.format(i)}" for i in range(4)}
+
+
+def test_what_stdio_holds_at_the_end_of_a_task_is_its_own():
+    """C's stdio holds back what has no line's end; it comes with the task that wrote it, be the task ever so short."""
+
+    def hold(i):
+        import ctypes
+
+        ctypes.CDLL(None).printf(b"held %d", i)
+
+    assert rxExec(hold, rxElemArg(range(4)), taskChunkSize=2).output == {i: f"held {i}" for i in range(4)}
+
+
+def _close_both():
+    os.close(1)
+    os.close(2)
+
+
+def _redirect_both():
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+
+
+@pytest.mark.parametrize("spoil", [_close_both, _redirect_both, lambda: os.close(2), lambda: sys.stdout.detach()])
+def test_the_descriptors_are_right_again_after_each_task(spoil):
+    """A task may close or redirect the descriptors 1 and 2: the next one, and the next call, write well."""
+
+    def task(i):
+        if i == 0:
+            spoil()
+            return
+        print("python", i)
+        for descriptor in (1, 2):
+            os.write(descriptor, b"direct\n")
+
+    for _ in range(2):
+        result = rxExec(task, rxElemArg(range(3)), taskChunkSize=3)
+        assert result.output == {i: f"python {i}\ndirect\ndirect\n" for i in (1, 2)}
+        assert not result.errors
+
+
+@pytest.mark.usefixtures("_console_limit")
+def test_native_text_is_bounded_too():
+    """Head and tail of what a program writes are kept, and the middle is counted."""
+    rxOptions(consoleLimit=1000)
+
+    def flood():
+        print("begin")
+        subprocess.run("head -c 30000000 /dev/zero | tr '\\0' x; echo; echo end", shell=True, check=True)
+
+    text = rxExec(flood, timesToRun=2, taskChunkSize=2).output[1]
+    assert text.startswith("begin\nxxx")
+    assert text.endswith("xxx\nend\n")
+    assert f"\n... {len('begin') + 1 + 30_000_000 + 1 + 4 - 1000} characters left out ...\n" in text
+
+
+def test_a_program_that_outlives_its_task_writes_to_no_other():
+    """What a program left behind writes later is in no task's text."""
+
+    def task(i):
+        if i == 0:
+            subprocess.Popen("sleep 0.3; echo from the task before", shell=True)
+        else:
+            time.sleep(0.6)
+            print("mine")
+
+    assert rxExec(task, rxElemArg(range(2)), taskChunkSize=2).output == {1: "mine\n"}
+
+
+HANDLERS: list[logging.Handler] = []
+
+
+def log_by_a_handler_of_the_first_task(i):
+    """Log by a handler that is made once a process, as a module's at its import."""
+    logger = logging.getLogger("made once")
+    logger.propagate = False
+    if not HANDLERS:
+        HANDLERS.append(logging.StreamHandler(sys.stderr))
+        logger.addHandler(HANDLERS[0])
+    logger.warning("logged %d", i)
+
+
+def test_a_handler_made_once_writes_for_all_tasks_and_calls():
+    """A logging handler on sys.stderr that the first task has made writes into each task's text, in later calls too."""
+    try:
+        for _ in range(3):
+            result = rxExec(log_by_a_handler_of_the_first_task, rxElemArg(range(4)), taskChunkSize=2)
+            assert result.output == {i: f"logged {i}\n" for i in range(4)}
+    finally:
+        for handler in HANDLERS:
+            logging.getLogger("made once").removeHandler(handler)
+        HANDLERS.clear()
+
+
+def test_a_thread_of_a_task_writes_into_the_text_of_its_task():
+    """Threads that a task starts, pools of threads too, belong to it: print, logging, warnings."""
+
+    def task(i):
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(talk, i).result()
+
+    result = rxExec(task, rxElemArg(range(4)), taskChunkSize=2)
+    for i, text in result.output.items():
+        assert text.startswith(f"printed {i}\nto stderr {i}\nERROR:mine:logged {i}\n")
+        assert f"UserWarning: warned {i}" in text
+    assert list(result.output) == [0, 1, 2, 3]
+
+
+def test_a_thread_left_behind_is_named_and_writes_to_no_other_task():
+    """A thread that still runs when its task has ended is named in that task's text once; its text is in none."""
+
+    def task(i):
+        def go_on():
+            for _ in range(50):
+                time.sleep(0.01)
+                print("from the thread", file=sys.stderr)
+
+        if i == 0:
+            threading.Thread(target=go_on, name="straggler", daemon=True).start()
+        else:
+            time.sleep(0.2)
+            print("mine", i)
+
+    result = rxExec(task, rxElemArg(range(3)), taskChunkSize=3)
+    *own, last = result.output[0].splitlines()
+    assert set(own) <= {"from the thread"}
+    assert last == "rxspark: the thread 'straggler', which this task has started, still runs"
+    assert [result.output[i] for i in (1, 2)] == ["mine 1\n", "mine 2\n"]
+
+
+def test_the_caller_has_its_own_console_afterwards(capfd):
+    """Its streams, descriptors, handlers and way to show warnings are what they were, and what it writes is seen."""
+    root = logging.getLogger()
+
+    def state():
+        descriptors = [(stat.st_dev, stat.st_ino) for stat in map(os.fstat, (1, 2))]
+        return sys.stdout, sys.stderr, descriptors, root.handlers[:], root.level, warnings.showwarning
+
+    before = state()
+    with pytest.warns(RxTaskWarning):
+        rxExec(lambda i: (write_in_many_ways(i), _close_both(), 1 / 0), rxElemArg(range(4)), taskChunkSize=2)
+    assert state() == before
+    os.write(1, b"seen\n")
+    assert capfd.readouterr().out == "seen\n"
+
+
+def test_other_threads_of_the_caller_write_where_they_did(capfd):
+    """While a call waits, the caller's other threads print, log and warn as if there were none."""
+    records: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: records.append(record.getMessage())
+    stop = threading.Event()
+
+    def chatter():
+        while not stop.wait(0.01):
+            print("the caller's own")
+            logging.getLogger("caller").error("the caller's own record")
+
+    logging.getLogger().addHandler(handler)
+    thread = threading.Thread(target=chatter)
+    thread.start()
+    try:
+        result = rxExec(lambda i: (print("task", i), time.sleep(0.1)), rxElemArg(range(4)), taskChunkSize=2)
+    finally:
+        stop.set()
+        thread.join()
+        logging.getLogger().removeHandler(handler)
+    assert result.output == {i: f"task {i}\n" for i in range(4)}
+    seen = capfd.readouterr().out.splitlines()
+    assert len(seen) >= 10
+    assert set(seen) == {"the caller's own"}
+    assert len(records) >= 10
+    assert set(records) == {"the caller's own record"}
+
+
+@pytest.mark.left_out(local="tasks run where the user is: he is asked, see test_interactive.py")
+@pytest.mark.left_out(dopar_threading="as in local: the tasks run in the caller's process")
+@pytest.mark.parametrize("ask", [lambda: input("Name? "), lambda: breakpoint()], ids=["input", "breakpoint"])
+def test_a_worker_says_that_it_has_no_terminal(ask):
+    """input() and breakpoint() fail at once in a worker, and say where they work."""
+    with pytest.warns(RxTaskWarning):
+        (error,) = rxExec(ask)
+    assert error.type == "EOFError"
+    assert "RxLocalSeq()" in str(error)

@@ -1,15 +1,27 @@
-"""The libraries of a task use one thread, or as many as its context says: workers do not fight for the cores."""
+"""Threads: how many the libraries of a task use, those that tasks start, and the caller's own beside a call."""
 
 from __future__ import annotations
 
 import os
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import loky
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxSetComputeContext, setMKLthreads
+from rxspark import (
+    RxLocalParallel,
+    RxLocalSeq,
+    rxElemArg,
+    rxExec,
+    rxGetComputeContext,
+    rxRemoteGetId,
+    rxSetComputeContext,
+    setMKLthreads,
+)
 
 
 def threads_of_a_clustering(i):
@@ -95,3 +107,60 @@ def test_the_callers_own_threads_are_as_before(monkeypatch):
         assert os.environ["OMP_NUM_THREADS"] == "7"
     finally:
         setMKLthreads(before)
+
+
+def test_another_thread_of_the_caller_is_outside_of_the_task(context):
+    """While a call runs, another thread's calls go to its own context, at once, and the context that it sets stays."""
+    begun = threading.Event()
+
+    def call():
+        with context:
+            begun.set()
+            return rxExec(lambda: (time.sleep(3), time.time())[1], timesToRun=1)
+
+    before = rxGetComputeContext()
+    with ThreadPoolExecutor(1) as pool:
+        with RxLocalParallel():
+            rxExec(os.getpid)  # the workers are there
+        long = pool.submit(call)
+        begun.wait()
+        time.sleep(1)
+        assert rxRemoteGetId() == -1
+        with RxLocalParallel():
+            (elsewhere,) = rxExec(lambda: (os.getpid(), rxRemoteGetId()))
+            ended = time.time()
+        assert elsewhere[0] != os.getpid()
+        assert elsewhere[1] == 1
+        if rxGetComputeContext().alias == "local":
+            assert ended < long.result()[0]
+        rxSetComputeContext("localpar", consoleOutput=True)
+    assert rxGetComputeContext() == RxLocalParallel(consoleOutput=True)
+    rxSetComputeContext(before)
+
+
+def test_threads_of_a_task_are_inside_of_it():
+    """A thread that a task starts knows the task's number, and its calls run in the worker while the task waits."""
+
+    def task(i):
+        def inside():
+            return rxRemoteGetId(), {*rxExec(os.getpid, timesToRun=3)} == {os.getpid()}
+
+        with ThreadPoolExecutor(2) as pool:
+            return [future.result() for future in [pool.submit(inside) for _ in range(4)]]
+
+    for i, found in enumerate(rxExec(task, rxElemArg(range(3)), taskChunkSize=2)):
+        assert found == [(i + 1, True)] * 4
+
+
+def test_sequential_calls_of_several_threads_give_what_one_gives():
+    """Two threads that call under RxLocalSeq take turns, and get their own results and text."""
+
+    def call(first):
+        with RxLocalSeq():
+            return rxExec(lambda i: print(i) or (i, np.random.random()), rxElemArg(range(first, first + 3)), RNGseed=1)
+
+    alone = [call(first) for first in (0, 10)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(call, (0, 10)))
+    assert together == alone
+    assert [results.output for results in together] == [results.output for results in alone]
