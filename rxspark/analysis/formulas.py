@@ -55,6 +55,10 @@ def parse(text: Any, columns: Iterable[Any], one_sided: bool = False) -> Formula
         wanted = '"~ x1 + x2"' if one_sided else '"y ~ x1 + x2", with one response'
         raise RxArgumentError(f"{where}: a formula must be of the form {wanted}")
     left = None if one_sided else sides[0]
+    if left is not None and not columns_of(left, known, where):
+        raise RxArgumentError(
+            f"{where}: the response {deparse(left)!r} names no column; a name that is a number is `0`"
+        )
     terms = expanded(sides[-1], left, known, where)
     if one_sided:
         terms = replace(terms, intercept=False, offsets=())

@@ -13,9 +13,10 @@ from scipy import stats
 from rxspark.analysis.design import Design
 from rxspark.analysis.families import Family
 from rxspark.analysis.formulas import Formula
+from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.links import link_named
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
-from rxspark.analysis.sources import local_columns, local_frame, on_spark
+from rxspark.analysis.sources import on_spark
 from rxspark.contexts import rxGetComputeContext
 from rxspark.errors import RxArgumentError
 
@@ -154,7 +155,8 @@ class RxGlm:
             there = spark_data(data, context, "predict")
             needed = self.design.needed_of_new(there.columns)
             return with_column(there, name, "double", needed, partial(self.predict, type=type))
-        frame = local_frame(data, self.design.needed_of_new(local_columns(data, "predict")))
+        table = LocalTable(data, "predict")
+        frame = table.frame(self.design.needed_of_new(table.columns))
         x, offset, whole = self.design.of_new(frame)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
         told = np.full(len(frame), np.nan)

@@ -10,9 +10,10 @@ import pandas as pd
 
 from rxspark.analysis.design import Design
 from rxspark.analysis.formulas import Formula
+from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.kmeans_rows import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
-from rxspark.analysis.sources import local_columns, local_frame, on_spark
+from rxspark.analysis.sources import on_spark
 from rxspark.contexts import rxGetComputeContext
 
 __all__ = ["RxKmeans", "codes_of"]
@@ -132,7 +133,8 @@ class RxKmeans:
 
             there = spark_data(data, context, "predict")
             return with_column(there, _NAME, "integer", self.design.needed_of_new(there.columns), self.predict)
-        frame = local_frame(data, self.design.needed_of_new(local_columns(data, "predict")))
+        table = LocalTable(data, "predict")
+        frame = table.frame(self.design.needed_of_new(table.columns))
         x, _, whole = self.design.of_new(frame)
         given = np.isfinite(x).all(axis=1)
         mean = self.sizes @ self.values / self.sizes.sum()  # far from zero, distances from it would cost digits

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,17 @@ from rxspark.errors import RxArgumentError, RxFileError, RxMissingError, closest
 from rxspark.filesystem import resolve
 from rxspark.places import URL
 
-__all__ = ["Selection", "check_known", "is_spark", "libraries", "local_columns", "local_frame", "on_spark", "selection"]
+__all__ = [
+    "Selection",
+    "check_columns",
+    "check_known",
+    "is_spark",
+    "libraries",
+    "on_spark",
+    "opened",
+    "refuse_repeated",
+    "selection",
+]
 
 
 @contextmanager
@@ -68,35 +78,69 @@ def on_spark(data: Any, context: ComputeContext, function: str) -> bool:
     return False
 
 
-def local_columns(data: Any, function: str) -> list[str]:
-    """The names of the columns of local data."""
-    if isinstance(data, (str, os.PathLike)):
-        return [str(name) for name in _dataset(data).schema.names]
-    if hasattr(data, "column_names"):
-        return [str(name) for name in data.column_names]
-    columns = data.keys() if isinstance(data, Mapping) else getattr(data, "columns", None)
-    if columns is None:
-        raise RxArgumentError(
-            f"{function}: data is {type(data).__name__}; give a pandas DataFrame, a dict of columns, a pyarrow Table, "
-            f"or the path of a Parquet file"
-        )
-    return [str(name) for name in columns]
+def opened(data: Any, function: str) -> Any:
+    """Local data as a pandas DataFrame, a pyarrow Table, or a dataset of Parquet files, whose columns are read later.
 
-
-def local_frame(data: Any, columns: Iterable[str]) -> Any:
-    """Those columns of local data, as a pandas DataFrame."""
+    Raises
+    ------
+    RxArgumentError
+        When the data have no columns by their names.
+    """
+    import numpy as np
     import pandas as pd
 
-    names = list(dict.fromkeys(columns))
+    if isinstance(data, pd.DataFrame):
+        return data
     if isinstance(data, (str, os.PathLike)):
-        return _dataset(data).to_table(columns=names).to_pandas()
-    if hasattr(data, "column_names"):
-        return data.select(names).to_pandas()
+        return _dataset(data)
+    if isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
+        try:
+            return pd.DataFrame(data)
+        except ValueError as error:  # columns of different lengths
+            raise RxArgumentError(f"data: {error}") from None
+    found = _from_arrow(data)
+    if found is None:
+        made = "data.collect()" if hasattr(data, "collect") else "pd.DataFrame(data)" if np.ndim(data) == 2 else ""
+        hint = f"; {made} makes one" if made else ""
+        raise RxArgumentError(
+            f"{function}: data is {type(data).__name__}; give a pandas DataFrame, a dict of columns, the path of a "
+            f"Parquet file, or a table that Arrow can read, such as those of pyarrow, polars and duckdb{hint}"
+        )
+    return found
+
+
+def _from_arrow(data: Any) -> Any | None:
+    """A pyarrow Table of what has the Arrow C interface or that of dataframe interchange; None of anything else."""
+    kinds = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__")
+    kind = next((name for name in kinds if hasattr(data, name)), None)
+    if kind is None:
+        return None
+    with libraries("Arrow"):
+        import pyarrow
+        import pyarrow.interchange
     try:
-        frame = data if isinstance(data, pd.DataFrame) else pd.DataFrame(data)
-    except ValueError as error:  # columns of different lengths
-        raise RxArgumentError(f"data: {error}") from None
-    return frame[names]
+        if kind == "__dataframe__":
+            return pyarrow.interchange.from_dataframe(data)
+        return (
+            pyarrow.table(data)
+            if kind == "__arrow_c_stream__"
+            else pyarrow.Table.from_batches([pyarrow.record_batch(data)])
+        )
+    except (pyarrow.ArrowException, TypeError, ValueError):  # one array, which has no columns
+        return None
+
+
+def refuse_repeated(needed: Iterable[str], columns: Iterable[str], same: Callable[[str], str] = str) -> None:
+    """RxArgumentError when a name that is needed is that of several columns; `same` gives what makes names equal."""
+    named: dict[str, list[str]] = {}
+    for name in columns:
+        named.setdefault(same(name), []).append(name)
+    for name in needed:
+        twins = named[same(name)]
+        if len(twins) > 1:
+            told = ", ".join(map(repr, twins))
+            alike = "one name" if len(set(twins)) == 1 else "names that Spark takes for one"
+            raise RxArgumentError(f"data: {len(twins)} columns have {alike}: {told}; rename or drop all but one")
 
 
 def _dataset(path: Any) -> Any:

@@ -11,13 +11,13 @@ from typing import Any
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql.types import StructType
 
-from rxspark.analysis.sources import is_spark
+from rxspark.analysis.sources import is_spark, refuse_repeated
 from rxspark.backends import backend_for
 from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
 
-__all__ = ["made_column", "numbered", "spark_data", "spark_errors"]
+__all__ = ["made_column", "numbered", "places", "spark_data", "spark_errors"]
 
 
 def _column(data: Any, name: str) -> Any:
@@ -52,8 +52,16 @@ def spark_data(data: Any, context: ComputeContext, function: str) -> Any:
 _TABLE = re.compile(r"(?!.*\.parquet$)\w+(\.\w+){0,2}")
 
 
+def places(data: Any, names: list[str]) -> list[int]:
+    """Where those columns are in a Spark DataFrame; RxArgumentError for a name that Spark finds in several columns."""
+    exact = data.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
+    refuse_repeated(names, data.columns, str if exact else str.casefold)
+    return [data.columns.index(name) for name in names]
+
+
 def numbered(data: Any, names: list[str]) -> Any:
     """Those columns of a Spark DataFrame, named by their numbers; decimal numbers as floats."""
+    places(data, names)
     kinds = dict(data.dtypes)
     columns = [
         _column(data, name).cast("double") if kinds[name].startswith("decimal") else _column(data, name)

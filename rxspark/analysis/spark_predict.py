@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from rxspark.analysis.spark_frames import made_column
+from rxspark.analysis.spark_frames import made_column, places
 from rxspark.worker.threads import Threads
 
 __all__ = ["with_column"]
@@ -17,8 +17,7 @@ __all__ = ["with_column"]
 
 def with_column(data: Any, name: str, kind: str, needed: list[str], of: Callable[[pd.DataFrame], pd.Series]) -> Any:
     """A Spark DataFrame with one column more, made from some of its columns batch by batch in the workers."""
-    columns = list(data.columns)
-    return made_column(data, name, kind, _Column([columns.index(one) for one in needed], needed, of))
+    return made_column(data, name, kind, _Column(places(data, needed), needed, of))
 
 
 @dataclass(frozen=True)

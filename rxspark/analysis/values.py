@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -109,15 +110,18 @@ def _objects(series: pd.Series, name: str) -> Value:
         return np.where(series.isna(), None, series.astype(object))
     if held == "boolean":
         return pd.array(series.astype(object).where(series.notna(), None), dtype="boolean")
-    if held in ("integer", "floating", "mixed-integer-float", "decimal"):
+    if held in ("integer", "floating", "mixed-integer-float", "decimal"):  # what most columns of numbers are, faster
         return pd.to_numeric(series.where(series.notna(), np.nan), errors="coerce").to_numpy(dtype=float)
     if held in ("date", "datetime", "datetime64"):
         return pd.to_datetime(series).array
-    first = next(value for value in series if not _is_missing(value))
-    raise RxArgumentError(
-        f"data: column {name!r} has values such as {first!r}, of type {type(first).__name__}; use numbers, or text "
-        f"as a factor"
-    )
+    there = [value for value in series if not _is_missing(value)]
+    if all(isinstance(value, Number) and not isinstance(value, (bool, np.bool_, complex)) for value in there):
+        return np.array([np.nan if _is_missing(value) else float(value) for value in series])
+    kinds: dict[type, Any] = {}
+    for value in there:
+        kinds.setdefault(type(value), value)
+    told = " and ".join(f"{value!r} of type {kind.__name__}" for kind, value in list(kinds.items())[:3])
+    raise RxArgumentError(f"data: column {name!r} has values such as {told}; use numbers, or text as a factor")
 
 
 def _is_missing(value: Any) -> bool:

@@ -14,7 +14,7 @@ from rxspark.analysis.expressions import columns_of
 from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.language import Call, Name, Node, deparse, parsed
 from rxspark.analysis.recipe import Recipe, Step, Table
-from rxspark.analysis.sources import Selection, check_known, is_spark, local_columns, local_frame
+from rxspark.analysis.sources import Selection, check_known, is_spark
 from rxspark.analysis.totals import Levels
 from rxspark.analysis.values import Columns, as_factor
 from rxspark.errors import RxArgumentError
@@ -81,27 +81,27 @@ class _Formula:
 
 def chart_of(formula: Any, data: Any, groups: Any, picked: Selection, sort: bool) -> Chart:
     """Look up what a formula names in the data; `sort` is whether the order of Spark's rows, which is none, shows."""
-    spark = is_spark(data)
-    known = [*(data.columns if spark else local_columns(data, "rxLinePlot")), *picked.transforms]
+    table = _opened(data)
+    known = [*table.columns, *picked.transforms]
     asked = _parsed(formula)
     if isinstance(groups, str):
         check_known(groups, known, f"groups={groups!r}")
     elif groups is not None:
-        data, known = _with_groups(data, groups), [*known, _GROUPS]
+        table, known = _with_groups(table, groups), [*known, _GROUPS]
     named = None if groups is None else Name(groups if isinstance(groups, str) else _GROUPS)
     recipe = Recipe.of(picked, asked.steps(known, named))
-    frame, note = _points(recipe, data, MOST_ROWS if spark else None)
-    table, ticks = _table(asked, frame, groups)
-    if spark and sort:
-        table = table.sort_values("x", kind="stable")
+    frame, note = _points(recipe, table, MOST_ROWS if table.spread else None)
+    points, ticks = _table(asked, frame, groups)
+    if table.spread and sort:
+        points = points.sort_values("x", kind="stable")
     legend = groups if isinstance(groups, str) else getattr(groups, "name", None)
-    panels = [str(level) for level in table["panel"].cat.categories]
-    labels = [str(level) for level in table["label"].cat.categories]
+    panels = [str(level) for level in points["panel"].cat.categories]
+    labels = [str(level) for level in points["label"].cat.categories]
     _refuse_many(asked.where, "panels", panels, MOST_PANELS)
     _refuse_many("groups", "groups", labels, MOST_GROUPS)
     curves = [
         Curve(str(panel), str(label), part["x"].to_numpy(), part["y"].to_numpy())
-        for (panel, label), part in table.groupby(["panel", "label"], observed=True)
+        for (panel, label), part in points.groupby(["panel", "label"], observed=True)
     ]
     shown = labels if groups is not None or len(asked.ys) > 1 else []
     return Chart(
@@ -134,11 +134,19 @@ def _split(node: Node, operator: str) -> list[Node]:
     return [node]
 
 
-def _with_groups(data: Any, groups: Any) -> Any:
-    """The data with one column more, of groups that are given beside them."""
+def _opened(data: Any) -> Table:
     if is_spark(data):
+        from rxspark.analysis.spark_parts import SparkTable
+
+        return SparkTable(data)
+    return LocalTable(data, "rxLinePlot")
+
+
+def _with_groups(table: Table, groups: Any) -> LocalTable:
+    """The data with one column more, of groups that are given beside them."""
+    if not isinstance(table, LocalTable):
         raise RxArgumentError("groups: for data of Spark it is the name of a column, as their rows have no order")
-    frame = local_frame(data, local_columns(data, "rxLinePlot"))
+    frame = table.frame(table.columns)
     try:
         values = list(groups)
     except TypeError:
@@ -147,7 +155,8 @@ def _with_groups(data: Any, groups: Any) -> Any:
         ) from None
     if len(values) != len(frame):
         raise RxArgumentError(f"groups: it has {len(values)} values, and the data have {len(frame)} rows")
-    return frame.assign(**{_GROUPS: pd.Series(pd.Categorical(groups) if _is_factor(groups) else values, frame.index)})
+    column = pd.Series(pd.Categorical(groups) if _is_factor(groups) else values, frame.index)
+    return LocalTable(frame.assign(**{_GROUPS: column}), "rxLinePlot")
 
 
 @dataclass(frozen=True)
@@ -181,15 +190,8 @@ def _sample(recipe: Recipe, most: int | None, frame: pd.DataFrame) -> _Sample:
     return _Sample(len(found), pd.util.hash_pandas_object(found, index=False).to_numpy(), found, most).cut()
 
 
-def _points(recipe: Recipe, data: Any, most: int | None) -> tuple[pd.DataFrame, str]:
+def _points(recipe: Recipe, table: Table, most: int | None) -> tuple[pd.DataFrame, str]:
     """The values of a recipe's expressions, of at most so many rows; and what is to be said of these."""
-    table: Table
-    if most is None:
-        table = LocalTable(data, "rxLinePlot")
-    else:
-        from rxspark.analysis.spark_parts import SparkTable
-
-        table = SparkTable(data)
     recipe = recipe.learned(table)
     found = table.total(recipe.needs(table.columns), partial(_sample, recipe, most), _Sample.__add__)
     if found is None:

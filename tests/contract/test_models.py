@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +199,42 @@ def test_what_cannot_be_clustered_is_told_alike(formula: str, clusters: int, tol
     """What is wrong with columns, or with the number of clusters, is the same error wherever the data are."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxKmeans(formula, given(table()), clusters)
+
+
+def test_transforms_may_replace_columns_and_are_applied_again_by_predict() -> None:
+    """A made column may have the name of one that it is made of; predict makes it of new data too."""
+    frame = table()
+    made = {"age": "age / 10", "wide": "age * 2"}
+    model = rxGlm("visits ~ age + wide:old", given(frame), "poisson", transforms=made)
+    by_hand = frame.assign(age=frame["age"] / 10, wide=frame["age"] / 5)
+    close(model, rxGlm("visits ~ age + wide:old", by_hand, "poisson"))
+    told = model.predict(given(frame.assign(row=range(len(frame)))))
+    found = told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")["visits_Pred"]
+    right = rxGlm("visits ~ age + wide:old", by_hand, "poisson").predict(by_hand)
+    assert found.to_numpy() == pytest.approx(right.to_numpy(), rel=1e-7, nan_ok=True)
+    clusters = rxKmeans("~ age", given(frame), centers=[[2], [6]], transforms={"age": "age / 10"})
+    assert clusters.centers["age"].tolist() == pytest.approx(
+        rxKmeans("~ age", by_hand, centers=[[2], [6]]).centers["age"].tolist()
+    )
+
+
+def test_numbers_of_a_database_are_numbers() -> None:
+    """Decimals have one coefficient, wherever they are."""
+    frame = table().assign(price=[Decimal(number) / 4 for number in range(300)])
+    close(rxGlm("cost ~ price", given(frame)), rxGlm("cost ~ price", frame.assign(price=frame["price"].astype(float))))
+
+
+@pytest.mark.left_out(local="names there differ by capitals too")
+def test_names_that_spark_takes_for_one_are_told() -> None:
+    """Columns of one name, by capitals or in full, are named before Spark says that they are ambiguous."""
+    data = given(table())
+    twice = data.toDF(*("Age" if name == "years" else name for name in data.columns))
+    for source, told in ((twice, "'age', 'Age'"), (data.select("*", "age"), "'age', 'age'")):
+        with pytest.raises(RxArgumentError, match=f"2 columns have .*: {told}; rename or drop"):
+            rxGlm("visits ~ age", source)
+        with pytest.raises(RxArgumentError, match=f"2 columns have .*: {told}; rename or drop"):
+            rxGlm("visits ~ age", data).predict(source)
+    close(rxGlm("visits ~ cost", twice), rxGlm("visits ~ cost", table()))
 
 
 @pytest.mark.left_out(local="it is about Spark")
