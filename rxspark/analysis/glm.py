@@ -42,7 +42,7 @@ def rxGlm(
         R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
         truth values are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors
         (of pandas) polynomial ones, as in R.
-    data : pandas.DataFrame, dict of columns, pyarrow.Table, path, Spark DataFrame or name of a table
+    data : pandas.DataFrame, dict of columns, Arrow table (of polars, duckdb, ...), path, Spark DataFrame or name of a table
         The data, or the path or URL of Parquet files; under `RxSpark` Spark looks for those, and for the table that
         another text names. Rows that lack a value that is needed are left out and counted.
     family : str, default "gaussian"
