@@ -42,9 +42,10 @@ def rxGlm(
         R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
         truth values are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors
         (of pandas) polynomial ones, as in R.
-    data : pandas.DataFrame, dict of columns, Arrow table (of polars, duckdb, ...), path, Spark DataFrame or name of a table
-        The data, or the path or URL of Parquet files; under `RxSpark` Spark looks for those, and for the table that
-        another text names. Rows that lack a value that is needed are left out and counted.
+    data : pandas.DataFrame, dict of columns, Arrow table, path, Spark DataFrame or name of a table
+        The data (tables of polars, duckdb and others that Arrow can read too), or the path or URL of Parquet files;
+        under `RxSpark` Spark looks for those, and for the table that another text names. Rows that lack a value that
+        is needed are left out and counted.
     family : str, default "gaussian"
         "gaussian", "binomial", "poisson", "gamma", "inverse.gaussian", "quasibinomial", "quasipoisson", "quasi",
         "negative.binomial" (of R's MASS) or "tweedie" (RevoScaleR's rxTweedie). The response of a binomial family is

@@ -37,7 +37,7 @@ def rxKmeans(
     formula : str
         The columns: ``"~ x1 + x2"``, ``"~ log(x) + I(y^2)"``, ``"~ ."``. They must be numbers. Each counts in its own
         unit; ``"~ scale(x)"`` brings a column of this process to deviations from its mean, by standard deviations.
-    data : pandas.DataFrame, dict of columns, Arrow table (of polars, duckdb, ...), path, Spark DataFrame or name of a table
+    data : pandas.DataFrame, dict of columns, Arrow table, path, Spark DataFrame or name of a table
         The data, as for `rxGlm`. Rows that lack a value that is needed are left out and counted.
     numClusters : int, optional
         How many clusters; needed unless `centers` are given.

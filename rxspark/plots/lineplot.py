@@ -53,7 +53,7 @@ def rxLinePlot(
     formula : str
         ``"y ~ x"``; both sides can be expressions (``"log(y) ~ sqrt(x)"``). ``"y1 + y2 ~ x"`` draws two curves, and
         ``"y ~ x | g"`` a panel for each level of g. x is numbers, times or text.
-    data : pandas.DataFrame, dict of columns, Arrow table (of polars, duckdb, ...), path of a Parquet file, or Spark DataFrame
+    data : pandas.DataFrame, dict of columns, Arrow table, path of a Parquet file, or Spark DataFrame
         The data; points that lack a value are left out.
     groups : str or a value for each row, optional
         The column (or a list, an array, a Series) that tells which curve a row belongs to; 30 curves at most.
