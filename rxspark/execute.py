@@ -17,7 +17,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rxspark.backends import backend_for
@@ -33,6 +32,7 @@ from rxspark.jobs.handle import run_and_gather, submit
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Record, new_id
 from rxspark.jobs.store import home_of, kept_in
+from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.places import Place, login
 from rxspark.results import Facts, node_name
@@ -278,7 +278,7 @@ def _context() -> ComputeContext:
     return rxGetComputeContext()
 
 
-@lru_cache(maxsize=1)
+@once
 def _spark_pointed_out() -> None:
     logger.warning(
         "a Spark session is active, but no compute context was chosen: rxExec runs in this process, one task after "

@@ -17,7 +17,7 @@ PACKAGE = Path(rxspark.__file__).parent
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["audit", "errors", "options", "patience", "redaction"],
+    ["audit", "errors", "once", "options", "patience", "redaction"],
     ["places", "contents", "records"],
     ["elements", "mutability", "rng"],
     ["worker"],
@@ -204,6 +204,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "jobs.handle",
                 "jobs.states",
                 "nodes",
+                "once",
                 "options",
                 "plots.lineplot",
                 "results",

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import loky
 from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Work, here
+from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
@@ -185,7 +186,7 @@ def before_workers_are_waited_for(end: Callable[[], None]) -> None:
     _register_ends(before_loky=False)  # the program may end before there is a pool
 
 
-@cache
+@once
 def _register_ends(before_loky: bool) -> None:
     # As loky and concurrent.futures do it: `atexit` comes too late. What is registered last is called first.
     threading._register_atexit(_call_ends)  # type: ignore[attr-defined]

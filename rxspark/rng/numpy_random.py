@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import bit_generator, mtrand
 
+from rxspark.once import once
 from rxspark.rng.current import current
 
 __all__ = ["LEGACY", "NumpyRandom", "NumpyState", "shared_bits"]
@@ -55,7 +55,7 @@ class _StreamSeeds(bit_generator.ISpawnableSeedSequence):
         return [np.random.SeedSequence(_randbits(128)) for _ in range(n_children)]
 
 
-@cache
+@once
 def shared_bits(name: str) -> np.random.BitGenerator:
     """The process's one bit generator of a class, so that what holds it follows every stream to come."""
     made: np.random.BitGenerator = getattr(np.random, name)(_StreamSeeds())

@@ -19,11 +19,11 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rxspark.errors import RxArgumentError, RxError
+from rxspark.once import once
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ def _candidates() -> Iterator[str]:
     yield "libmkl_rt.so"
 
 
-@cache
+@once
 def library() -> ctypes.CDLL:
     """MKL's single dynamic library; OSError where it cannot be loaded."""
     failed: OSError | None = None

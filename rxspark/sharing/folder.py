@@ -14,11 +14,11 @@ import contextlib
 import itertools
 import os
 import socket
-from functools import cache
 from pathlib import Path
 
 from rxspark.contents import write
 from rxspark.errors import RxError
+from rxspark.once import once
 from rxspark.places import Place, open_place, told
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched
@@ -66,7 +66,7 @@ def own_folder(share: Place) -> Place:
     return _made(str(share), process_token())
 
 
-@cache
+@once
 def _made(share: str, process: str) -> Place:
     """That folder, made once; after a fork the child makes its own."""
     top = open_place(share)

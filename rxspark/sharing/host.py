@@ -16,12 +16,12 @@ import itertools
 import os
 import shutil
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import IO
 
 from rxspark.contents import private
 from rxspark.errors import RxFileError
+from rxspark.once import once
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.hostcache import lock, private_folder
 from rxspark.worker.parcels import InFile
@@ -86,7 +86,7 @@ def _free(folder: str) -> int:
     return state.f_bavail * state.f_frsize
 
 
-@cache
+@once
 def _own_folder(base: str, process: str) -> Path:
     """The folder of this process in `base`; after a fork the child makes its own."""
     ours = private_folder(base)

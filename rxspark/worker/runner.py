@@ -35,6 +35,7 @@ from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.keeping import keep
+from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.program import Program
@@ -111,6 +112,7 @@ def serve(asked: Connection, writing: int) -> None:
         except RxError as problem:
             envelopes.problem = problem
         answer(_nowhere, last=True)
+    end_nested()
 
 
 def _nowhere() -> None:
@@ -160,9 +162,12 @@ def _run_tasks(
     """
     from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
 
+    worker = call.origin != process_token()
+    if worker:
+        let_tasks_nest()
     modules.install(call)
     with (
-        Threads(call.threads, worker=call.origin != process_token()) as threads,
+        Threads(call.threads, worker) as threads,
         ProcessState(
             None if surroundings is None else pickle.loads(surroundings), call.warning_filters, threads.variables
         ) as state,

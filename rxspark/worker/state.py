@@ -13,10 +13,10 @@ import sys
 import threading
 import warnings
 from contextlib import suppress
-from functools import cache
 from types import TracebackType
 from typing import Any
 
+from rxspark.once import once
 from rxspark.worker.payload import Surroundings
 
 __all__ = ["ProcessState", "environment", "portable_filters", "working_directory"]
@@ -119,7 +119,7 @@ def _hear(event: str, arguments: tuple[Any, ...]) -> None:
         _touched.set()
 
 
-@cache
+@once
 def _listen() -> None:
     """Hear of changes of directory and environment; once a process, as an audit hook stays for good."""
     sys.addaudithook(_hear)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 from types import TracebackType
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxMissingError
+from rxspark.once import once
 
 __all__ = ["Threads", "setMKLthreads"]
 
@@ -111,7 +111,7 @@ def _set(pool: Any, number: int) -> None:
         pool.clear_controlling_thread()
 
 
-@cache
+@once
 def _threadpoolctl() -> Any:
     """The library, or None where an executor lacks it: the variables alone work there."""
     try:
