@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
+
+from rxspark.once import once
 
 __all__ = ["is_own", "on_event", "on_thread"]
 
@@ -22,7 +24,7 @@ def on_event(event: str, listener: Callable[..., None]) -> None:
     _install()
 
 
-@cache
+@once
 def _install() -> None:
     sys.addaudithook(_hear)
 
@@ -41,7 +43,7 @@ def on_thread(listener: Callable[[threading.Thread], None]) -> None:
     _wrap_start()
 
 
-@cache
+@once
 def _wrap_start() -> None:
     # The audit event for it is new in Python 3.12.
     start = threading.Thread.start

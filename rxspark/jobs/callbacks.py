@@ -31,7 +31,7 @@ def call_apart(callbacks: Sequence[Callable[[], object]], job_id: str) -> None:
         _running.discard(thread)
 
     if callbacks:
-        thread = threading.Thread(target=run, name=f"rxspark-callbacks-{job_id}", daemon=False)
+        thread = threading.Thread(target=run, name=f"callbacks of {job_id}", daemon=False)
         _running.add(thread)
         thread.start()
 
