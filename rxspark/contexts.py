@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass
-from types import MappingProxyType, TracebackType
-from typing import Any, ClassVar, Self
+from types import MappingProxyType
+from typing import Any
 
-from rxspark.elements import module_names
+from rxspark.context_base import ComputeContext, PathName, as_text, check_names, entered, plain
 from rxspark.errors import RxArgumentError, closest
-from rxspark.options import is_seconds
-from rxspark.places import URL
-from rxspark.redaction import without_secrets
 from rxspark.worker.current_task import current_task
 
 __all__ = [
+    "ARGUMENTS",
     "ENVIRONMENT",
     "ComputeContext",
     "RxForeachDoPar",
@@ -30,104 +28,20 @@ __all__ = [
 ]
 
 
+ARGUMENTS = {
+    "numExecutors": "spark.executor.instances",
+    "executorCores": "spark.executor.cores",
+    "executorMem": "spark.executor.memory",
+    "driverMem": "spark.driver.memory",
+    "threadsPerTask": "spark.task.cpus",
+    "executorOverheadMem": "spark.executor.memoryOverhead",
+    "queue": "spark.yarn.queue",
+    "pythonEnv": "spark.archives",
+}
+"""Arguments of `RxSpark` and the Spark settings that they are."""
+
 ENVIRONMENT = "environment"
 """The folder, where an executor works, in which it unpacks the Python environment that travels."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ComputeContext:
-    """What all compute contexts have in common; use one of its subclasses.
-
-    Parameters
-    ----------
-    wait : bool, default True
-        True: rxExec returns the results, once they are there. False: it returns an `RxJob` at once, and the tasks run
-        in the background, see `rxGetJobResults`.
-    consoleOutput : bool, default False
-        Whether the console output of the tasks is shown here.
-    autoCleanup : bool, default True
-        Whether what a call has written for its own use is removed when its results are fetched.
-    packagesToLoad : sequence of str, default ()
-        Modules that the workers import before the first task, for every call under this context.
-    taskTimeLimit : float, optional
-        Seconds after which a task is stopped, native code included; its entry then holds an `RxTimeLimitError`.
-        Default: the option of this name. With a limit the tasks run in child processes of the workers, which takes
-        a third of a second to start, and they draw the same random numbers.
-    threadsPerTask : int, default 1
-        Threads that MKL, other BLAS libraries, OpenMP and numba use within one task. With more than one, fewer tasks
-        run at once in RxLocalParallel, and in Spark sessions that rxspark makes (it sets spark.task.cpus there).
-    shareDir : str, optional
-        A folder that this machine's workers can read, for the files of a call; default the system's temporary one.
-
-    Examples
-    --------
-    A context may be entered, and is then the active one up to the end of the block:
-
-    >>> from rxspark import RxLocalParallel, rxExec
-    >>> with RxLocalParallel():
-    ...     rxExec(abs, -1, timesToRun=2)
-    [1, 1]
-    """
-
-    alias: ClassVar[str]
-
-    wait: bool = True
-    consoleOutput: bool = False
-    autoCleanup: bool = True
-    packagesToLoad: tuple[str, ...] = ()
-    shareDir: str | None = None
-    taskTimeLimit: float | None = None
-    threadsPerTask: int = 1
-
-    def __post_init__(self) -> None:
-        name = type(self).__name__
-        for flag in ("wait", "consoleOutput", "autoCleanup"):
-            if not isinstance(getattr(self, flag), bool):
-                raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
-        self._check_count("threadsPerTask")
-        if self.taskTimeLimit is not None and not is_seconds(self.taskTimeLimit):
-            raise RxArgumentError(
-                f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"
-            )
-        self._check_folder("shareDir")
-        if self.shareDir is not None and URL.match(self.shareDir):
-            raise RxArgumentError(
-                f"{name}(shareDir={self.shareDir!r}): shareDir is a folder on this machine, such as '/tmp/rx', and no "
-                f"URL; RxSpark(hdfsShareDir=...) takes the URL of a folder that all nodes reach"
-            )
-        object.__setattr__(self, "packagesToLoad", module_names(self.packagesToLoad, f"{name}(packagesToLoad=...)"))
-
-    def _check_count(self, name: str) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is a whole number of at least 1")
-
-    def _check_folder(self, name: str) -> None:
-        value = getattr(self, name)
-        if value is not None and not (isinstance(value, str) and value.strip()):
-            raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is the name of a folder")
-
-    def __repr__(self) -> str:
-        """The call that makes this context, with what differs from the defaults; secrets are not shown."""
-        told = [
-            f"{field.name}={without_secrets(_plain(getattr(self, field.name)))!r}"
-            for field in dataclasses.fields(self)
-            if getattr(self, field.name) != field.default
-        ]
-        return f"{type(self).__name__}({', '.join(told)})"
-
-    def __enter__(self) -> Self:
-        _entered.set((*_entered.get(), self))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        _entered.set(_entered.get()[:-1])
-
-
-def _plain(value: Any) -> Any:
-    return dict(value) if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -241,14 +155,14 @@ class RxSpark(ComputeContext):
     alias = "spark"
 
     master: str | None = None
-    hdfsShareDir: str | None = None
+    hdfsShareDir: PathName | None = None
     numExecutors: int | None = None
     executorCores: int | None = None
     executorMem: str | None = None
     driverMem: str | None = None
     executorOverheadMem: str | None = None
     queue: str | None = None
-    pythonEnv: str | None = None
+    pythonEnv: PathName | None = None
     extraSparkConfig: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
@@ -265,7 +179,8 @@ class RxSpark(ComputeContext):
         if self.queue is not None and not (isinstance(self.queue, str) and self.queue.strip()):
             raise RxArgumentError(f"RxSpark(queue={self.queue!r}): queue is the name of a YARN queue")
         self._check_folder("hdfsShareDir")
-        archive = self.pythonEnv
+        archive = as_text(self.pythonEnv)
+        object.__setattr__(self, "pythonEnv", archive)
         if archive is not None and not (isinstance(archive, str) and archive.endswith((".tar.gz", ".tgz", ".zip"))):
             raise RxArgumentError(
                 f"RxSpark(pythonEnv={archive!r}): pythonEnv is the URL of a .tar.gz that `python -m rxspark pack` made"
@@ -284,21 +199,16 @@ class RxSpark(ComputeContext):
         return hash(repr(self))  # equal contexts have equal ones
 
     def __reduce__(self) -> Any:
-        given = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
+        given = {field.name: plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return _rebuild, (given,)
 
     def settings(self) -> dict[str, str]:
         """The Spark settings that this context asks for."""
-        named = {
-            "spark.executor.instances": self.numExecutors,
-            "spark.executor.cores": self.executorCores,
-            "spark.executor.memory": self.executorMem,
-            "spark.driver.memory": self.driverMem,
-            "spark.task.cpus": self.threadsPerTask if self.threadsPerTask > 1 else None,
-            "spark.executor.memoryOverhead": self.executorOverheadMem,
-            "spark.yarn.queue": self.queue,
-            "spark.archives": self.pythonEnv and f"{self.pythonEnv}#{ENVIRONMENT}",
-        }
+        named = {setting: getattr(self, argument) for argument, setting in ARGUMENTS.items()}
+        if self.threadsPerTask == 1:  # Spark's default
+            del named[ARGUMENTS["threadsPerTask"]]
+        if self.pythonEnv is not None:
+            named[ARGUMENTS["pythonEnv"]] = f"{os.path.expanduser(self.pythonEnv)}#{ENVIRONMENT}"
         return {name: str(value) for name, value in named.items() if value is not None} | dict(
             self.extraSparkConfig or {}
         )
@@ -317,13 +227,12 @@ _CONTEXTS: dict[str, type[ComputeContext]] = {
 }
 
 _chosen: ComputeContext | None = None  # by rxSetComputeContext, for the whole process
-_entered: ContextVar[tuple[ComputeContext, ...]] = ContextVar("rxspark_entered", default=())  # by `with`
 
 
 def chosen_context() -> ComputeContext | None:
     """The context that somebody chose, or None: then RxLocalSeq is in force."""
-    entered = _entered.get()
-    return entered[-1] if entered else _chosen
+    inner = entered.get()
+    return inner[-1] if inner else _chosen
 
 
 def rxGetComputeContext() -> ComputeContext:
@@ -371,8 +280,8 @@ def rxSetComputeContext(context: ComputeContext | str, **changes: Any) -> Comput
     global _chosen
     previous = rxGetComputeContext()
     context = _with_changes(_named(context), changes)
-    if _entered.get() or current_task() is not None:  # a task's choice ends with the task
-        _entered.set((*_entered.get()[:-1], context))
+    if entered.get() or current_task() is not None:  # a task's choice ends with the task
+        entered.set((*entered.get()[:-1], context))
     else:
         _chosen = context
     return previous
@@ -390,10 +299,5 @@ def _named(context: ComputeContext | str) -> ComputeContext:
 
 
 def _with_changes(context: ComputeContext, changes: dict[str, Any]) -> ComputeContext:
-    fields = [field.name for field in dataclasses.fields(context)]
-    for name in changes:
-        if name not in fields:
-            guess = closest(name, fields)
-            hint = f"did you mean {guess}?" if guess else f"it has {', '.join(fields)}"
-            raise RxArgumentError(f"{type(context).__name__} has no argument {name!r}: {hint}")
+    check_names(type(context), changes)
     return dataclasses.replace(context, **changes)

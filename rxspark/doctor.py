@@ -21,13 +21,15 @@ from rxspark.backends.capabilities import capability_table
 from rxspark.backends.foreach import default_backend
 from rxspark.backends.java import java_problem
 from rxspark.backends.preflight import check_folder
+from rxspark.backends.spark_install import check_can_start, find_pyspark
 from rxspark.backends.spark_session import connect_session
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxSpark
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
 from rxspark.filesystem import share_folder
 from rxspark.hadoop import rxHadoopFileExists
-from rxspark.places import default_file_system, hadoop_settings
+from rxspark.hadoop_conf import hadoop_settings
+from rxspark.places import default_file_system
 from rxspark.rng.kinds import KINDS, require
 from rxspark.sharing.host import folder_here
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
@@ -57,7 +59,11 @@ def examine(context: ComputeContext) -> list[Finding]:
     checks: dict[str, Callable[[], str]] = {"Python": _python, "packages": _packages, "random numbers": _kinds}
     checks["hash seed"] = _hash_seed
     if isinstance(context, RxSpark):
-        checks |= {"PySpark": _pyspark, "Java": _java, "HADOOP_CONF_DIR": lambda: _hadoop_conf(context)}
+        checks |= {
+            "PySpark": lambda: _pyspark(context),
+            "Java": _java,
+            "HADOOP_CONF_DIR": lambda: _hadoop_conf(context),
+        }
         checks |= {"HDFS": _hdfs} if _has_hdfs() else {}
         checks |= {"YARN": _yarn} if (context.master or "").startswith("yarn") else {}
     if isinstance(context, RxForeachDoPar):
@@ -81,6 +87,8 @@ def _made(name: str, check: Callable[[], str]) -> Finding:
         return Finding(name, True, check())
     except RxError as problem:
         return Finding(name, False, str(problem))
+    except Exception as error:  # whatever is broken here, the other checks are of use
+        return Finding(name, False, f"the check ended with {type(error).__name__}: {error}")
 
 
 def _python() -> str:
@@ -119,10 +127,13 @@ def _hash_seed() -> str:
     )
 
 
-def _pyspark() -> str:
+def _pyspark(context: RxSpark) -> str:
     home = os.environ.get("SPARK_HOME")
     if importlib.util.find_spec("pyspark") is None and not home:
-        raise RxContextError("PySpark is not installed and SPARK_HOME is not set. Run: pip install 'rxspark[spark]'")
+        raise RxContextError("PySpark is not installed and SPARK_HOME is not set. Run: pip install pyspark")
+    find_pyspark()
+    if not (context.master or "").startswith("sc://"):
+        check_can_start()
     return f"{_version('pyspark') or 'in SPARK_HOME'}; SPARK_HOME is {home or 'not set'}"
 
 
@@ -150,7 +161,7 @@ def _hadoop_conf(context: RxSpark) -> str:
 def _has_hdfs() -> bool:
     try:
         return default_file_system() is not None
-    except RxError:
+    except Exception:
         return True  # the check says what is wrong
 
 
@@ -206,7 +217,7 @@ def _share_folder(context: ComputeContext) -> str:
     if share is not None:
         check_folder(share, lambda file, text: None)
         return f"{share}: written to, and cleaned"
-    folder = folder_here(context.shareDir)
+    folder = folder_here(context.share_dir)
     return f"{folder.parent}: {shutil.disk_usage(folder).free / 1e9:.1f} GB free"
 
 

@@ -9,7 +9,7 @@ from rxspark.contexts import ComputeContext, RxSpark, rxGetComputeContext
 from rxspark.errors import RxArgumentError
 from rxspark.places import URL, Place, default_file_system, hadoop_user, open_place
 
-__all__ = ["local_place", "resolve", "share_folder", "store_folder"]
+__all__ = ["from_home", "local_place", "resolve", "share_folder", "store_folder"]
 
 
 def resolve(path: str | os.PathLike[str], argument: str) -> Place:
@@ -25,6 +25,8 @@ def resolve(path: str | os.PathLike[str], argument: str) -> Place:
     text = _text(path, argument)
     if not URL.match(text):
         default = default_file_system()
+        text = from_home(text, default)
+    if not URL.match(text):
         text = f"{default or ''}{text}" if text.startswith("/") else f"{_base(rxGetComputeContext(), default)}/{text}"
     return open_place(text)
 
@@ -46,7 +48,7 @@ def local_place(path: str | os.PathLike[str], argument: str) -> Place:
     scheme = URL.match(text)
     if scheme and scheme[1] != "file":
         raise RxArgumentError(f"{argument}={text!r}: {argument} is a file on this machine; use rxHadoopCopy for URLs")
-    return open_place(text.removeprefix("file://"))
+    return open_place(os.path.expanduser(text.removeprefix("file://")))
 
 
 def _text(path: Any, argument: str) -> str:
@@ -58,9 +60,21 @@ def _text(path: Any, argument: str) -> str:
 
 def _base(context: ComputeContext, default: str | None) -> str:
     """The folder that relative paths start from."""
-    share = context.hdfsShareDir if isinstance(context, RxSpark) else None
+    share = os.fspath(context.hdfsShareDir or "") if isinstance(context, RxSpark) else None
     if share:
+        share = from_home(share, default)
         return share if URL.match(share) else f"{default or ''}{share if share[0] == '/' else os.path.abspath(share)}"
-    if context.shareDir:
-        return os.path.abspath(context.shareDir)
-    return f"{default}/user/{hadoop_user()}" if default else os.getcwd()
+    if context.share_dir:
+        return os.path.abspath(context.share_dir)
+    return _home(default) if default else os.getcwd()
+
+
+def from_home(path: str, default: str | None) -> str:
+    """A path with the user's home folder in place of a "~" at its start: that of the file system paths belong to."""
+    if default and (path == "~" or path.startswith("~/")):
+        return f"{_home(default)}{path[1:]}"
+    return os.path.expanduser(path)
+
+
+def _home(default: str) -> str:
+    return f"{default}/user/{hadoop_user()}"

@@ -6,17 +6,16 @@ Any error that a file system raises becomes an `RxFileError` that names path, us
 from __future__ import annotations
 
 import contextlib
-import getpass
 import os
 import posixpath
 import re
 import stat
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
+from rxspark.hadoop_conf import hadoop_settings, hadoop_user, login
 from rxspark.redaction import without_secrets
 
 __all__ = [
@@ -229,19 +228,6 @@ def _reason(error: Exception) -> str:
     return plain or text.strip().partition("\n")[0] or type(error).__name__
 
 
-def hadoop_user() -> str:
-    """The user as whom Hadoop sees this process."""
-    return os.environ.get("HADOOP_USER_NAME") or login()
-
-
-def login() -> str:
-    """The user as whom this process runs."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # in a container without an entry for its user
-        return str(os.getuid())
-
-
 def default_file_system() -> str | None:
     """``fs.defaultFS`` of the core-site.xml in HADOOP_CONF_DIR, such as ``"hdfs://namenode:8020"``.
 
@@ -252,23 +238,6 @@ def default_file_system() -> str | None:
         return None
     url = found.get("fs.defaultFS") or found.get("fs.default.name") or "file:///"
     return None if url.startswith("file:") else url.rstrip("/")
-
-
-def hadoop_settings(name: str) -> dict[str, str] | None:
-    """The settings in a file of HADOOP_CONF_DIR; None where the variable or the file is missing."""
-    folder = os.environ.get("HADOOP_CONF_DIR")
-    if not folder:
-        return None
-    file = Path(folder) / name
-    from xml.etree import ElementTree  # takes a tenth of the time of `import rxspark`
-
-    try:
-        properties = ElementTree.parse(file).getroot().iter("property")
-    except FileNotFoundError:
-        return None
-    except (OSError, ElementTree.ParseError) as error:
-        raise RxContextError(f"HADOOP_CONF_DIR={folder}: {file} cannot be read: {error}") from error
-    return {prop.findtext("name", "").strip(): prop.findtext("value", "").strip() for prop in properties}
 
 
 def open_place(url: str) -> Place:
@@ -325,7 +294,9 @@ def _open_hadoop(scheme: str, url: str) -> Place:
         host = default.partition("://")[2]
     place = Place(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
     with told(place):
-        place.fs = exact(host=host or None, **(_PATIENCE if ":" in host else {}))
+        # Its own reading of the files knows neither includes nor variables.
+        settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
+        place.fs = exact(host=host or None, **((_PATIENCE if ":" in host else {}) | settings))
     return place
 
 

@@ -16,10 +16,14 @@ _PATIENCE = 2.0
 
 
 class Progress:
-    """Counts finished tasks and shows them once the call has lasted for a while."""
+    """Counts finished tasks and shows them once the call has lasted for a while.
 
-    def __init__(self, total: int, label: str) -> None:
+    With `another` the engine itself shows one in terminals, where the two would overwrite each other.
+    """
+
+    def __init__(self, total: int, label: str, another: bool = False) -> None:
         self._total = total
+        self._another = another
         self._label = label
         self._done = 0
         self._bar: Any = None
@@ -50,7 +54,7 @@ class Progress:
                 self._bar.update(tasks)
 
     def _show(self) -> None:
-        if not _somebody_looks():
+        if not _somebody_looks(terminal=not self._another):
             return
         from tqdm.auto import tqdm
 
@@ -62,7 +66,7 @@ class Progress:
                 self._bar.refresh()
 
 
-def _somebody_looks() -> bool:
-    """Whether a bar would be seen moving: in a terminal or a notebook, not in a log file."""
+def _somebody_looks(terminal: bool) -> bool:
+    """Whether a bar would be seen moving: in a notebook, or in a terminal if that counts; not in a log file."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return "IPKernelApp" in getattr(shell, "config", {}) or sys.stderr.isatty()
+    return "IPKernelApp" in getattr(shell, "config", {}) or (terminal and sys.stderr.isatty())

@@ -85,7 +85,7 @@ def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[InFil
     if share is not None:
         remote, parcel = write_there(bundle, share)
         return parcel, str(remote.parent), partial(remove_there, remote)
-    file = write_here(bundle, place.path if place else context.shareDir)
+    file = write_here(bundle, place.path if place else context.share_dir)
     return file, os.path.dirname(file.path), partial(remove_here, file)
 
 

@@ -86,6 +86,60 @@ def slots():
         return len(set(rxExec(partition, rxElemArg(range(100))))), nodes
 
 @step
+def another_program():
+    from pyspark import SparkContext
+    from rxspark.backends import spark_package, spark_session
+    sc = session.sparkContext
+    zips = lambda: [file for file in sc.listFiles if "/rxspark-" in file]
+    where = lambda: rxExec(lambda: (__import__("os").getpid(), __import__("rxspark").__file__))[0]
+    with RxSpark():
+        rxExec(abs, -1)
+        before, first = zips(), where()
+        def start_anew():  # as a restarted kernel does: what this process knows of the application is gone
+            spark_session._applications.clear()
+            spark_package.packed_rxspark.cache_clear()
+            sc._python_includes.clear()
+        start_anew()
+        again = list(rxExec(abs, -2)), zips() == before
+        start_anew()
+        spark_package._DATE = (1990, 1, 1, 0, 0, 0)  # another content
+        second = where()
+        return again, len(before), len(zips()), [one != other for one, other in zip(first, second)]
+
+@step
+def settings_without_effect():
+    import logging
+    told = []
+    handler = logging.Handler()
+    handler.emit = lambda record: told.append(record.getMessage())
+    logging.getLogger("rxspark").addHandler(handler)
+    for _ in range(2):
+        with RxSpark(numExecutors=4, extraSparkConfig={"spark.default.parallelism": 50}):
+            rxExec(abs, -1)
+    logging.getLogger("rxspark").removeHandler(handler)
+    return told
+
+@step
+def one_bar():
+    from rxspark.backends import backend_for
+    return session.conf.get("spark.ui.showConsoleProgress"), backend_for(RxSpark()).draws_bar
+
+@step
+def forked():
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        try:
+            with RxSpark():
+                told = rxExec(abs, -1)
+        except BaseException as error:
+            told = f"{type(error).__name__} {error}"
+        os.write(writing, str(told).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    with RxSpark():
+        return os.read(reading, 10_000).decode(), list(rxExec(abs, -3))
+
+@step
 def hosts():
     from rxspark.backends.spark_cluster import Located, run_on_each
     elements = [Located("127.0.0.1", 5), Located("192.0.2.7", 6)]  # the other one is no machine's
@@ -170,6 +224,31 @@ def test_slots_are_cores_whatever_the_default_parallelism_says(life: dict[str, A
     assert life["slots"] == (6, (1, 1, [1]))
 
 
+def test_another_program_on_one_application_adds_nothing_twice(life: dict[str, Any]) -> None:
+    """The package is known by its content: the same one is added once, a changed one runs in workers of its own."""
+    assert life["another_program"] == (([2], True), 1, 2, [True, True])
+
+
+def test_settings_without_effect_are_named_once(life: dict[str, Any]) -> None:
+    """What a session that is there does not have is told at the first call; what it has is not."""
+    (told,) = life["settings_without_effect"]
+    assert "numExecutors=4 (there: not set)" in told
+    assert "parallelism" not in told
+
+
+def test_there_is_one_bar_where_spark_draws_its_own(life: dict[str, Any]) -> None:
+    """In a session with Spark's console bar, as PySpark's shell has it, the backend says so."""
+    assert life["one_bar"] == ("true", True)
+
+
+def test_a_session_of_the_parent_is_refused_in_a_forked_process(life: dict[str, Any]) -> None:
+    """Told at once, with what to do; the parent's session goes on."""
+    told, parent = life["forked"]
+    assert told.startswith("RxContextError this process (pid ")
+    assert "was forked from one that had a Spark session" in told
+    assert parent == [3]
+
+
 def test_what_shall_run_on_a_host_runs_there_or_nowhere(life: dict[str, Any]) -> None:
     """An element whose host is no executor's is not given to another one; its host is told."""
     assert life["hosts"] == ([6], ["192.0.2.7"])
@@ -248,7 +327,7 @@ def test_a_session_that_we_make_has_the_settings_and_is_the_one_that_we_stop() -
 from pyspark import SparkContext
 context = rxSparkConnect(master="local[2]", driverMem="700m", extraSparkConfig={"spark.app.name": "mine"})
 print(context, SparkContext._active_spark_context.master, rxExec(abs, -1))
-print("rxspark.zip" in rxExec(lambda: __import__("rxspark").__file__)[0])
+print("/rxspark-" in rxExec(lambda: __import__("rxspark").__file__)[0])
 conf = SparkContext._active_spark_context.getConf()
 for name in ("spark.app.name", "spark.driver.memory", "spark.python.unix.domain.socket.enabled"):
     print(conf.get(name))
@@ -362,6 +441,50 @@ with RxSpark(master="local[2]"):
     print(rxExec(abs, -1), __import__("pyspark").__file__.startswith(hidden))
 """)
     assert lines == ["[1] True"]
+
+
+ANOTHER_PYTHON = """
+import pandas
+os.environ["PYSPARK_PYTHON"] = "python3"
+session = plain()
+numbers = session.createDataFrame(pandas.DataFrame({"x": range(9), "y": range(9)}))
+rxSetComputeContext("spark")
+models = lambda: rxGlm("y ~ x", numbers), lambda: rxKmeans("~ x", numbers, 2)
+for call in (lambda: rxExec(abs, -1), rxPingNodes, *models):
+    try:
+        call()
+    except RxContextError as error:
+        print(str(error).replace(chr(10), " "))
+"""
+
+
+def test_a_session_with_another_python_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    """A session of the user's own whose python3 lacks NumPy: which one it is, the line to write, no page of Java."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path], check=True)
+    done = run(ANOTHER_PYTHON, PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    told = done.stdout.splitlines()
+    assert len(told) == 4, done.stderr
+    for message in told:
+        assert f"run {tmp_path}/bin/python3, Python {platform.python_version()}, which lacks numpy" in message
+        assert 'os.environ["PYSPARK_PYTHON"] = sys.executable' in message
+    assert "Traceback" not in done.stderr
+    assert "\tat " not in done.stderr
+
+
+DYING = """
+import signal
+with RxSpark(master="local[2,4]"):
+    found = rxExec(lambda i: os.kill(os.getpid(), signal.SIGKILL) if i == 1 else i, rxElemArg(range(3)))
+    print(found[0], type(found[1]).__name__, found[2])
+"""
+
+
+def test_sessions_of_ours_are_quiet() -> None:
+    """From the start to the end, with a death that is handled: only the warning of the call, and Java's of itself."""
+    done = run("import warnings; warnings.simplefilter('default')\n" + DYING)
+    assert done.stdout.splitlines() == ["0 RxLostTaskError 2"]
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Using incubator modules")]
+    assert [line for line in lines if "RxTaskWarning" not in line] == [], done.stderr
 
 
 def test_missing_java_is_told_with_the_contexts_that_need_none(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ def _dataset(path: Any) -> Any:
         if URL.match(text):
             place = resolve(text, "data")
             return pyarrow.dataset.dataset(place.path, filesystem=place.fs, format="parquet")
-        return pyarrow.dataset.dataset(text, format="parquet")
+        return pyarrow.dataset.dataset(os.path.expanduser(text), format="parquet")
     except FileNotFoundError:
         raise RxFileError(f"data={text!r}: no such Parquet file") from None
     except pyarrow.ArrowInvalid as error:

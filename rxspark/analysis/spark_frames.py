@@ -16,6 +16,8 @@ from rxspark.backends import backend_for
 from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
+from rxspark.filesystem import from_home
+from rxspark.places import default_file_system
 
 __all__ = ["made_column", "numbered", "places", "spark_data", "spark_errors"]
 
@@ -36,7 +38,7 @@ def spark_data(data: Any, context: ComputeContext, function: str) -> Any:
     backend_for(context)  # finds or makes the application, and gives rxspark to its executors
     if is_spark(data):
         return data
-    text = os.fspath(data)
+    text = from_home(os.fspath(data), default_file_system())
     session = active_session(context)
     try:
         found = session.table(text) if _TABLE.fullmatch(text) else session.read.parquet(text)

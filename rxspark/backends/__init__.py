@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from rxspark.backends.base import Backend
+from rxspark.backends.spark_forks import watch_forks
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
 from rxspark.errors import RxContextError
 
 __all__ = ["backend_for"]
+
+watch_forks()
 
 
 def backend_for(context: ComputeContext, background: bool = False) -> Backend:
@@ -16,19 +19,19 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
 
         # Console, random generators and environment belong to the whole process: one task after another, but not here.
         workers = 1 if isinstance(context, RxLocalSeq) else None
-        return BackgroundBackend(context.shareDir, context.threadsPerTask, workers)
+        return BackgroundBackend(context.share_dir, context.threadsPerTask, workers)
     if isinstance(context, RxLocalSeq):
         from rxspark.backends.sequential import SequentialBackend
 
-        return SequentialBackend(context.shareDir)
+        return SequentialBackend(context.share_dir)
     if isinstance(context, RxLocalParallel):
         from rxspark.backends.local import LocalBackend
 
-        return LocalBackend(context.shareDir, context.threadsPerTask)
+        return LocalBackend(context.share_dir, context.threadsPerTask)
     if isinstance(context, RxForeachDoPar):
         from rxspark.backends.foreach import ForeachBackend, ForeachInBackground
 
-        return (ForeachInBackground if background else ForeachBackend)(context.shareDir)
+        return (ForeachInBackground if background else ForeachBackend)(context.share_dir)
     if isinstance(context, RxSpark):
         from rxspark.backends.spark_session import application_for, connect_session
 

@@ -84,12 +84,15 @@ class Backend(Protocol):
     partitions_per_slot : int
         How many partitions each slot gets when the call has no chunk size: more even out tasks of unequal length,
         fewer cost less.
+    draws_bar : bool
+        Whether the engine itself shows a progress bar in terminals.
     """
 
     surroundings: bytes | None
     same_host: bool
     diaries: str | None
     partitions_per_slot: int
+    draws_bar: bool
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         """How many of `tasks` tasks run at once."""

@@ -32,7 +32,9 @@ from rxspark.backends.connect_rows import SCHEMA, Artifact, AskSlot, RunOnNodes,
 from rxspark.backends.foreign import full_text, plain_cause, with_java
 from rxspark.backends.preflight import Answer, Preflight, start_problem
 from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox, slots_to_come
-from rxspark.backends.spark_session import in_time, packed_rxspark
+from rxspark.backends.spark_package import packed_rxspark
+from rxspark.backends.spark_session import in_time, warn_once
+from rxspark.backends.spark_settings import without_effect
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.filesystem import share_folder
@@ -145,6 +147,7 @@ class ConnectBackend(SparkEngine):
                 server = context.master or "the Spark Connect server"
                 _links[session] = in_time(server, lambda: _Link(session))
         self._link = _links[session]
+        warn_once(without_effect(context, self._link.setting), str(session.session_id))
         self.preflight = self._link.preflight
         self.preflight.executors()
         self.preflight.folder(self._share_folder)

@@ -37,6 +37,7 @@ class ForeachBackend:
 
     same_host = True
     partitions_per_slot = 8
+    draws_bar = False
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir

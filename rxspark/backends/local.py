@@ -43,6 +43,7 @@ class LocalBackend:
 
     same_host = True
     partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
+    draws_bar = False
 
     def __init__(self, share_dir: str | None, threads: int) -> None:
         self._share_dir = share_dir

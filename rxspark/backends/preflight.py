@@ -25,7 +25,7 @@ from rxspark.places import Place, open_place
 from rxspark.rng.kinds import KINDS, require
 from rxspark.transfers import make_folder, remove
 
-__all__ = ["HOLD", "Preflight", "check_folder", "start_problem"]
+__all__ = ["HOLD", "SET_PYTHON", "Preflight", "check_folder", "start_problem"]
 
 logger = logging.getLogger("rxspark")
 
@@ -44,6 +44,11 @@ _PICKLED = ("numpy", "pandas")
 
 HOLD = 0.1
 """Seconds for which each slot is kept while executors are looked at, so that Spark fills all of them."""
+
+SET_PYTHON = 'os.environ["PYSPARK_PYTHON"] = sys.executable'
+"""The line that makes executors on this machine run this program's Python, before the session is made."""
+
+_PATH = "path"
 
 Versions = dict[str, str]
 Question = Callable[[], Any]
@@ -80,7 +85,8 @@ class Preflight:
         if lacking:
             raise RxMissingError(
                 f"executors lack {' and '.join(sorted(lacking))}:\n{_table(found)}\n"
-                f"Install what is missing on the nodes, or let the environment travel: RxSpark(pythonEnv=...)"
+                f"They run {_paths(found)}. Install what is missing there; or, where they are on this machine, set "
+                f"{SET_PYTHON} before the session is made; or let the environment travel: RxSpark(pythonEnv=...)"
             )
         differ = {name for _, versions in found for name in _PICKLED if _differ(versions[name], mine[name])}
         if differ:
@@ -151,7 +157,7 @@ def _answer(question: Question, slots: Iterable[Any]) -> Iterator[Answer]:
 
 def _versions() -> Versions:
     """The versions of Python and of packages, "" for those that are not there; nothing is imported."""
-    return {"python": sys.version.split()[0]} | {
+    return {"python": sys.version.split()[0], _PATH: sys.executable} | {
         name: _version_of(package) if importlib.util.find_spec(name) else "" for name, package in _PACKAGES.items()
     }
 
@@ -199,11 +205,16 @@ def start_problem(told_by_spark: str) -> RxError:
         found = [(where[1] if where else "executor", {"python": f"{other[1]}.{other[2]}"})]
         return RxContextError(
             f"executors have another Python than the driver:\n{_table(found)}\n"
-            f"The minor versions must agree: set PYSPARK_PYTHON, or let the environment travel: RxSpark(pythonEnv=...)"
+            f"The minor versions must agree: set {SET_PYTHON} before the session is made (or the path of a Python that "
+            f"the nodes have), or let the environment travel: RxSpark(pythonEnv=...)"
         )
     lines = [line.strip() for line in told_by_spark.splitlines() if line.strip()]
     reason = next((line for line in lines if re.match(r"[\w.]*(Error|Exception):", line)), lines[0] if lines else "")
     return RxContextError(f"the executors could not start rxspark's tasks: {reason}")
+
+
+def _paths(found: list[tuple[str, Versions]]) -> str:
+    return " and ".join(sorted({versions[_PATH] for _, versions in found}))
 
 
 def _differ(theirs: str, mine: str) -> bool:

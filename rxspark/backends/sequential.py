@@ -27,6 +27,7 @@ class SequentialBackend:
     same_host = True
     diaries: str | None = None
     partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
+    draws_bar = False
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir

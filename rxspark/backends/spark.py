@@ -76,17 +76,18 @@ class SparkBackend(SparkEngine):
     def __init__(self, application: Application, context: RxSpark) -> None:
         self._context = application.context
         self._local = self.same_host = application.local
-        self._share_dir, self._share_folder = context.shareDir, share_folder(context)
-        self._here = folder_here(context.shareDir) if application.local else None
+        self._share_dir, self._share_folder = context.share_dir, share_folder(context)
+        self._here = folder_here(context.share_dir) if application.local else None
         self.diaries = str(self._here) if self._here else None
         self.surroundings = here() if application.local else None
         with submitting:
             if self._context not in _mailboxes:
                 _mailboxes[self._context] = Mailbox(application)
         self._mailbox = _mailboxes[self._context]
+        self.draws_bar = self._mailbox.settings.get("spark.ui.showConsoleProgress") == "true"  # as in PySpark's shell
         self.preflight = self._mailbox.preflight
         self.preflight.executors()
-        here_only = open_place(context.shareDir) if context.shareDir and application.local else None
+        here_only = open_place(context.share_dir) if context.share_dir and application.local else None
         self.preflight.folder(self._share_folder or here_only)
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:

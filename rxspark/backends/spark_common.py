@@ -50,6 +50,7 @@ class SparkEngine(ABC):
     """Runs calls as jobs of one Spark session: the part of a backend that does not depend on the kind of session."""
 
     partitions_per_slot = 3  # one costs some 10 ms of its slot; three leave a slot idle for at most a third of its work
+    draws_bar = False
     same_host = False
     surroundings: bytes | None = None
     diaries: str | None = None

@@ -55,7 +55,7 @@ class Mailbox:
         context = self._context = application.context
         self._names: dict[str, str] = {}
         self._works: dict[str, Work] = {}
-        self.preflight = Preflight(partial(_in_all_slots, context), application.local)
+        self.preflight = Preflight(partial(_in_all_slots, context), application.has_our_environment())
         self.letters = context.accumulator([], _Letters(self._deliver))
         self.settings = dict(context.getConf().getAll())
         """The application's, which stay as they are: to ask the JVM for them takes 25 ms."""

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import importlib.util
 import logging
 import os
 import re
-import shlex
 import sys
-import tempfile
 import threading
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rxspark.backends.foreign import full_text, plain_cause, reason, with_java
 from rxspark.backends.java import java_problem
-from rxspark.backends.yarn import HADOOP_CONF_DIR, jars_archive
-from rxspark.contexts import ENVIRONMENT, RxSpark
-from rxspark.errors import RxContextError, RxMissingError
-from rxspark.filesystem import share_folder
+from rxspark.backends.spark_forks import refuse_inherited
+from rxspark.backends.spark_install import check_can_start, find_pyspark, quiet_about_pandas
+from rxspark.backends.spark_package import give_to_executors
+from rxspark.backends.spark_python import check_python, executors_python
+from rxspark.backends.spark_settings import chosen_master, session_settings, without_effect
+from rxspark.contexts import RxSpark
+from rxspark.errors import RxContextError
 from rxspark.options import rxGetOption
 from rxspark.patience import within
 
@@ -39,8 +37,8 @@ __all__ = [
     "connect_session",
     "has_ended",
     "in_time",
-    "packed_rxspark",
     "stop_own",
+    "warn_once",
 ]
 
 logger = logging.getLogger("rxspark")
@@ -65,6 +63,10 @@ class Application:
         """Whether its tasks run in workers of this very process's own environment; local-cluster's do not."""
         return re.match(r"local(\[|$)", str(self.context.master)) is not None
 
+    def has_our_environment(self) -> bool:
+        """Whether its workers run the Python of this very process; RxContextError if they run one that cannot."""
+        return self.local and check_python(str(self.context.pythonExec))
+
 
 _applications: dict[str, Application] = {}
 """By Spark's id of the application: those that have been prepared."""
@@ -82,6 +84,7 @@ def application_for(context: RxSpark) -> Application:
         active = classic_context()
         if active is not None:
             _check_master(context, str(active.master))
+            _warn_of_settings(context, active)
             return _prepared(active, own=False)
         return _prepared(_new_context(context), own=True)
 
@@ -103,6 +106,8 @@ def classic_context() -> SparkContext | None:
 
     # No public call tells whether there is one without making one; the attribute has been there since Spark 1.
     active: SparkContext | None = SparkContext._active_spark_context
+    if active is not None:
+        refuse_inherited(active)
     return None if active is None or has_ended(active) else active
 
 
@@ -126,6 +131,8 @@ def connect_session(context: RxSpark) -> SparkSession | None:
     """
     module = sys.modules.get("pyspark.sql.connect.session")
     active = None if module is None else _active_of(module.SparkSession)
+    if active is not None:
+        refuse_inherited(active)
     wanted = context.master if (context.master or "").startswith("sc://") else None
     if active is not None and context.master not in (None, wanted):
         raise RxContextError(
@@ -155,13 +162,16 @@ def _active_of(kind: Any) -> Any:
 
 
 def _connected(server: str) -> Any:
-    _find_pyspark()
+    find_pyspark()
+    quiet_about_pandas()
     try:
         from pyspark.sql.connect.session import SparkSession
 
         return in_time(server, lambda: SparkSession.builder.remote(server).getOrCreate())
     except ImportError as error:
-        raise RxContextError(f"{error}. A Spark Connect session needs pip install 'rxspark[connect]'") from error
+        raise RxContextError(
+            f"{error}. A Spark Connect session needs: pip install grpcio grpcio-status pandas pyarrow"
+        ) from error
 
 
 def in_time(server: str, ask: Callable[[], Answer]) -> Answer:
@@ -183,34 +193,37 @@ def _check_master(context: RxSpark, active: str) -> None:
         )
 
 
+def _warn_of_settings(context: RxSpark, active: SparkContext) -> None:
+    """Say once of each context which of its settings the active session has not."""
+    settings = dict(active.getConf().getAll()) if context.settings() else {}
+    warn_once(without_effect(context, lambda name, default: settings.get(name, default)), str(active.applicationId))
+
+
+@lru_cache(maxsize=64)
+def warn_once(settings: str, session: str) -> None:
+    """Say, once of a session, that settings have no effect in it."""
+    if settings:
+        logger.warning(
+            "RxSpark: without effect in the Spark session that is active (%s): %s. Give them to the session when it is "
+            "made, or stop it, and rxspark makes one with them",
+            session,
+            settings,
+        )
+
+
 def _prepared(context: SparkContext, own: bool) -> Application:
     key = str(context.applicationId)
     if key not in _applications:
         _applications.clear()  # one application a process: those from before have ended
-        context.addPyFile(packed_rxspark())
+        give_to_executors(context)
         _applications[key] = Application(context, own)
     return _applications[key]
 
 
-def packed_rxspark() -> str:
-    """A zip of this package, for executors that lack it or have another version; sources and compiled code."""
-    package = Path(__file__).parents[1]
-    path = Path(tempfile.mkdtemp(prefix="rxspark-")) / "rxspark.zip"
-    atexit.register(_remove, path)
-    with zipfile.PyZipFile(str(path), "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writepy(str(package))
-        for source in package.rglob("*.py"):
-            archive.write(source, source.relative_to(package.parent))
-    return str(path)
-
-
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.parent.rmdir()
-
-
 def _new_context(context: RxSpark) -> SparkContext:
-    _find_pyspark()
+    find_pyspark()
+    check_can_start()
+    quiet_about_pandas()
     import pyspark
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
@@ -220,16 +233,16 @@ def _new_context(context: RxSpark) -> SparkContext:
         raise RxContextError(problem)
     if SparkContext._active_spark_context is not None and SparkContext._active_spark_context._jsc is not None:
         _leave_jvm()  # we are here as its JVM is gone
-    master = context.master or _master_from_elsewhere()
+    master = context.master or chosen_master()
     if master is None and "PYSPARK_GATEWAY_PORT" not in os.environ:  # else spark-submit's JVM is there, and knows it
         master = _LOCAL_MASTER
         logger.warning("no Spark session is active: starting one on the cores of this machine")
     builder = SparkSession.builder.appName("rxspark")
     builder = builder.master(master) if master else builder
-    for name, value in {**_defaults(master or ""), **_on_yarn(context, master or ""), **context.settings()}.items():
+    for name, value in session_settings(context, master or "").items():
         builder = builder.config(name, value)
     try:
-        with _executors_python(context.pythonEnv):
+        with executors_python(context):
             return builder.getOrCreate().sparkContext
     except Exception as error:
         told = f"no Spark session with master {master!r} could be started: {reason(full_text(error))}"
@@ -256,131 +269,3 @@ def _leave_jvm() -> None:
             gateway.shutdown()
         if getattr(gateway, "proc", None) is not None:
             gateway.proc.stdin.close()  # at which it ends
-
-
-@contextlib.contextmanager
-def _executors_python(archive: str | None) -> Iterator[None]:
-    """Tell the session that starts which Python its executors run: that in the archive, or set, else one like this.
-
-    Without a word Spark starts whatever "python3" the path has, although this process has an environment of its own.
-    """
-    if archive is None:
-        os.environ.setdefault("PYSPARK_PYTHON", _elsewhere("spark.pyspark.python") or sys.executable)
-        yield
-        return
-    before = os.environ.get("PYSPARK_PYTHON")
-    os.environ["PYSPARK_PYTHON"] = f"./{ENVIRONMENT}/bin/python"
-    try:
-        yield
-    finally:
-        os.environ.pop("PYSPARK_PYTHON")
-        if before is not None:
-            os.environ["PYSPARK_PYTHON"] = before
-
-
-def _on_yarn(context: RxSpark, master: str) -> dict[str, str]:
-    """What sessions on YARN need besides: Hadoop's configuration on executors, and Spark's jars on the cluster.
-
-    Without the latter each start uploads 400 MB; spark-submit has uploaded them by now, if it is there.
-    """
-    if not master.startswith("yarn") or "PYSPARK_GATEWAY_PORT" in os.environ:
-        return {}
-    settings = {"spark.executorEnv.HADOOP_CONF_DIR": HADOOP_CONF_DIR}
-    if any(name in context.settings() or _elsewhere(name) for name in ("spark.yarn.jars", "spark.yarn.archive")):
-        return settings
-    try:
-        return settings | {"spark.yarn.archive": jars_archive(share_folder(context))}
-    except RxMissingError as error:
-        logger.warning("Spark uploads its jars at this start and each next one: %s", error)
-        return settings
-
-
-def _defaults(master: str) -> dict[str, str]:
-    """Settings of the sessions that we make; those of the context go before them."""
-    settings = {
-        # Between the JVM and its Python workers: 5 ms a partition in place of 25 by TCP (PySpark 4.1 and newer).
-        "spark.python.unix.domain.socket.enabled": "true",
-        # What a call gives is wanted here, whatever its size: Spark's limit would only abort the job.
-        "spark.driver.maxResultSize": "0",
-        "spark.ui.showConsoleProgress": "false",  # it would write over our own progress bar
-    }
-    if master.startswith("local"):
-        # The name of a laptop may lead to an address that is not there (VPN, another network).
-        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-    else:
-        # By default below a container's working folder, whose path on YARN is longer than a socket's may be.
-        settings["spark.python.unix.domain.socket.dir"] = "/tmp"
-    return settings
-
-
-def _master_from_elsewhere() -> str | None:
-    """The master that spark-submit, or a spark-defaults.conf, names."""
-    if os.environ.get("MASTER"):
-        return os.environ["MASTER"]
-    submitted = os.environ.get("PYSPARK_SUBMIT_ARGS", "").split()
-    if "--master" in submitted[:-1]:
-        return submitted[submitted.index("--master") + 1]
-    return _elsewhere("spark.master")
-
-
-def _elsewhere(wanted: str) -> str | None:
-    """What spark-submit's arguments or a spark-defaults.conf give a setting."""
-    for word in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
-        if word.startswith(f"{wanted}="):
-            return word.partition("=")[2]
-    home = os.environ.get("SPARK_HOME")
-    folder = os.environ.get("SPARK_CONF_DIR") or (os.path.join(home, "conf") if home else None)
-    defaults = Path(folder, "spark-defaults.conf") if folder else None
-    if defaults is None or not defaults.is_file():
-        return None
-    for line in defaults.read_text().splitlines():
-        name, _, value = line.strip().replace("=", " ", 1).partition(" ")
-        if name == wanted:
-            return value.strip()
-    return None
-
-
-def _find_pyspark() -> None:
-    """Make `import pyspark` work: installed, or in SPARK_HOME by findspark; refuse two that differ."""
-    installed = importlib.util.find_spec("pyspark")
-    if installed is None:
-        _from_spark_home()
-    elif os.environ.get("SPARK_HOME"):
-        _refuse_mismatch(os.environ["SPARK_HOME"], os.path.dirname(str(installed.origin)))
-
-
-def _from_spark_home() -> None:
-    try:
-        import findspark
-
-        findspark.init()
-    except ImportError:
-        raise RxContextError(_NO_PYSPARK) from None
-    except Exception as error:  # what findspark raises when it finds nothing: plain ones of several types
-        raise RxContextError(f"{_NO_PYSPARK} (findspark: {error})") from error
-
-
-_NO_PYSPARK = (
-    "PySpark is not installed, and no Spark was found. Install it (pip install 'rxspark[spark]'), or set SPARK_HOME to "
-    "a Spark distribution and install findspark. RxLocalSeq, RxLocalParallel and RxForeachDoPar need no Spark"
-)
-
-
-def _refuse_mismatch(home: str, package: str) -> None:
-    """SPARK_HOME decides which Spark starts, the installed package which Python code talks to it."""
-    there, installed = _version_of(Path(home, "python", "pyspark")), _version_of(Path(package))
-    if there is not None and installed is not None and there != installed:
-        raise RxContextError(
-            f"SPARK_HOME={home} has Spark {there}, but the installed PySpark is {installed} ({package}); the two must "
-            f"be of one version. Unset SPARK_HOME to use the installed one, or uninstall it to use SPARK_HOME's"
-        )
-
-
-def _version_of(package: Path) -> str | None:
-    try:
-        text = (package / "version.py").read_text()
-    except OSError:
-        return None
-    found: dict[str, Any] = {}
-    exec(compile(text, str(package / "version.py"), "exec"), found)
-    return str(found["__version__"])

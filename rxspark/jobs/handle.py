@@ -88,7 +88,8 @@ class RxJob(Generic[T]):
             raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
         source, shown = self._source, 0
         deadline = None if timeout is None else time.monotonic() + timeout
-        with plain_interrupts(), Progress(source.record.facts.count, source.record.description) as progress:
+        record = source.record
+        with plain_interrupts(), Progress(record.facts.count, record.description, source.has_engines_bar) as progress:
             while True:
                 left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
                 ended = source.wait(max(0.0, left))

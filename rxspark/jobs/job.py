@@ -50,6 +50,8 @@ class Job:
         When it ended, in seconds since 1970-01-01 UTC; 0 before.
     fetched : bool
         Whether somebody has got its results.
+    has_engines_bar : bool
+        Whether the engine shows a progress bar of it in terminals.
     folder : Folder or None
         Where other processes find it.
     """
@@ -62,6 +64,7 @@ class Job:
         self.done = 0
         self.ended = 0.0
         self.fetched = False
+        self.has_engines_bar = backend.draws_bar
         self._backend = backend
         self._work = work
         self._plan = Plan(work.call, [])
@@ -108,7 +111,8 @@ class Job:
         self._move(RUNNING)
         self._relays = self.record.console_output
         try:
-            with Progress(self.record.facts.count, self.record.description) as self._progress:
+            facts = self.record.facts
+            with Progress(facts.count, self.record.description, self.has_engines_bar) as self._progress:
                 self._run_to_the_end()
         except BaseException:
             self._leave_what_can_be_resumed()

@@ -26,6 +26,8 @@ _LOOK = 0.5
 class StoredJob:
     """Answers from a folder; see `Job` for what the attributes mean."""
 
+    has_engines_bar = False
+
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
         self._gone: RxJobError | None = None

@@ -104,6 +104,7 @@ def _own_folder(base: str, process: str) -> Path:
 def _remove_folder(folder: Path, owner: int, held: IO[bytes]) -> None:
     if os.getpid() == owner:  # and not a child that was forked later
         shutil.rmtree(folder, ignore_errors=True)
+        held.close()
 
 
 def _sweep(ours: Path) -> None:

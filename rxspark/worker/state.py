@@ -148,7 +148,7 @@ def environment() -> dict[Any, Any]:
 
 
 def _make_paths_absolute() -> None:
-    """Spark's executors find rxspark by ``./rxspark.zip``, which a task that changes the directory would lose."""
+    """Spark's executors find rxspark by ``./rxspark-....zip``, which a task that changes the directory would lose."""
     if all(os.path.isabs(entry) for entry in sys.path if entry):
         return
     sys.path[:] = [os.path.abspath(entry) if entry else entry for entry in sys.path]

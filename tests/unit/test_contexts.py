@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,14 @@ from rxspark import (
     RxLocalParallel,
     RxLocalSeq,
     RxSpark,
+    rxExec,
     rxGetComputeContext,
+    rxHadoopFileExists,
     rxOptions,
     rxSetComputeContext,
 )
 from rxspark.backends.local import LocalBackend
+from rxspark.filesystem import share_folder
 
 CONTEXTS = [
     RxLocalSeq(),
@@ -197,3 +201,42 @@ def test_secrets_inside_of_values_are_not_shown(context):
     """The password in a URL; a setting's value that, as Spark sees it, tells of one."""
     assert "hunter2" not in repr(context)
     assert "not shown" in repr(context)
+
+
+def test_an_argument_that_a_context_has_not_is_named_with_the_right_one() -> None:
+    """Misspelt, or without a name: an error of ours, by the constructor as by rxSetComputeContext."""
+    with pytest.raises(RxArgumentError, match="RxSpark has no argument 'numexecutors': did you mean numExecutors"):
+        RxSpark(numexecutors=4)  # type: ignore[call-arg]
+    with pytest.raises(RxArgumentError, match="RxLocalSeq has no argument 'master': it has wait, consoleOutput"):
+        RxLocalSeq(master="yarn")  # type: ignore[call-arg]
+    with pytest.raises(RxArgumentError, match=r"RxSpark\('yarn'\): arguments are given by name, .*master="):
+        RxSpark("yarn")  # type: ignore[misc]
+
+
+def test_paths_may_be_path_objects_and_begin_in_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shareDir, hdfsShareDir and pythonEnv take what open() takes, and "~" besides."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("HADOOP_CONF_DIR", raising=False)
+    (tmp_path / "share").mkdir()
+    with RxLocalSeq(shareDir=Path("~/share"), autoCleanup=False):
+        rxExec(abs, -1)
+    assert list((tmp_path / "share").iterdir())
+    context = RxSpark(hdfsShareDir=Path("~/all"), pythonEnv=Path("~/env.tar.gz"))
+    assert context == RxSpark(hdfsShareDir="~/all", pythonEnv="~/env.tar.gz")
+    assert str(share_folder(context)) == str(tmp_path / "all")
+    assert context.settings()["spark.archives"] == f"{tmp_path}/env.tar.gz#environment"
+    assert rxHadoopFileExists("~/share")
+    assert rxHadoopFileExists(Path("~/share"))
+    assert not rxHadoopFileExists("~/none")
+
+
+def test_the_home_folder_is_that_of_the_default_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where paths belong to HDFS, "~" is the user's folder there."""
+    (tmp_path / "core-site.xml").write_text(
+        "<configuration><property><name>fs.defaultFS</name><value>hdfs://node:1</value></property></configuration>"
+    )
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("HADOOP_USER_NAME", "ada")
+    assert str(share_folder(RxSpark(hdfsShareDir="~/share"))) == "hdfs://node:1/user/ada/share"

@@ -1,0 +1,80 @@
+"""The package as an archive for executors that lack it or have another version; named by its content."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import importlib.util
+import io
+import marshal
+import re
+import struct
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+__all__ = ["give_to_executors", "packed_rxspark"]
+
+# Of each file in the archive: the oldest that the format knows. The same package gives the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+
+# The format of compiled code without references between its objects, which would differ from run to run.
+_PLAIN_MARSHAL = 2
+
+
+@cache
+def packed_rxspark() -> str:
+    """The path of a zip of this package, sources and compiled code, whose name tells its content.
+
+    An application that several programs use, one after another or at once, tells equal files by their names, and
+    refuses others of a name that it knows.
+    """
+    package = Path(__file__).parents[1]
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for source in sorted(package.rglob("*.py")):
+            name, text = source.relative_to(package.parent).as_posix(), source.read_bytes()
+            archive.writestr(zipfile.ZipInfo(name, _DATE), text, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{name}c", _DATE), _compiled(text, name), zipfile.ZIP_DEFLATED)
+    folder = Path(tempfile.mkdtemp(prefix="rxspark-"))
+    path = folder / f"rxspark-{hashlib.blake2b(content.getvalue(), digest_size=8).hexdigest()}.zip"
+    path.write_bytes(content.getvalue())
+    atexit.register(_remove, path)
+    return str(path)
+
+
+def _compiled(source: bytes, name: str) -> bytes:
+    """A .pyc file, unchecked: the archive holds the source that it was made of (PEP 552)."""
+    code = compile(source, name, "exec", dont_inherit=True)
+    return (
+        importlib.util.MAGIC_NUMBER
+        + struct.pack("<I", 1)
+        + importlib.util.source_hash(source)
+        + marshal.dumps(code, _PLAIN_MARSHAL)
+    )
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.rmdir()
+
+
+def give_to_executors(context: SparkContext) -> None:
+    """Add the package to a classic application, unless another program has done so."""
+    path = packed_rxspark()
+    name = Path(path).name
+    known = {file.rpartition("/")[2] for file in context.listFiles}
+    if any(re.fullmatch(r"rxspark-[0-9a-f]{16}\.zip", other) for other in known - {name}):
+        context.environment["RXSPARK_PACKAGE"] = name  # workers of its own: others have loaded another version
+    if name not in known:
+        context.addPyFile(path)
+        return
+    # PySpark's own note of what its workers put on their path; addPyFile would add the file once more.
+    includes = context._python_includes
+    if includes is not None and name not in includes:
+        includes.append(name)

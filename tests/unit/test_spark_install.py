@@ -1,0 +1,142 @@
+"""Which PySpark there is, and whether it can start a Spark: told before it is tried."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+import zipfile
+from pathlib import Path
+
+import pyspark
+import pytest
+
+from rxspark import RxContextError
+from rxspark.backends import spark_install, spark_package
+from rxspark.backends.spark_python import check_python
+
+PACKAGE = Path(pyspark.__file__).parent
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for sys.path, whose PySpark is the client of Spark Connect, as pip installs it: without a Spark."""
+    left_out = {"core", "java_gateway.py", "jars", "bin"}
+    package = tmp_path / "pyspark"
+    package.mkdir()
+    for part in PACKAGE.iterdir():
+        if part.name not in left_out:
+            (package / part.name).symlink_to(part)
+    monkeypatch.delenv("SPARK_HOME", raising=False)
+    return tmp_path
+
+
+def told(program: str, folder: Path, **environment: str) -> str:
+    """What a program prints that finds PySpark in a folder."""
+    path = os.pathsep.join([str(folder), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+CALL = """
+from rxspark import *
+try:
+    with RxSpark(master="local[1]"):
+        rxExec(abs, -1)
+except RxContextError as error:
+    print(error)
+"""
+
+
+def test_the_client_of_spark_connect_alone_is_told_with_what_it_can_do(client: Path) -> None:
+    """With pyspark-client only, RxSpark names what is there, the server that it could use, and what to install."""
+    message = told(CALL, client)
+    assert f"{client / 'pyspark'} is the client of Spark Connect alone (PySpark {pyspark.__version__})" in message
+    assert "RxSpark(master='sc://host:15002')" in message
+    assert f"pip install pyspark=={pyspark.__version__}" in message
+
+
+def test_the_doctor_goes_on_where_there_is_no_spark(client: Path) -> None:
+    """With the client only, its check is WRONG with that message, and all checks are made."""
+    program = "from rxspark.doctor import *; from rxspark import RxSpark; print(report(examine(RxSpark()), False))"
+    lines = told(program, client).splitlines()
+    assert any(line.startswith("WRONG  PySpark:") and "Spark Connect alone" in line for line in lines)
+    assert any(line.startswith("WRONG  round trip:") and "Spark Connect alone" in line for line in lines)
+    assert any(line.startswith("ok     share folder:") for line in lines)
+
+
+def test_a_spark_home_that_holds_no_spark_is_named(tmp_path: Path) -> None:
+    """SPARK_HOME on a folder of Python code: told with what it lacks, in place of a missing file of PySpark's own."""
+    (tmp_path / "version.py").write_text((PACKAGE / "version.py").read_text())
+    message = told(CALL, PACKAGE.parent, SPARK_HOME=str(tmp_path))
+    assert f"SPARK_HOME={tmp_path} holds no bin/spark-submit and no jars" in message
+    (tmp_path / "version.py").write_text('__version__ = "3.3.1"')
+    assert f"SPARK_HOME={tmp_path} has Spark 3.3.1, but" in told(CALL, PACKAGE.parent, SPARK_HOME=str(tmp_path))
+
+
+@pytest.mark.parametrize(("installed", "silent"), [("2.3.3", False), ("3.0.1", True)])
+def test_pandas_3_is_no_news_at_each_start(installed: str, silent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PySpark's warning of pandas 3 is left out where that is installed; filters are touched nowhere else."""
+    monkeypatch.setattr(spark_install, "version", lambda name: installed)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        before = list(warnings.filters)
+        spark_install.quiet_about_pandas()
+        warnings.warn("PySpark does not yet fully support pandas >= 3.0.0. Some", FutureWarning, stacklevel=1)
+        warnings.warn("another", FutureWarning, stacklevel=1)
+        assert (list(warnings.filters) == before) is not silent
+    assert [str(warning.message) for warning in seen][-1] == "another"
+    assert len(seen) == 2 - silent
+
+
+def test_the_package_for_executors_is_named_by_its_content(tmp_path: Path) -> None:
+    """Two processes make the same bytes under the same name, another content has another; it can be imported."""
+    code = """
+import hashlib, pathlib
+from rxspark.backends.spark_package import packed_rxspark
+file = pathlib.Path(packed_rxspark())
+print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
+"""
+    runs = {told(code, PACKAGE.parent, PYTHONHASHSEED=seed) for seed in ("1", "2")}
+    assert len(runs) == 1
+    path = Path(spark_package.packed_rxspark())
+    assert runs.pop().split()[0] == path.name
+    with zipfile.ZipFile(path) as archive:
+        assert {"rxspark/__init__.py", "rxspark/__init__.pyc", "rxspark/worker/runner.py"} <= set(archive.namelist())
+    run = [sys.executable, "-P", "-c", "import rxspark.worker.runner as r; print(r.__file__, r.__cached__)"]
+    loaded = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(path)})
+    assert loaded.stdout.split() == [f"{path}/rxspark/worker/runner.pyc"] * 2, loaded.stderr
+
+    other = tmp_path / "rxspark"
+    (other / "backends").mkdir(parents=True)
+    (other / "__init__.py").write_text("")
+    (other / "backends" / "__init__.py").write_text("")
+    (other / "backends" / "spark_package.py").write_text(Path(spark_package.__file__).read_text())
+    assert told(code, tmp_path).split()[0] != path.name
+
+
+def test_a_python_that_cannot_run_tasks_is_named_with_the_line_that_mends_it(tmp_path: Path) -> None:
+    """Another environment without NumPy, none at all, one that fails; that of this process is the same one."""
+    assert check_python(sys.executable)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o755)
+    for command, fault in (
+        (tmp_path / "bare" / "bin" / "python", "which lacks numpy and cloudpickle"),
+        (tmp_path / "none", "which is not there"),
+        (broken, "which cannot be run"),
+    ):
+        with pytest.raises(RxContextError) as raised:
+            check_python(str(command))
+        message = str(raised.value)
+        assert all(part in message for part in (f"{command}, ", fault, sys.executable)), message
+        assert 'os.environ["PYSPARK_PYTHON"] = sys.executable' in message
+    assert not check_python("./environment/bin/python")  # in an archive: the executors are asked
