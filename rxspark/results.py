@@ -249,7 +249,7 @@ def _flat(value: Any) -> Iterable[Any]:
     if isinstance(value, (list, tuple, range)):
         for item in value:
             yield from _flat(item)
-    elif hasattr(value, "dtype"):  # arrays, Series; in R's terms, vectors
+    elif hasattr(value, "dtype") or hasattr(value, "to_pylist"):  # arrays, Series; in R's terms, vectors
         yield from _entries(value)
     else:
         yield value
@@ -257,12 +257,13 @@ def _flat(value: Any) -> Iterable[Any]:
 
 def _entries(array: Any) -> Iterable[Any]:
     """The entries of an array of whatever library, dimension after dimension."""
-    for method in ("to_list", "to_pylist"):  # pandas, polars, Arrow: of one dimension
-        if hasattr(array, method):
-            return getattr(array, method)()  # type: ignore[no-any-return]
-    flat = array.ravel() if hasattr(array, "ravel") else array.to_numpy().ravel()
+    if type(array).__module__ != "numpy":
+        for method in ("to_pylist", "tolist", "to_list"):  # Arrow; pandas, PyTorch, JAX; polars
+            if hasattr(array, method):
+                return _flat(getattr(array, method)())
+        array = array.to_numpy()
     # Times in nanoseconds would become bare numbers.
-    return flat if getattr(flat.dtype, "kind", "") in ("m", "M") else flat.tolist()  # type: ignore[no-any-return]
+    return array.ravel() if array.dtype.kind in "mM" else array.ravel().tolist()  # type: ignore[no-any-return]
 
 
 def node_name(host: str) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 
 import numpy as np
+import pandas as pd
+import pyarrow
 import pytest
 
 from rxspark import RxResults, RxTaskError
@@ -69,6 +72,25 @@ def test_a_value_that_does_not_load_is_the_error_of_its_task():
     assert list(values.errors) == [1, 2]
     assert (values[1], values[2]) == (values.errors[1], values.errors[2])
     assert isinstance(values[1], RxTaskError)
+
+
+def test_unlist_opens_arrays_of_any_library():
+    """The entries of Series, indexes, categoricals, Arrow arrays and times are values, with whichever pandas."""
+    times = pd.date_range("2020", periods=2)
+    values = [
+        pd.Series([1.5, 2.5]),
+        pd.Series(["a", "b"], index=[7, 7]),
+        pd.Index([3]),
+        pd.Categorical(["low"]),
+        pd.array([4, None], dtype="Int64"),
+        times,
+        times.to_numpy(),
+        pyarrow.array([5, None]),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        flat = _results(values).unlist()
+    assert flat == [1.5, 2.5, "a", "b", 3, "low", 4, pd.NA, *times, *times.to_numpy(), 5, None]
 
 
 def test_unlist_leaves_texts_and_dicts_whole():
