@@ -28,7 +28,8 @@ from rxspark.errors import RxArgumentError, closest
 from rxspark.execobjects import exec_objects
 from rxspark.filesystem import store_folder
 from rxspark.gathering import Gathering, warn_of_failures
-from rxspark.jobs.handle import run_and_gather, submit
+from rxspark.jobs.background import run_and_gather
+from rxspark.jobs.handle import submit
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Record, new_id
 from rxspark.jobs.store import home_of, kept_in
@@ -251,17 +252,26 @@ def _options(foreach_opts: Any) -> dict[str, Any]:
     return dict(foreach_opts or {})
 
 
+# Arguments of RevoScaleR's rxExec that scripts may still have.
+_WITHOUT_EFFECT = {"elemType", "quote"}
+
+
 def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
     """Find keywords that were meant for rxExec: passed on to FUN, they would be without effect."""
     own = [name for name, p in inspect.signature(rxExec).parameters.items() if p.kind is p.KEYWORD_ONLY]
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):  # a builtin that does not tell: only what differs in its capitals is clear
-        meant = {name: closest(name, own) for name in kwargs if name.lower() in map(str.lower, own)}
+        known = {*map(str.lower, own), *map(str.lower, _WITHOUT_EFFECT)}
+        meant = {name: closest(name, own) for name in kwargs if name.lower() in known}
     else:
         takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
         taken = {p.name for p in parameters}
         meant = {name: closest(name, own) for name in kwargs if name not in taken and not takes_any}
+    for name in _WITHOUT_EFFECT & meant.keys():
+        raise RxArgumentError(
+            f"{name}={kwargs[name]!r}: leave {name} out; it had no effect in RevoScaleR since 9.2, and rxExec has none"
+        )
     for name, guess in meant.items():
         if guess is not None:
             raise RxArgumentError(

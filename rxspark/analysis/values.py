@@ -242,4 +242,5 @@ def as_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Cate
 
 def chosen_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
     """A factor with those levels; what is none of them is missing."""
-    return pd.Categorical(as_text(value), categories=levels, ordered=ordered)
+    codes = pd.Index(levels, dtype=object).get_indexer(as_text(value))
+    return pd.Categorical.from_codes(codes, categories=levels, ordered=ordered)

@@ -1,4 +1,4 @@
-"""Jobs in the background: each in a thread of its own, or, on this machine's cores, one after another in a line."""
+"""Calls that are waited for; jobs in the background, each in a thread, or, on this machine, one after another."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import os
 import threading
 from collections import deque
 from functools import partial
+from typing import Any
 
 from rxspark.backends.base import Backend
+from rxspark.gathering import Gathering
 from rxspark.jobs.callbacks import wait_for_callbacks
 from rxspark.jobs.job import Job
+from rxspark.results import RxResults
 
-__all__ = ["keep_alive", "start"]
+__all__ = ["run_and_gather", "start"]
 
 # Seconds that the end of the program waits for cancelled jobs to let go of their workers.
 _PATIENCE = 10.0
@@ -130,3 +133,19 @@ def _cancel_all(owner: int) -> None:
     for job in jobs:
         job.wait(_PATIENCE)
     wait_for_callbacks(_PATIENCE)
+
+
+def run_and_gather(job: Job, cleanup: bool) -> RxResults[Any]:
+    """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
+    keep_alive(job)
+    gathering = None
+    try:
+        job.run()
+        gathering = Gathering(job.record.facts, job.envelopes(), keep=False)
+        results = gathering.results(job.record.clock(job.ended))
+    except BaseException as end:
+        gathering = gathering or Gathering(job.record.facts, job.envelopes())
+        end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
+        raise
+    job.was_fetched(remove=cleanup)
+    return results

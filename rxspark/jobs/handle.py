@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, plain_interrupts
@@ -17,7 +17,7 @@ from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.gathering import Gathering, opened, warn_of_failures
-from rxspark.jobs.background import keep_alive, start
+from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
 from rxspark.jobs.resume import check_needs, continued
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
@@ -26,7 +26,7 @@ from rxspark.jobs.stored import StoredJob
 from rxspark.progress import Progress
 from rxspark.results import RxResults
 
-__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "check_flags", "known_jobs", "results_of", "run_and_gather", "submit"]
+__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "check_flags", "known_jobs", "results_of", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
 _LOOK = 0.5
@@ -281,6 +281,18 @@ class RxJob(Generic[T]):
 class RxJobs(list[RxJob[Any]]):
     """Jobs, in the order in which they were submitted; prints as a table."""
 
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> RxJob[Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RxJob[Any]]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if not self and not isinstance(index, slice):
+            raise IndexError(
+                "there are no jobs here: fetching its results removes a job, unless autoCleanup=False. Keep the job "
+                "itself, job = rxExec(...), or give the compute context a shareDir to find jobs of other processes"
+            )
+        return super().__getitem__(index)
+
     def _rows(self) -> list[dict[str, Any]]:
         return [job.info() for job in self]
 
@@ -364,22 +376,6 @@ def check_flags(**flags: Any) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
-
-
-def run_and_gather(job: Job, cleanup: bool) -> RxResults[Any]:
-    """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
-    keep_alive(job)
-    gathering = None
-    try:
-        job.run()
-        gathering = Gathering(job.record.facts, job.envelopes(), keep=False)
-        results = gathering.results(job.record.clock(job.ended))
-    except BaseException as end:
-        gathering = gathering or Gathering(job.record.facts, job.envelopes())
-        end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
-        raise
-    job.was_fetched(remove=cleanup)
-    return results
 
 
 def submit(job: Job, backend: Backend) -> RxJob[Any]:

@@ -12,6 +12,7 @@ import threading
 
 import numpy as np
 import pandas as pd
+import pyarrow
 import pytest
 
 from rxspark import RxArgumentError, RxShippingError, rxElemArg, rxExec, rxGetComputeContext, rxPingNodes
@@ -27,6 +28,14 @@ def one(x, y=0):
 def _no_end():
     yield 1
     raise OSError("the disk is gone")
+
+
+class _NoLength:
+    def __getitem__(self, index):
+        raise IndexError
+
+    def __len__(self):
+        raise TypeError("no length here")
 
 
 class SparkSession:
@@ -94,6 +103,8 @@ CALLS = {
     "taskChunkSize negative": (lambda: rxExec(one, 1, taskChunkSize=-1), ["taskChunkSize=-1"]),
     "taskChunkSize fractional": (lambda: rxExec(one, 1, taskChunkSize=1.5), ["taskChunkSize=1.5"]),
     "taskChunkSize bool": (lambda: rxExec(one, 1, taskChunkSize=True), ["taskChunkSize=True"]),
+    "elemType": (lambda: rxExec(one, ELEMENTS, elemType="cores"), ["elemType='cores'", "leave elemType out"]),
+    "quote, to a builtin": (lambda: rxExec(max, 1, 2, quote=True), ["quote=True", "leave quote out"]),
     "RNGscope": (lambda: rxExec(one, 1, RNGscope="tasks"), ["RNGscope='tasks'", '"chunk" or "task"']),
     "oncePerElem": (lambda: rxExec(one, 1, oncePerElem=1), ["oncePerElem=1", "True or False"]),
     "oncePerElem chunked": (lambda: rxExec(one, 1, oncePerElem=True, taskChunkSize=2), ["taskChunkSize=2", "oncePer"]),
@@ -124,6 +135,9 @@ CALLS = {
     "elements: text": (lambda: rxExec(one, rxElemArg("abc")), ["'abc'", "in a list"]),
     "elements: number": (lambda: rxExec(one, rxElemArg(5)), ["x=5", "a list"]),
     "elements: frame": (lambda: rxExec(one, rxElemArg(pd.DataFrame({"a": [1]}))), ["DataFrame", "to_dict"]),
+    "elements: Arrow table": (lambda: rxExec(one, rxElemArg(pyarrow.table({"a": [1]}))), ["<Table>", "to_pylist"]),
+    "elements: class": (lambda: rxExec(one, rxElemArg(np.ndarray)), ["x is a class"]),
+    "elements: no length": (lambda: rxExec(one, rxElemArg(_NoLength())), ["raised TypeError: no length here"]),
     "elements: scalar array": (lambda: rxExec(one, rxElemArg(np.array(3))), ["array(3)", "without dimensions"]),
     "elements: generator": (lambda: rxExec(one, rxElemArg(_no_end())), ["OSError", "the disk is gone", "nothing was"]),
     "async def": (lambda: rxExec(_later, 1), ["FUN=_later", "asyncio.run(_later(*args))"]),

@@ -225,3 +225,9 @@ def test_no_tasks_make_a_job_with_nothing_in_it() -> None:
     job = rxExec(abs, rxElemArg([]))
     assert rxWaitForJob(job, timeout=60) == "finished"
     assert rxGetJobResults(job) == []
+
+
+def test_an_empty_list_of_jobs_says_why() -> None:
+    """`rxGetJobs()[-1]` after the results were fetched tells where the job has gone."""
+    with pytest.raises(IndexError, match=r"removes a job, unless autoCleanup=False"):
+        rxGetJobs(states="queued")[-1]
