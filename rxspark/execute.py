@@ -42,7 +42,7 @@ from rxspark.timings import Clock
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.current_task import current_task
 from rxspark.worker.payload import Call
-from rxspark.worker.state import portable_filters
+from rxspark.worker.state import callers_settings, portable_filters
 
 __all__ = ["rxExec"]
 
@@ -366,6 +366,7 @@ def _ship(
         sources,
         UserModules.digest(sources),
         portable_filters(),
+        callers_settings(),
         logging.getLogger().level,
         rxGetOption("consoleLimit"),
         stop_on_error,

@@ -56,7 +56,7 @@ DOORS = {
     "loky": {"backends/local.py"},
     "fsspec": {"places.py"},
     "hdfs_native": {"places.py", "transfers.py"},
-    "ctypes": {"rng/quasi.py", "worker/capture.py"},
+    "ctypes": {"rng/quasi.py", "worker/capture.py", "worker/settings/interpreter.py"},
     "tqdm": {"progress.py"},
     "matplotlib": {"plots/drawing.py", "plots/lineplot.py"},
 }

@@ -16,7 +16,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.outbox import Letter
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import Surroundings
-from rxspark.worker.state import environment, working_directory
+from rxspark.worker.state import environment, gone_variables, working_directory
 
 __all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts"]
 
@@ -149,5 +149,7 @@ def _of_pyspark(handler: Any) -> bool:
 
 def here() -> bytes:
     """Give this process as its workers on the same machine should see it, pickled once for all partitions."""
-    found = Surroundings(socket.gethostname(), dict(environment()), working_directory(), tuple(sys.path))
+    variables = dict(environment())
+    gone = gone_variables(variables)
+    found = Surroundings(socket.gethostname(), variables, working_directory(), tuple(sys.path), gone)
     return pickle.dumps(found, 5)

@@ -16,6 +16,7 @@ from rxspark.sharing.carriers import OnThisHost, inline
 from rxspark.worker.isolated import end_child
 from rxspark.worker.program import forget
 from rxspark.worker.runner import CallerInterrupt, run_partition
+from rxspark.worker.watch import process_kept
 
 __all__ = ["SequentialBackend"]
 
@@ -43,7 +44,7 @@ class SequentialBackend:
 
     def run(self, work: Work) -> None:
         try:
-            with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart():
+            with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart(), process_kept():
                 call = carrier.call(work.call, work.kept)
                 run = partial(run_partition, call, attempt=work.attempt, descriptors=in_main_thread())
                 for partition in work.partitions:

@@ -35,6 +35,7 @@ from rxspark.sharing.carriers import WORTH_A_FILE, ByFolder, Carrier, OnThisHost
 from rxspark.sharing.host import folder_here
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.heap import pass_over_modules
+from rxspark.worker.leaving import must_leave
 from rxspark.worker.outbox import Outbox
 from rxspark.worker.parcels import InFile, Parcel
 from rxspark.worker.runner import run_partition
@@ -62,9 +63,11 @@ class _RunPartition:
         _acknowledge_quickly()
         call = _arrived(self._call)
         attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
-        for partition in list(partitions):  # read to its end, or PySpark throws the worker away
+        for partition in partitions:  # read to its end, or PySpark throws the worker away
             packed = run_partition(call, partition, attempt, surroundings=self._surroundings)
             self._letters.add([(self._work_id, self._outbox.post(packed))])
+            if must_leave():
+                break
         return iter(())
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,6 +170,18 @@ class NumpyRandom:
         mtrand.set_bit_generator(self._outer_bits)
         if self._outer_state["has_gauss"]:  # else there is nothing to set, and MT19937 takes 40 us for it
             _RAND.set_state(self._outer_state)
+
+    def _installed(self) -> dict[str, Any]:
+        return {**(LEGACY if self.seized else self._names), **_CONTROLS}
+
+    def in_place(self) -> bool:
+        """Whether the module has the functions that belong there now."""
+        installed = self._installed()
+        return bool(itemgetter(*installed)(vars(np.random)) == tuple(installed.values()))
+
+    def reinstall(self) -> None:
+        """Give the module these functions again."""
+        vars(np.random).update(self._installed())
 
     def seize(self, bitgen: np.random.BitGenerator) -> None:
         """The task takes control: NumPy's own functions, over a bit generator of its own."""

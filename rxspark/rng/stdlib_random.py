@@ -15,6 +15,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 __all__ = ["StdlibRandom"]
@@ -27,6 +28,7 @@ _UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what
 _CORE: Any = random.Random.__base__  # the C class: its getstate and setstate take 2 us, Python's 30 us
 
 _owner: StdlibRandom | None = None
+_kind: type[random.Random] = type(_SHARED)  # the class that it was given last
 
 
 def _held() -> bool:
@@ -69,6 +71,11 @@ class _Armed(_Awake):
         return _SHARED.getstate()
 
 
+# The functions of the module that are methods of the shared generator.
+_METHODS = tuple(name for name in random.__all__ if getattr(vars(random)[name], "__self__", None) is _SHARED)
+_methods = itemgetter(*_METHODS)
+
+
 def _place() -> tuple[Any, ...]:
     """The state of the shared generator, whatever its class."""
     return _CORE.getstate(_SHARED), _SHARED.gauss_next  # type: ignore[attr-defined]
@@ -81,7 +88,8 @@ def _go(place: tuple[Any, ...]) -> None:
 
 def _become(kind: type[random.Random]) -> None:
     """Give the shared generator a class, and the module's names its methods."""
-    _SHARED.__class__ = kind
+    global _kind
+    _SHARED.__class__ = _kind = kind
     vars(random).update({name: getattr(_SHARED, name) for name in _PRIMITIVES})
 
 
@@ -118,10 +126,10 @@ class StdlibRandom:
 
     def exit(self) -> None:
         """Put back what `enter` found."""
-        global _owner
+        global _owner, _kind
         _owner = self._outer
         _go(self._state)
-        _SHARED.__class__ = self._class
+        _SHARED.__class__ = _kind = self._class
         vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
 
@@ -144,6 +152,15 @@ class StdlibRandom:
             self._kept = self.get_state()
             self.seized = True
             _become(_Awake)
+
+    def in_place(self) -> bool:
+        """Whether the module's functions are the shared generator's, and this has the class that it was given."""
+        return type(_SHARED) is _kind and _methods(vars(random)) == tuple(getattr(_SHARED, name) for name in _METHODS)
+
+    def reinstall(self) -> None:
+        """Put back the class and the functions."""
+        _SHARED.__class__ = _kind
+        vars(random).update({name: getattr(_SHARED, name) for name in _METHODS})
 
     def settle(self) -> None:
         """Go on with the stream where the task left it."""

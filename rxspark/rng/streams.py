@@ -122,6 +122,15 @@ class Streams:
         if self.stdlib.seized:
             self.stdlib.settle()
 
+    def in_place(self) -> bool:
+        """Whether the functions of `random` and ``np.random`` are those of the stream, which a task may replace."""
+        return self.numpy.in_place() and self.stdlib.in_place()
+
+    def reinstall(self) -> None:
+        """Put the stream's functions back there."""
+        self.numpy.reinstall()
+        self.stdlib.reinstall()
+
     def _close_inner(self) -> None:
         """Close the streams that a task opened by rxRngNewStream and did not delete."""
         while STACK[-1] is not self:

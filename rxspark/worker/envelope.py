@@ -15,6 +15,7 @@ import traceback
 from array import array
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
+from pickle import dumps, loads  # by these names, as a task may replace those of the module
 from types import CoroutineType
 from typing import Any
 
@@ -129,12 +130,12 @@ class Envelopes(PartitionRun):
 
     def pack(self) -> bytes:
         """The envelopes as bytes."""
-        return pickle.dumps(self, 5)
+        return dumps(self, 5)
 
     @staticmethod
     def unpack(packed: bytes) -> Envelopes:
         """The envelopes that `pack` made into bytes."""
-        envelopes: Envelopes = pickle.loads(packed)
+        envelopes: Envelopes = loads(packed)
         return envelopes
 
 
@@ -158,7 +159,7 @@ def dump_value(value: Any, in_caller: bool = False) -> bytes:
     process of the caller, `in_caller`, Python's own pickler would find it by its name.
     """
     try:
-        packed = pickle.dumps(value, 5)
+        packed = dumps(value, 5)
         if not in_caller or b"__main__" not in packed:
             return packed
     except Exception:
@@ -206,7 +207,7 @@ def _dump_exception(error: BaseException, limit: int) -> bytes | None:
         packed = dump_value(error)
         if len(packed) > limit:
             return None
-        pickle.loads(packed)
+        loads(packed)
     except Exception:
         return None
     return packed
@@ -216,7 +217,7 @@ def _load_exception(packed: bytes | None) -> BaseException | None:
     if packed is None:
         return None
     try:
-        loaded = pickle.loads(packed)
+        loaded = loads(packed)
     except Exception:  # its class exists on the worker alone; the text tells the rest
         return None
     return loaded if isinstance(loaded, BaseException) else None

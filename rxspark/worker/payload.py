@@ -51,6 +51,8 @@ class Surroundings:
     cwd: str | None
     """None where the folder was removed."""
     path: tuple[str, ...]
+    gone: frozenset[Any] = frozenset()
+    """Variables that the caller's process once had and has no longer: a worker may have been started with them."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Call:
     modules: dict[str, ModuleSource] = field(default_factory=dict)
     modules_digest: str = ""
     warning_filters: tuple[tuple[Any, ...], ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the caller's process with which tasks begin, by name."""
     log_level: int = 30
     console_limit: int = 100_000
     stop_on_error: bool = False

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from functools import partial
 from multiprocessing.connection import Connection
+from time import perf_counter  # by this name, as a task may replace that of the module
 from types import GeneratorType
 from typing import Any
 
@@ -35,6 +36,7 @@ from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
 from rxspark.worker.keeping import keep
+from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.payload import Call, Partition, process_token
@@ -50,7 +52,7 @@ _turn = threading.RLock()
 
 
 # What turns the clock that times tasks into seconds since 1970: reading one clock is cheaper than reading two.
-_EPOCH = time.time() - time.perf_counter()
+_EPOCH = time.time() - perf_counter()
 
 
 class CallerInterrupt(KeyboardInterrupt):
@@ -87,6 +89,8 @@ def run_partition(
         except CallerInterrupt as interrupt:
             interrupt.finished = envelopes.pack()
             raise
+        if must_leave():
+            leave_pool()
         return envelopes.pack()
 
 
@@ -112,6 +116,8 @@ def serve(asked: Connection, writing: int) -> None:
         except RxError as problem:
             envelopes.problem = problem
         answer(_nowhere, last=True)
+        if must_leave():
+            break
     end_nested()
 
 
@@ -168,10 +174,8 @@ def _run_tasks(
     modules.install(call)
     with (
         Threads(call.threads, worker) as threads,
-        ProcessState(
-            None if surroundings is None else pickle.loads(surroundings), call.warning_filters, threads.variables
-        ) as state,
         console,
+        ProcessState(call, None if surroundings is None else pickle.loads(surroundings), threads.variables) as state,
         Streams(call.root) as streams,
         Program(call, bundle) as program,
     ):
@@ -191,7 +195,7 @@ def _run_tasks(
             _run_task(program, partition, index, number, envelopes, call.console_limit)
             streams.settle()
             threads.settle(envelopes.seconds[-1])
-            state.settle(console.task.warned)
+            state.settle(envelopes.seconds[-1], console.task.warned)
             if in_force != options:
                 in_force.update(options)
             text = console.take()
@@ -207,7 +211,7 @@ def _run_tasks(
 def _run_task(
     program: Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
 ) -> None:
-    clock = time.perf_counter()
+    clock = perf_counter()
     value = None
     try:
         function, args, kwargs = program.arguments(partition, index)
@@ -220,7 +224,7 @@ def _run_task(
     except BaseException as error:
         value = None
         envelopes.failures[number] = failure_of(error, limit, skip_frames=_own_frames(error))
-    envelopes.add(number, value, _EPOCH + clock, time.perf_counter() - clock)
+    envelopes.add(number, value, _EPOCH + clock, perf_counter() - clock)
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

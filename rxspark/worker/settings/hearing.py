@@ -1,0 +1,55 @@
+"""Hear of changes by Python's own audit events, by whatever name a task called the functions."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from rxspark.audit import on_event
+from rxspark.once import once
+
+__all__ = ["NATIVE", "PROC", "heard", "hooks", "listen"]
+
+NATIVE = "ctypes"
+"""Stands for all events by which ctypes tells that compiled code was looked up: it may have changed anything."""
+
+PROC = "open /proc"
+"""Stands for the opening of a file of `/proc`, by which a process can change itself."""
+
+_NATIVE_EVENTS = ("ctypes.dlopen", "ctypes.dlsym", "ctypes.dlsym/handle", "ctypes.call_function")
+
+heard: set[str] = set()
+"""The events since this was last cleared."""
+
+_hooks = 0
+
+
+def hooks() -> int:
+    """How many audit hooks others have added."""
+    return _hooks
+
+
+def _open(path: Any, *_: Any) -> None:
+    if isinstance(path, str) and path.startswith("/proc/"):
+        heard.add(PROC)
+
+
+def _hook(*_: Any) -> None:
+    global _hooks
+    _hooks += 1
+    heard.add("sys.addaudithook")
+
+
+def _tell(event: str, *_: Any) -> None:
+    heard.add(event)
+
+
+@once
+def listen(events: frozenset[str]) -> None:
+    """Begin to hear of these events, once a process."""
+    on_event("open", _open)
+    on_event("sys.addaudithook", _hook)
+    for event in _NATIVE_EVENTS:
+        on_event(event, partial(_tell, NATIVE))
+    for event in events - {NATIVE, PROC, "sys.addaudithook"}:
+        on_event(event, partial(_tell, event))

@@ -1,0 +1,158 @@
+"""Settings that libraries keep, once they are loaded."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from contextlib import suppress
+from typing import Any
+
+from rxspark.rng.current import current
+from rxspark.worker.settings.setting import Setting
+
+__all__ = ["LIBRARIES"]
+
+
+def _of(module: str) -> Any:
+    return sys.modules[module]
+
+
+def _numpy_errors() -> dict[str, str]:
+    """NumPy's error state; a function that is to be called for an error does not travel, so tasks warn instead."""
+    state: dict[str, str] = _of("numpy").geterr()
+    return {kind: "warn" if what in ("call", "log") else what for kind, what in state.items()}
+
+
+def _print_options() -> dict[str, Any]:
+    options: dict[str, Any] = _of("numpy").get_printoptions()
+    return {name: value for name, value in options.items() if name not in ("formatter", "override_repr")}
+
+
+def _generators() -> bool:
+    """Whether the functions of `random` and `numpy.random` are those of the stream."""
+    streams = current()
+    return streams is None or streams.in_place()
+
+
+def _put_generators(_: bool) -> None:
+    streams = current()
+    if streams is not None:
+        streams.reinstall()
+
+
+def _pandas_options() -> dict[str, Any]:
+    """The options that differ from their defaults; the public functions take 5 us for each of ninety."""
+    config = _of("pandas._config.config")
+    changed = {}
+    for key, option in config._registered_options.items():
+        place = config._global_config
+        for part in key.split("."):
+            place = place[part]
+        if place is not option.defval and place != option.defval:
+            changed[key] = place
+    return changed
+
+
+def _put_pandas_options(wanted: dict[str, Any]) -> None:
+    pandas = _of("pandas")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # deprecated ones
+        for key in _pandas_options().keys() - wanted.keys():
+            pandas.reset_option(f"^{key}$")
+        for key, value in wanted.items():
+            with suppress(KeyError, ValueError):  # the caller's version of pandas may have others
+                pandas.set_option(key, value)
+
+
+# What belongs to the screen at which somebody sits, and not to a plot.
+_OF_THE_SCREEN = frozenset({"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "tk.window_focus"})
+
+
+def _rc_params() -> dict[str, Any]:
+    """The parameters of plots that differ from matplotlib's defaults."""
+    mpl = _of("matplotlib")
+    now, default = dict.items(mpl.rcParams), mpl.rcParamsDefault
+    return {key: value for key, value in now if key not in _OF_THE_SCREEN and dict.get(default, key) != value}
+
+
+def _put_rc_params(wanted: dict[str, Any]) -> None:
+    mpl = _of("matplotlib")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for key in _rc_params().keys() - wanted.keys():
+            mpl.rcParams[key] = mpl.rcParamsDefault[key]
+        for key, value in wanted.items():
+            with suppress(KeyError, ValueError):  # the caller's version of matplotlib may have others
+                mpl.rcParams[key] = value
+
+
+def _plots() -> Any:
+    """Backend, interactive mode and open figures."""
+    params, pyplot = _of("matplotlib").rcParams, sys.modules.get("matplotlib.pyplot")
+    figures = tuple(_of("matplotlib._pylab_helpers").Gcf.figs) if "matplotlib._pylab_helpers" in sys.modules else ()
+    screen = {key: dict.get(params, key) for key in _OF_THE_SCREEN}
+    return screen, getattr(pyplot, "_backend_mod", None), figures
+
+
+def _put_plots(wanted: Any) -> None:
+    screen, backend, figures = wanted
+    pyplot: Any = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        for number in pyplot.get_fignums():
+            if number not in figures:
+                pyplot.close(number)
+        if pyplot._backend_mod is not backend:
+            pyplot._backend_mod = backend
+    for key, value in screen.items():  # as they are: reading the backend by the public way chooses one
+        if key in dict.keys(_of("matplotlib").rcParams):
+            dict.__setitem__(_of("matplotlib").rcParams, key, value)
+
+
+def _put_sklearn(wanted: dict[str, Any]) -> None:
+    sklearn = _of("sklearn")
+    sklearn.set_config(**{name: value for name, value in wanted.items() if name in sklearn.get_config()})
+
+
+def _joblib() -> dict[str, Any]:
+    return dict(vars(_of("joblib.parallel")._backend))
+
+
+def _put_joblib(wanted: dict[str, Any]) -> None:
+    held = vars(_of("joblib.parallel")._backend)
+    held.clear()
+    held.update(wanted)
+
+
+LIBRARIES = [
+    Setting("functions of `random` and `numpy.random`", _generators, _put_generators),
+    Setting(
+        "NumPy: error state",
+        _numpy_errors,
+        lambda state: _of("numpy").seterr(**state),
+        "numpy",
+        tier=1,
+        of_thread=True,
+        travels=True,
+    ),
+    Setting(
+        "NumPy: print options",
+        _print_options,
+        lambda options: _of("numpy").set_printoptions(**options),
+        "numpy",
+        tier=1,
+        of_thread=True,
+        travels=True,
+    ),
+    Setting("pandas: options", _pandas_options, _put_pandas_options, "pandas", tier=1, travels=True),
+    Setting(
+        "scikit-learn: configuration",
+        lambda: dict(_of("sklearn").get_config()),
+        _put_sklearn,
+        "sklearn",
+        of_thread=True,
+        travels=True,
+    ),
+    Setting("matplotlib: rcParams", _rc_params, _put_rc_params, "matplotlib", tier=1, travels=True),
+    Setting("matplotlib: backend and open figures", _plots, _put_plots, "matplotlib", tier=1),
+    Setting("joblib: active backend", _joblib, _put_joblib, "joblib.parallel", of_thread=True),
+]

@@ -1,0 +1,288 @@
+"""Settings of the process that the operating system keeps."""
+
+from __future__ import annotations
+
+import io
+import locale
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from rxspark.worker.settings.hearing import PROC
+from rxspark.worker.settings.setting import Setting
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["FOLDER", "SYSTEM", "TIME_ZONE", "hold_stdin", "working_directory"]
+
+# The plain functions: those of `signal` look for each number in an enumeration, 1 us a signal.
+_plain: Any = sys.modules["_signal"]
+getsignal, pthread_sigmask = _plain.getsignal, _plain.pthread_sigmask
+
+_SIGNALS = tuple(int(number) for number in signal.valid_signals())
+
+
+def _handlers() -> Any:
+    return [getsignal(number) for number in _SIGNALS]
+
+
+def _put_handlers(wanted: Any) -> None:
+    for number, now, handler in zip(_SIGNALS, _handlers(), wanted, strict=True):
+        if now != handler:
+            signal.signal(number, handler)  # TypeError for a handler that is not Python's
+
+
+def _wakeup() -> int:
+    descriptor = signal.set_wakeup_fd(-1)  # there is no other way to read it
+    signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+    return descriptor
+
+
+def _put_wakeup(descriptor: int) -> None:
+    signal.set_wakeup_fd(descriptor, warn_on_full_buffer=False)
+
+
+_TIMERS: tuple[tuple[int, Callable[[], float]], ...] = (
+    (signal.ITIMER_REAL, time.monotonic),
+    (signal.ITIMER_VIRTUAL, lambda: os.times().user),
+    (signal.ITIMER_PROF, time.process_time),
+)
+
+
+class _Alarms:
+    """When the alarms of this process go off, each by its own clock."""
+
+    def __init__(self) -> None:
+        self.due: list[tuple[float, float]] = []
+        for timer, clock in _TIMERS:
+            left, interval = signal.getitimer(timer)
+            self.due.append((clock() + left if left else 0.0, interval))
+
+    def __eq__(self, other: object) -> bool:
+        """Whether they go off at the same time: they count in milliseconds, and processor time in hundredths."""
+        return isinstance(other, _Alarms) and all(
+            mine[1] == its[1] and (mine[0] == 0) == (its[0] == 0) and (mine[1] > 0 or abs(mine[0] - its[0]) < 0.05)
+            for mine, its in zip(self.due, other.due, strict=True)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_NO_ALARM = (0.0, 0.0)
+
+
+def _alarms() -> _Alarms | None:
+    """The alarms; None where there is none, as nearly always."""
+    if all(signal.getitimer(timer) == _NO_ALARM for timer, _ in _TIMERS):
+        return None
+    return _Alarms()
+
+
+def _put_alarms(wanted: _Alarms | None) -> None:
+    then = wanted.due if wanted else [_NO_ALARM] * len(_TIMERS)
+    for (timer, clock), (due, interval), now in zip(_TIMERS, then, _Alarms().due, strict=True):
+        if (due, interval) != now:
+            left = due - clock()
+            if due and left <= 0:
+                left = interval or 1e-6  # it should have gone off while the task had it
+            signal.setitimer(timer, left if due else 0, interval if due else 0)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)  # for this moment no file of another thread is open to all
+    os.umask(mask)
+    return mask
+
+
+def _limits() -> Any:
+    return [resource.getrlimit(kind) for kind in _LIMITS]
+
+
+def _put_limits(wanted: Any) -> None:
+    for kind, limits in zip(_LIMITS, wanted, strict=True):
+        if resource.getrlimit(kind) != limits:
+            resource.setrlimit(kind, limits)
+
+
+_LIMITS = sorted({value for name, value in vars(resource).items() if name.startswith("RLIMIT_")}) if resource else []
+
+
+def _put_group(wanted: Any) -> None:
+    if os.getsid(0) == wanted[1]:
+        os.setpgid(0, wanted[0])
+
+
+def _users() -> Any:
+    return os.getresuid(), os.getresgid(), sorted(os.getgroups())
+
+
+def _put_users(wanted: Any) -> None:
+    uids, gids, groups = wanted
+    os.setresuid(*uids)  # first, as the other two need its rights
+    os.setresgid(*gids)
+    if sorted(os.getgroups()) != groups:
+        os.setgroups(groups)
+
+
+_COMM = "/proc/self/comm"
+
+
+def _process_name() -> str:
+    with open(_COMM) as file:
+        return file.read()
+
+
+def _put_process_name(name: str) -> None:
+    with open(_COMM, "w") as file:
+        file.write(name.rstrip("\n"))
+
+
+def working_directory() -> str | None:
+    """The working directory of this process, None where the folder was removed under it."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def _put_working_directory(folder: str | None) -> None:
+    if folder is not None:
+        with suppress(OSError):  # a task removed the folder
+            os.chdir(folder)
+
+
+_stdin_held: dict[tuple[int, int], int] = {}
+
+
+def _stdin() -> tuple[int, int] | None:
+    try:
+        status = os.fstat(0)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def hold_stdin() -> None:
+    """Keep a second descriptor of the standard input, from which it can be put back."""
+    found = _stdin()
+    if found is not None and found not in _stdin_held:
+        _stdin_held[found] = os.dup(0)
+
+
+def _put_stdin(wanted: tuple[int, int] | None) -> None:
+    if wanted is None:
+        os.close(0)
+    else:
+        os.dup2(_stdin_held[wanted], 0)
+
+
+def _streams() -> list[tuple[io.TextIOWrapper, int, str]]:
+    """Python's own streams over the descriptors 0 to 2, where it still has them."""
+    own = ((sys.__stdin__, 0, "r"), (sys.__stdout__, 1, "w"), (sys.__stderr__, 2, "w"))
+    return [entry for entry in own if type(entry[0]) is io.TextIOWrapper]  # type: ignore[misc]
+
+
+def _stream_states() -> Any:
+    return {id(stream): _stream_state(stream) for stream, _, _ in _streams()}
+
+
+def _stream_state(stream: io.TextIOWrapper) -> Any:
+    try:
+        if stream.closed:
+            return None
+    except ValueError:  # its bytes were detached
+        return None
+    return stream.encoding, stream.errors, stream.line_buffering, stream.write_through
+
+
+def _put_streams(wanted: Any) -> None:
+    for stream, descriptor, mode in _streams():
+        state = wanted.get(id(stream))
+        now = _stream_state(stream)
+        if state is None or state == now:
+            continue
+        encoding, errors, line_buffering, write_through = state
+        if now is None:  # begin it anew: whoever holds this stream holds it still
+            binary: Any = open(descriptor, mode + "b", closefd=False)  # noqa: SIM115 - as long as the stream
+            io.TextIOWrapper.__init__(stream, binary, encoding, errors, None, line_buffering, write_through)
+        elif mode == "w":
+            stream.reconfigure(
+                encoding=encoding, errors=errors, line_buffering=line_buffering, write_through=write_through
+            )
+
+
+FOLDER = Setting(
+    "working folder",
+    working_directory,
+    _put_working_directory,
+    events=frozenset({"os.chdir"}),
+    ends_worker=False,  # a folder that is gone is gone for the next worker too
+)
+TIME_ZONE = Setting(
+    "time zone",
+    lambda: (time.tzname, time.timezone, time.altzone, time.daylight),
+    lambda _: time.tzset(),  # by the variable TZ, which has been put back before
+    events=frozenset({"os.putenv", "os.unsetenv"}),
+)
+
+SYSTEM = [
+    FOLDER,
+    Setting("signal handlers", _handlers, _put_handlers, main_thread=True),
+    Setting("signal wakeup descriptor", _wakeup, _put_wakeup, main_thread=True, tier=1),
+    Setting("alarms and interval timers", _alarms, _put_alarms),
+    Setting(
+        "signal mask",
+        lambda: pthread_sigmask(signal.SIG_BLOCK, ()),
+        lambda mask: pthread_sigmask(signal.SIG_SETMASK, mask),
+        of_thread=True,
+    ),
+    Setting("umask", _umask, os.umask, travels=True, same_host=True),
+    Setting(
+        "priority", lambda: os.getpriority(os.PRIO_PROCESS, 0), lambda nice: os.setpriority(os.PRIO_PROCESS, 0, nice)
+    ),
+    Setting("process group and session", lambda: (os.getpgrp(), os.getsid(0)), _put_group),
+    Setting("standard input", _stdin, _put_stdin),
+    Setting("standard streams of Python", _stream_states, _put_streams, tier=1),
+    Setting(
+        "locale",
+        lambda: locale.setlocale(locale.LC_ALL),
+        lambda name: locale.setlocale(locale.LC_ALL, name),
+        travels=True,
+        same_host=True,
+    ),
+    TIME_ZONE,
+]
+
+if hasattr(os, "getresuid"):
+    SYSTEM.append(Setting("users and groups", _users, _put_users, tier=1))
+if resource is not None:
+    SYSTEM.append(
+        Setting(
+            "resource limits",
+            _limits,
+            _put_limits,
+            told=True,
+            tier=2,
+            events=frozenset({"resource.setrlimit", "resource.prlimit"}),
+        )
+    )
+if hasattr(os, "sched_getaffinity"):
+    SYSTEM.append(
+        Setting(
+            "processor affinity",
+            lambda: os.sched_getaffinity(0),
+            lambda cores: os.sched_setaffinity(0, cores),
+            of_thread=True,
+        )
+    )
+if os.path.exists(_COMM):
+    SYSTEM.append(
+        Setting("process name", _process_name, _put_process_name, told=True, tier=2, events=frozenset({PROC}))
+    )

@@ -1,0 +1,273 @@
+"""The settings of this process as they were before any task, and how often it is worth looking for what tasks changed.
+
+They are read and put back with each partition, and in the caller's own process with each call. What a library keeps is
+read when the library has just been loaded, before the task that loads it can change anything.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from rxspark.worker.current_task import current_task
+from rxspark.worker.leaving import leave
+from rxspark.worker.settings import SETTINGS
+from rxspark.worker.settings.hearing import listen
+from rxspark.worker.settings.setting import Setting, in_main_thread
+from rxspark.worker.settings.system import hold_stdin
+
+__all__ = [
+    "LASTING_TIER",
+    "Arrivals",
+    "Watch",
+    "kept_within",
+    "process_kept",
+    "put_back",
+    "readable",
+    "rounds_of",
+    "taken",
+]
+
+_logger = logging.getLogger("rxspark")
+
+
+def readable(setting: Setting) -> bool:
+    """Whether a setting can be read here and now."""
+    return setting.module in sys.modules and (not setting.main_thread or in_main_thread())
+
+
+def taken(setting: Setting) -> Any:
+    """The value that a setting has now, to be kept."""
+    value = setting.read()
+    return dict(value) if setting.parts else value
+
+
+def _differs(setting: Setting, wanted: Any) -> bool:
+    try:
+        now = setting.read()
+        if setting.parts and now != wanted:
+            for part in now.keys() - wanted.keys():
+                wanted[part] = now[part]
+        return bool(now != wanted)
+    except Exception:  # a task has put something there that cannot be read, or not be compared
+        return True
+
+
+def put_back(settings: Iterable[Setting], values: dict[Setting, Any]) -> tuple[list[Setting], list[Setting]]:
+    """Put settings back where they differ; gives those that did, and of them those where it was not possible."""
+    changed = [setting for setting in settings if _differs(setting, values[setting])]
+    stuck = []
+    for setting in changed:
+        try:
+            setting.write(values[setting])
+        except Exception:
+            stuck.append(setting)
+        else:
+            if _differs(setting, values[setting]):
+                stuck.append(setting)
+    return changed, [setting for setting in stuck if setting.ends_worker]
+
+
+_EVENTS = frozenset().union(*(setting.events for setting in SETTINGS))
+
+# Settings of this tier are put back between two calls, in a worker to what they were at first: reading them takes as
+# long as all others.
+LASTING_TIER = 2
+_lasting: dict[Setting, Any] = {}
+
+
+class Watch:
+    """The settings of this process as they are now, to be put back.
+
+    Parameters
+    ----------
+    own : bool
+        Whether this is the caller's own process, and no worker.
+
+    Attributes
+    ----------
+    before : dict
+        The value of each setting that all threads share.
+    stuck : set of str
+        The names of what could not be put back.
+    """
+
+    def __init__(self, own: bool = True) -> None:
+        listen(_EVENTS)
+        hold_stdin()
+        self._own = own
+        self.before: dict[Setting, Any] = {}
+        self.stuck: set[str] = set()
+        self.users = 1
+        self._to_come = [setting for setting in SETTINGS if not setting.of_thread]
+        self.meet()
+
+    def meet(self) -> None:
+        """Take in the settings that can be read since the last time."""
+        for setting in filter(readable, self._to_come):
+            if self._own or setting.tier < LASTING_TIER:
+                self.before[setting] = taken(setting)
+            else:
+                if setting not in _lasting:
+                    _lasting[setting] = taken(setting)
+                self.before[setting] = _lasting[setting]
+        self._to_come = [setting for setting in self._to_come if setting not in self.before]
+
+    def put_back(self) -> None:
+        """Make as it was what is not put back after each partition; the rest is then what it was."""
+        found = [setting for setting in self.before if setting.tier >= LASTING_TIER and readable(setting)]
+        self.note(put_back(found, self.before)[1])
+
+    def tell(self) -> None:
+        """See to what could not be put back: the worker ends, the caller is told."""
+        if self.stuck and not self._own:
+            leave(self.stuck)
+        elif self.stuck:
+            _logger.warning(
+                "a task has changed what cannot be put back in this process: %s; RxLocalParallel runs tasks in "
+                "processes of their own",
+                ", ".join(sorted(self.stuck)),
+            )
+
+    def note(self, stuck: Iterable[Setting]) -> None:
+        """Note what cannot be put back."""
+        self.stuck.update(setting.name for setting in stuck)
+
+
+# The innermost last: a call inside a task is to leave that task's process as it was. One for all threads otherwise, as
+# what one thread's task is about to leave would be in the watch of another one's call.
+_watches: list[Watch] = []
+_lock = threading.Lock()
+
+
+@contextmanager
+def process_kept(own: bool = True) -> Iterator[Watch]:
+    """Leave this process as it was, which is the caller's `own` or a worker."""
+    with _lock:
+        if _watches and current_task() is None:
+            mine = _watches[0]
+            mine.users += 1
+        else:
+            mine = Watch(own)
+            _watches.append(mine)
+    try:
+        yield mine
+    finally:
+        with _lock:
+            mine.users -= 1
+            if mine.users == 0:
+                _watches.remove(mine)
+                if own:
+                    mine.put_back()
+                mine.tell()
+
+
+@contextmanager
+def kept_within(own: bool) -> Iterator[Watch]:
+    """Give the watch under which this process is, or put it under one."""
+    if _watches:
+        yield _watches[-1]
+    else:
+        with process_kept(own) as mine:
+            yield mine
+
+
+# Parts of the tasks' own time that looking may take, and seconds of looking in each call before that counts: all its
+# tasks run the same function, so what leaves something behind mostly shows in the first ones.
+_SHARE = 0.05
+_AT_FIRST = 0.001
+
+
+class Round:
+    """When to look at a group of settings: after each task as long as that costs little beside the tasks."""
+
+    def __init__(self) -> None:
+        self.due = 0.0
+        self._spent = 0.0
+        self._found = False
+
+    def looked(self, worked: float, seconds: float, found: bool) -> None:
+        """A look took so many seconds; where one has found something, the next is due after the next task."""
+        self._spent += seconds
+        self._found = self._found or found
+        at_once = self._found or self._spent < _AT_FIRST
+        self.due = worked if at_once else worked + seconds / _SHARE
+
+
+class Rounds:
+    """The looks at settings during the tasks of one call in this process.
+
+    Attributes
+    ----------
+    worked : float
+        Seconds that its tasks have taken.
+    due : float
+        Seconds of work from which the next look is due.
+    groups : tuple of Round
+        For the settings of each tier.
+    """
+
+    def __init__(self) -> None:
+        self.worked = 0.0
+        self.due = 0.0
+        self.groups = Round(), Round(), Round()
+
+
+_rounds: dict[str, Rounds] = {}
+
+
+def rounds_of(call: str) -> tuple[Rounds, bool]:
+    """The looks during a call, and whether it has just begun in this process."""
+    new = call not in _rounds
+    if new:
+        _rounds.clear()
+        _rounds[call] = Rounds()
+    return _rounds[call], new
+
+
+class Arrivals:
+    """Tells when a library has just been loaded: in `sys.meta_path`, before all other finders, while tasks run."""
+
+    def __init__(self, awaited: Iterable[str], tell: Callable[[str], None]) -> None:
+        self._awaited = set(awaited)
+        self._tell = tell
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Let the other finders find an awaited module, and have its loader tell when it has run."""
+        if fullname not in self._awaited:
+            return None
+        self._awaited.discard(fullname)  # so that this finder passes it on
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and hasattr(spec.loader, "exec_module"):
+            spec.loader = _TellingLoader(spec.loader, lambda: self._tell(fullname))  # type: ignore[assignment]
+        return spec
+
+
+class _TellingLoader:
+    """Loads a module by its own loader, which the module then has, and tells."""
+
+    def __init__(self, loader: Any, tell: Callable[[], None]) -> None:
+        self._loader = loader
+        self._tell = tell
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        spec.loader = self._loader
+        created: ModuleType | None = self._loader.create_module(spec)
+        spec.loader = self  # type: ignore[assignment]
+        return created
+
+    def exec_module(self, module: ModuleType) -> None:
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._tell()
