@@ -29,6 +29,9 @@ _EXACT = 1e-9  # what may be left of the way, in standard errors: R lets that be
 _ROUNDING = 1e-12  # steps that are smaller, relative to the linear predictor, are noise
 _COLLINEAR = 1e-11  # as R's glm has it: what is left of a column, relative to its length
 _FAR = 0.01  # a linear predictor that still moves by so much when the deviance has settled has no end
+_NEARLY = (
+    1e-5  # as _SETTLED, for a fit that may take no more steps: where there is no end, R's deviance has not settled
+)
 _HALVINGS = 30
 
 
@@ -86,7 +89,7 @@ def fit(
     target, deviance = at.start() if begin is None else (begin, np.inf)
     here: _Place | None = None
     length: float | None = None
-    converged = separated = False
+    converged = separated = settled = False
     iteration = 0
     while iteration < max_iterations and not converged and not separated:
         iteration += 1
@@ -97,11 +100,14 @@ def fit(
             converged = settled and _left(length, last, at.canonical) <= max(
                 _EXACT * at.spread(here), _ROUNDING * before.distance(here.beta)
             )
-            separated = settled and not converged and at.moved(here.beta - before.beta) > _FAR
+            nearly = abs(here.score.deviance - deviance) < _NEARLY * (abs(here.score.deviance) + 0.1)
+            ends = settled or (nearly and iteration == max_iterations)
+            separated = ends and not converged and at.moved(here.beta - before.beta) > _FAR
         deviance = here.score.deviance
         target = here.beta + here.step
     assert here is not None, "there is at least one iteration"
-    known = before if separated and before is not None else here  # R looks one step back, which else is no other place
+    # R's errors are those of one step back, which is another place where coefficients still move.
+    known = before if before is not None and not converged else here
     return Fit(
         back @ here.beta,
         here.beta,
@@ -109,7 +115,7 @@ def fit(
         here.score.deviance,
         here.score.pearson,
         iteration,
-        converged or separated,
+        converged or settled,
         separated,
     )
 

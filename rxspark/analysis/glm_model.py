@@ -116,7 +116,7 @@ def _warn_of(model: RxGlm, theta: Theta | None) -> None:
             "fitted means run off to a limit, as columns separate the response: coefficients have no end there, and "
             "their standard errors mean nothing"
         )
-    if not model.converged:
+    elif not model.converged:
         told.append(f"no convergence in {model.iterations} iterations; a larger maxIterations may help")
     if theta is not None and not theta.converged:
         told.append(

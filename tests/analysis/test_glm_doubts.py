@@ -52,6 +52,38 @@ def test_separation_gives_what_r_gives_and_is_told(
     assert np.isfinite(model.nullDeviance)
 
 
+def test_separation_that_does_not_settle_in_the_iterations_is_that_of_r() -> None:
+    """Where R stops at the last iteration: its coefficients and errors, and one warning that says why."""
+    with pytest.warns(RxModelWarning, match="separate the response") as told:
+        model = rxGlm("am ~ wt + hp + qsec", data("mtcars"), "binomial")
+    assert len(told) == 1
+    assert model.separated
+    assert not model.converged
+    assert model.iterations == 25
+    assert model.params.tolist() == pytest.approx([2344.547, -227.5734, -0.735631, -86.62519], rel=1e-5)
+    assert model.bse.tolist() == pytest.approx([1095712, 103166.7, 526.5315, 42024.34], rel=1e-5)
+    assert model.aic == pytest.approx(8, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "aic", "aliased"),
+    [
+        ("carb ~ .", "poisson", 27.14521118, ("drat", "qsec", "vs", "am", "gear")),
+        ("am ~ .", "binomial", 12.0, ("drat", "qsec", "vs", "gear", "carb")),
+    ],
+)
+def test_more_columns_than_rows_have_the_aic_of_r(
+    formula: str, family: str, aic: float, aliased: tuple[str, ...]
+) -> None:
+    """AIC counts the columns that have coefficients: those that are left out as combinations count as nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RxModelWarning)
+        model = rxGlm(formula, data("mtcars")[:6], family)
+    assert model.aic == pytest.approx(aic, rel=1e-6)
+    assert model.aliased == aliased
+    assert (model.rank, model.dfResidual) == (6, 0)
+
+
 def test_too_few_iterations_are_counted_told_and_flagged() -> None:
     """maxIterations=1 takes one step, as in R, says so, and flags the model; what it is then is R's first step."""
     with pytest.warns(RxModelWarning, match="no convergence in 1 iterations; a larger maxIterations may help"):
