@@ -213,6 +213,7 @@ COLUMN_FUNCTIONS: dict[str, ColumnFunction] = {
     "sd": _single("sd", lambda told: (told.squares / max(told.count - 1, 1)) ** 0.5, Moments.of),
     "min": _single("min", lambda told: told.low, Extremes.of),
     "max": _single("max", lambda told: told.high, Extremes.of),
+    "length": ColumnFunction(lambda totals, x: totals[0].astype(float), lambda totals, x: np.array([len(x)])),
     "quantile": ColumnFunction(_quantile, _quantile_collect, sorted=_in_order),
     "median": ColumnFunction(
         _quantile,

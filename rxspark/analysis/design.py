@@ -325,7 +325,9 @@ def _contrast(node: Node, ordered: bool, where: str) -> tuple[str, bool]:
     if isinstance(node, Call) and node.function == "C" and len(node.args) > 1:
         asked = node.args[1].node
         name = asked.name if isinstance(asked, Name) else asked.value if isinstance(asked, Constant) else None
-        if name not in CONTRASTS:
-            raise RxArgumentError(f"{where}: {deparse(node)}: contrasts are {', '.join(CONTRASTS)}")
-        return str(name), True
+        full = f"contr.{str(name).removeprefix('contr.')}"
+        if full not in CONTRASTS or len(node.args) > 2:
+            told = f"{deparse(node)}: contrasts are {', '.join(CONTRASTS)}"
+            raise RxArgumentError(f"{where}: {told}, in full; relevel(x, ref = ) gives treatments another base")
+        return full, True
     return "contr.poly" if ordered else "contr.treatment", False

@@ -22,19 +22,27 @@ __all__ = ["Known", "Pending", "columns_of", "evaluate", "free_names", "grown", 
 Known = Mapping[Call, tuple[Any, ...]]
 """What the functions of whole columns know of all rows, by call."""
 
-_CONSTANTS: dict[str, float | bool | str] = {"pi": np.pi, "T": True, "F": False}
-_CONSTANTS |= {f"contr.{name}": f"contr.{name}" for name in ("treatment", "poly", "sum", "helmert", "SAS")}
+_CONSTANTS: dict[str, float | bool] = {"pi": np.pi, "T": True, "F": False}
 
 _ROW_ORDER = "it depends on the order of the rows; make the column before"
 _CALENDAR = "make the column before, by pandas or Spark"
 _ADVICE = {
-    **dict.fromkeys(("cumsum", "cumprod", "cummax", "diff", "lag", "rev", "order", "sort", "rank"), _ROW_ORDER),
+    **dict.fromkeys(
+        ("cumsum", "cumprod", "cummax", "cummin", "diff", "lag", "rev", "order", "sort", "rank"), _ROW_ORDER
+    ),
+    **dict.fromkeys(("rep", "rep_len", "seq_along", "seq_len", "embed", "filter", "row"), _ROW_ORDER),
     **dict.fromkeys(("weekdays", "months", "format", "strftime", "difftime", "ISOdate"), _CALENDAR),
     **dict.fromkeys(("s", "te", "ti", "lo"), "smooth terms are not of glm; use ns(x, df) or poly(x, degree)"),
+    **dict.fromkeys(("sapply", "lapply", "mapply", "apply", "vapply", "Map", "outer"), "functions take columns whole"),
+    **dict.fromkeys(("ave", "tapply", "aggregate"), "make the column of each group's value before"),
+    **dict.fromkeys(("with", "get"), "columns are named alone"),
+    **dict.fromkeys(("switch", "if", "case_when"), "use ifelse(test, yes, no)"),
+    "between": "use x >= low & x <= high",
+    "coalesce": "use ifelse(is.na(x), value, x)",
+    "reorder": "use factor(x, levels = c(...))",
     "contrasts": "use C(x, contr.sum) and the like",
     "offset": "it stands as a term of its own, as in y ~ x + offset(log(n))",
     "~": "there is a formula within an expression",
-    "$": "columns are named alone",
 }
 
 
@@ -134,7 +142,7 @@ class _Evaluation:
         """The values of the arguments, those that have names by the names of the function's own."""
         names, anything = _parameters(of)
         values, named = [], {}
-        for argument in call.args:
+        for argument in call.args[:1] if call.function == "C" else call.args:  # whose others name contrasts
             value = self.value(argument.node)
             if argument.name is None:
                 values.append(value)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
 
 from rxspark.analysis.functions import cut_at, flag, number, one_of, refused
 from rxspark.analysis.totals import ColumnFunction, Extremes, Levels, Totals
-from rxspark.analysis.values import Value, as_factor, as_numbers, as_text, chosen_factor, is_factor
+from rxspark.analysis.values import Value, as_factor, as_numbers, as_text, chosen_factor, is_factor, is_number
 
 __all__ = ["FACTOR_FUNCTIONS"]
 
@@ -34,25 +32,37 @@ def _ordered(totals: Totals, x: Value, levels: Value = None, labels: Value = Non
     return _factor(totals, x, levels, labels, pd.array([True], dtype="boolean"))
 
 
-def _contrasted(totals: Totals, object: Value, contr: Value = None) -> Value:  # noqa: A002 - R's name
+def _contrasted(totals: Totals, object: Value) -> Value:  # noqa: A002 - R's name
     return _factor(totals, object)
 
 
 def _relevel(totals: Totals, x: Value, ref: Value) -> Value:
-    levels, first = totals[0].labels(), one_of(ref, "relevel(ref = )")
+    levels = totals[0].labels()
+    if is_number(ref):  # its place, as in R
+        at = int(number(ref, "relevel(ref = )"))
+        first = levels[at - 1] if 1 <= at <= len(levels) else str(at)
+    else:
+        first = one_of(ref, "relevel(ref = )")
     if first not in levels:
         raise refused("relevel", f"ref={first!r} is none of the levels, {', '.join(levels[:20])}")
     return as_factor(x, [first, *(level for level in levels if level != first)])
 
 
-def _interaction(totals: Totals, *values: Value, sep: Value = None) -> Value:
+def _interaction(
+    totals: Totals, *values: Value, sep: Value = None, drop: Value = None, lex_order: Value = None
+) -> Value:
+    """Levels that do not occur are dropped by the formula, so that `drop` makes no difference."""
     between = "." if sep is None else one_of(sep, "interaction(sep = )")
-    levels = [totals[0].labels(number) for number in range(len(values))]
-    names = [between.join(reversed(row)) for row in itertools.product(*reversed(levels))]
-    codes, size, gaps = np.zeros(len(values[0]), int), 1, np.zeros(len(values[0]), bool)
-    for value, known in zip(values, levels, strict=True):
+    last_first = lex_order is not None and flag(lex_order, "interaction(lex.order = )")
+    levels = [totals[0].labels(at) for at in range(len(values))]
+    codes, names = np.zeros(len(values[0]), int), [""]
+    gaps = np.zeros(len(values[0]), bool)
+    for at, (value, known) in enumerate(zip(values, levels, strict=True)):
         own = as_factor(value, known).codes.astype(int)
-        codes, size, gaps = codes + own * size, size * len(known), gaps | (own < 0)
+        gaps |= own < 0
+        joined = [[f"{name}{between if at else ''}{level}" for name in names] for level in known]
+        codes = codes * len(known) + own if last_first else codes + own * len(names)
+        names = [one for row in (zip(*joined, strict=True) if last_first else joined) for one in row]
     return pd.Categorical.from_codes(np.where(gaps, -1, codes), names)
 
 
@@ -90,6 +100,10 @@ def _levels(totals: Totals, x: Value, *values: Value, **named: Value) -> Levels:
     return Levels.of(x)
 
 
+def _levels_of_object(totals: Totals, object: Value) -> Levels:  # noqa: A002 - R's name
+    return Levels.of(object)
+
+
 def _unless_given(x: Value, levels: Value = None, *values: Value, **named: Value) -> int:
     return int(levels is None)
 
@@ -97,9 +111,9 @@ def _unless_given(x: Value, levels: Value = None, *values: Value, **named: Value
 FACTOR_FUNCTIONS: dict[str, ColumnFunction] = {
     **dict.fromkeys(("factor", "as.factor", "droplevels"), ColumnFunction(_factor, _levels, _unless_given)),
     **dict.fromkeys(("ordered", "as.ordered"), ColumnFunction(_ordered, _levels, _unless_given)),
-    "C": ColumnFunction(_contrasted, lambda totals, **named: Levels.of(named["object"])),
+    "C": ColumnFunction(_contrasted, _levels_of_object),
     "relevel": ColumnFunction(_relevel, _levels),
-    "interaction": ColumnFunction(_interaction, lambda totals, *values, sep=None: Levels.of(*values)),
+    "interaction": ColumnFunction(_interaction, lambda totals, *values, **named: Levels.of(*values)),
     "cut": ColumnFunction(_cut, lambda totals, x, *values, **named: Extremes.of(as_numbers(x, "cut")), _cut_passes),
 }
 """Functions that make factors."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from rxspark.analysis.language import number_text
 from rxspark.analysis.values import (
@@ -151,7 +153,17 @@ def _log(x: Value, base: Value = None) -> Value:
 
 
 def _round(x: Value, digits: Value = None) -> Value:
-    return np.round(as_numbers(x, "round"), 0 if digits is None else int(number(digits, "round(digits = )")))
+    """To the nearer of the two numbers with so many digits, as R does since version 4; of two as near the even one."""
+    values, scale = as_numbers(x, "round"), 10.0 ** (0 if digits is None else int(number(digits, "round(digits = )")))
+    low = np.floor(values * scale)
+    down, up = low / scale, np.ceil(values * scale) / scale
+    nearer = (up - values) - (values - down)
+    return np.where((nearer < 0) | ((low % 2 == 1) & (nearer == 0)), up, down)
+
+
+def _signif(x: Value, digits: Value = None) -> Value:
+    values, places = as_numbers(x, "signif"), 6 if digits is None else int(number(digits, "signif(digits = )"))
+    return np.array([float(f"{value:.{max(places, 1) - 1}e}") for value in values])
 
 
 def _parallel(name: str, of: Callable[[Any, Any], Any], skipping: Callable[[Any, Any], Any]) -> Callable[..., Value]:
@@ -278,6 +290,69 @@ def _substr(x: Value, start: Value, stop: Value) -> Value:
     return np.array([None if text is None else text[first - 1 : last] for text in as_text(x)], dtype=object)
 
 
+def _matching(x: Value, test: Callable[[str], Any]) -> Value:
+    text = as_text(x)
+    return logical([one is not None and bool(test(one)) for one in text])
+
+
+def _pattern(pattern: Value, ignore_case: Value, fixed: Value) -> re.Pattern[str]:
+    text = one_of(pattern, "pattern")
+    literal = fixed is not None and flag(fixed, "fixed")
+    anyhow = ignore_case is not None and flag(ignore_case, "ignore.case")
+    try:
+        return re.compile(re.escape(text) if literal else text, re.IGNORECASE if anyhow else 0)
+    except re.error as error:
+        raise RxArgumentError(f"pattern={text!r}: {error}") from None
+
+
+def _grepl(pattern: Value, x: Value, ignore_case: Value = None, fixed: Value = None) -> Value:
+    return _matching(x, _pattern(pattern, ignore_case, fixed).search)
+
+
+def _substitute(count: int) -> Callable[..., Value]:
+    def function(pattern: Value, replacement: Value, x: Value, ignore_case: Value = None, fixed: Value = None) -> Value:
+        found, by = _pattern(pattern, ignore_case, fixed), one_of(replacement, "replacement")
+        return _texts(lambda text: found.sub(by, text, count))(x)
+
+    return function
+
+
+def _replace(x: Value, list: Value, values: Value) -> Value:  # noqa: A002 - R's name
+    if not is_logical(list):
+        raise refused("replace", "say where by truth values, such as is.na(x)")
+    return _ifelse(list, values, x)
+
+
+def _complete_cases(*values: Value) -> Value:
+    gaps = missing(values[0])
+    for value in values[1:]:
+        gaps = gaps | missing(value)
+    return logical(~gaps)
+
+
+def _find_interval(x: Value, vec: Value) -> Value:
+    values = as_numbers(x, "findInterval")
+    return np.where(np.isnan(values), np.nan, np.searchsorted(as_numbers(vec, "findInterval"), values, side="right"))
+
+
+def _of_rows(name: str, of: Callable[..., Any]) -> Callable[..., Value]:
+    def function(x: Value) -> Value:
+        if not isinstance(x, Matrix):
+            raise refused(name, "it takes cbind(a, b)")
+        return of(x.values, axis=1)
+
+    return function
+
+
+def _column_of(x: Value, column: Value) -> Value:
+    """A column of a matrix."""
+    table = x.values if isinstance(x, Matrix) else as_numbers(x, "[")[:, None]
+    at = int(number(column, "[, column]"))
+    if not 1 <= at <= table.shape[1]:
+        raise refused("[", f"there are {table.shape[1]} columns, and no column {at}")
+    return table[:, at - 1]
+
+
 def _texts(of: Callable[[str], Any]) -> Callable[..., Value]:
     return lambda x: np.array([None if text is None else of(text) for text in as_text(x)], dtype=object)
 
@@ -290,6 +365,14 @@ _REAL: dict[str, Callable[[Any], Any]] = {
     **{name: getattr(np, name) for name in ("log2", "log10", "log1p", "exp", "expm1", "sqrt", "abs", "floor", "trunc")},
     **{name: getattr(np, name) for name in ("sign", "sin", "cos", "tan", "sinh", "cosh", "tanh")},
     "ceiling": np.ceil,
+    "gamma": special.gamma,
+    "lgamma": special.gammaln,
+    "digamma": special.digamma,
+    "plogis": special.expit,
+    "qlogis": special.logit,
+    "pnorm": special.ndtr,
+    "qnorm": special.ndtri,
+    "dnorm": lambda x: np.exp(-0.5 * x**2) / np.sqrt(2 * np.pi),
     "asin": np.arcsin,
     "acos": np.arccos,
     "atan": np.arctan,
@@ -317,15 +400,22 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     ":": _sequence,
     "(": lambda x: x,
     "I": lambda x: x,
-    "identity": lambda x: x,
+    **dict.fromkeys(("identity", "as.vector", "drop"), lambda x: x),
     **{name: _numeric(name, of) for name, of in _REAL.items()},
     "log": _log,
     "pow": _arithmetic("pow", _power),
     "round": _round,
+    "signif": _signif,
+    "findInterval": _find_interval,
+    "rowSums": _of_rows("rowSums", np.sum),
+    "rowMeans": _of_rows("rowMeans", np.mean),
     "pmin": _parallel("pmin", np.minimum, np.fmin),
     "pmax": _parallel("pmax", np.maximum, np.fmax),
     "ifelse": _ifelse,
     "is.na": lambda x: logical(missing(x)),
+    "is.nan": lambda x: logical(missing(x)),
+    "complete.cases": _complete_cases,
+    "replace": _replace,
     "is.finite": lambda x: logical(np.isfinite(as_numbers(x, "is.finite"))),
     "as.numeric": _as_numeric,
     "as.double": _as_numeric,
@@ -333,6 +423,7 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     "as.character": as_text,
     "as.logical": _as_logical,
     "as.Date": _as_date,
+    "[": _column_of,
     "c": _c,
     "seq": _seq,
     "paste": _paste,
@@ -342,5 +433,10 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     "tolower": _texts(str.lower),
     "trimws": _texts(str.strip),
     "nchar": _nchar,
+    "grepl": _grepl,
+    "sub": _substitute(1),
+    "gsub": _substitute(0),
+    "startsWith": lambda x, prefix: _matching(x, lambda one: one.startswith(one_of(prefix, "startsWith(prefix)"))),
+    "endsWith": lambda x, suffix: _matching(x, lambda one: one.endswith(one_of(suffix, "endsWith(suffix)"))),
 }
 """What may be called in formulas and expressions, beside the functions of whole columns."""

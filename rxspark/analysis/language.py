@@ -89,8 +89,10 @@ def names_in(node: Node) -> list[str]:
     match node:
         case Name(name):
             return [name]
-        case Call(_, args):
-            return list(dict.fromkeys(name for arg in args for name in names_in(arg.node)))
+        case Call(function, args):
+            # The other arguments of C() name contrasts.
+            values = args[:1] if function == "C" else args
+            return list(dict.fromkeys(name for arg in values for name in names_in(arg.node)))
     return []
 
 
@@ -115,6 +117,8 @@ def deparse(node: Node) -> str:
             return name if _syntactic(name) else f"`{name}`"
         case Call("(", (one,)):
             return f"({deparse(one.node)})"
+        case Call("[", (matrix, column)):
+            return f"{deparse(matrix.node)}[, {deparse(column.node)}]"
         case Call(function, (one,)) if function in ("-", "+", "!", "~"):
             return f"{function}{deparse(one.node)}"
         case Call(function, (left, right)) if function in _BINDING or function.startswith("%"):
@@ -170,7 +174,8 @@ class _Parser:
         while self.text[at:].strip():
             found = _TOKEN.match(self.text, at)
             if found is None:
-                raise self._error(f"{self.text[at:].strip()!r} cannot stand there")
+                alone = "; columns are named alone" if self.text[at:].strip()[0] in "$@" else ""
+                raise self._error(f"{self.text[at:].strip()!r} cannot stand there{alone}")
             kind = str(found.lastgroup)
             value = found.group(kind)
             at = found.end()
@@ -200,6 +205,8 @@ class _Parser:
     def _hint(self) -> str:
         if self.next[1] == "[":
             return "; columns are taken whole, and rows chosen by rowSelection"
+        if ("name", "if") in self.tokens:
+            return "; use ifelse(test, yes, no)"
         if self.next[1] == "=":
             return "; write == to compare"
         return ""
@@ -234,6 +241,15 @@ class _Parser:
         return Call(operator, (Argument(left), Argument(right)))
 
     def operand(self) -> Node:
+        """An operand; of a matrix perhaps a column, as in scale(x)[, 1]."""
+        node = self._alone()
+        while self.next == ("operator", "[") and self.tokens[self.at + 1 : self.at + 2] == [("operator", ",")]:
+            self.at += 2
+            node = Call("[", (Argument(node), Argument(self.expression(0))))
+            self._close("]")
+        return node
+
+    def _alone(self) -> Node:
         kind, value = self.take()
         if kind == "number":
             return Constant(
