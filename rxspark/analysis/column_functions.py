@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from rxspark.analysis.arguments import flag, number, refused
 from rxspark.analysis.factor_functions import FACTOR_FUNCTIONS
-from rxspark.analysis.functions import flag, number, refused
 from rxspark.analysis.splines import Knots, knots_of, natural_spline, spline
 from rxspark.analysis.totals import ColumnFunction, Extremes, Moments, Totals
 from rxspark.analysis.values import (

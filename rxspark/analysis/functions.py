@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from rxspark.analysis.arguments import flag, number, refused
 from rxspark.analysis.language import number_text
+from rxspark.analysis.text_functions import TEXT_FUNCTIONS
 from rxspark.analysis.values import (
     Matrix,
     Value,
@@ -29,33 +30,7 @@ from rxspark.analysis.values import (
 )
 from rxspark.errors import RxArgumentError
 
-__all__ = ["ELEMENTWISE", "cut_at", "flag", "number", "one_of", "refused"]
-
-
-def refused(function: str, why: str) -> RxArgumentError:
-    """The error for a call that cannot be; the evaluation adds where it stands."""
-    return RxArgumentError(f"{function}: {why}")
-
-
-def number(value: Value, what: str) -> float:
-    """A single number that is an argument."""
-    found = as_numbers(value, what)
-    if found.shape != (1,):
-        raise RxArgumentError(f"{what} is a single number")
-    return float(found[0])
-
-
-def flag(value: Value, what: str) -> bool:
-    """TRUE or FALSE as an argument."""
-    return bool(number(value, what))
-
-
-def one_of(value: Value, what: str) -> str:
-    """A single text that is an argument."""
-    found = as_text(value)
-    if len(found) != 1:
-        raise RxArgumentError(f"{what} is a single text")
-    return str(found[0])
+__all__ = ["ELEMENTWISE", "cut_at"]
 
 
 def _arithmetic(name: str, of: Callable[..., Any]) -> Callable[..., Value]:
@@ -276,47 +251,6 @@ def _seq(from_: Value, to: Value, by: Value = None, length_out: Value = None) ->
     return first + np.arange(np.floor((number(to, "seq") - first) / step + 1e-10) + 1) * step
 
 
-def _paste(*values: Value, sep: Value = None) -> Value:
-    between = " " if sep is None else one_of(sep, "paste(sep = )")
-    parts = [np.where(missing(value), "NA", as_text(value)) for value in values]
-    found = parts[0]
-    for part in parts[1:]:
-        found = found + between + part
-    return found.astype(object)
-
-
-def _substr(x: Value, start: Value, stop: Value) -> Value:
-    first, last = int(number(start, "substr")), int(number(stop, "substr"))
-    return np.array([None if text is None else text[first - 1 : last] for text in as_text(x)], dtype=object)
-
-
-def _matching(x: Value, test: Callable[[str], Any]) -> Value:
-    text = as_text(x)
-    return logical([one is not None and bool(test(one)) for one in text])
-
-
-def _pattern(pattern: Value, ignore_case: Value, fixed: Value) -> re.Pattern[str]:
-    text = one_of(pattern, "pattern")
-    literal = fixed is not None and flag(fixed, "fixed")
-    anyhow = ignore_case is not None and flag(ignore_case, "ignore.case")
-    try:
-        return re.compile(re.escape(text) if literal else text, re.IGNORECASE if anyhow else 0)
-    except re.error as error:
-        raise RxArgumentError(f"pattern={text!r}: {error}") from None
-
-
-def _grepl(pattern: Value, x: Value, ignore_case: Value = None, fixed: Value = None) -> Value:
-    return _matching(x, _pattern(pattern, ignore_case, fixed).search)
-
-
-def _substitute(count: int) -> Callable[..., Value]:
-    def function(pattern: Value, replacement: Value, x: Value, ignore_case: Value = None, fixed: Value = None) -> Value:
-        found, by = _pattern(pattern, ignore_case, fixed), one_of(replacement, "replacement")
-        return _texts(lambda text: found.sub(by, text, count))(x)
-
-    return function
-
-
 def _replace(x: Value, list: Value, values: Value) -> Value:  # noqa: A002 - R's name
     if not is_logical(list):
         raise refused("replace", "say where by truth values, such as is.na(x)")
@@ -351,14 +285,6 @@ def _column_of(x: Value, column: Value) -> Value:
     if not 1 <= at <= table.shape[1]:
         raise refused("[", f"there are {table.shape[1]} columns, and no column {at}")
     return table[:, at - 1]
-
-
-def _texts(of: Callable[[str], Any]) -> Callable[..., Value]:
-    return lambda x: np.array([None if text is None else of(text) for text in as_text(x)], dtype=object)
-
-
-def _nchar(x: Value) -> Value:
-    return np.array([np.nan if text is None else len(text) for text in as_text(x)], dtype=float)
 
 
 _REAL: dict[str, Callable[[Any], Any]] = {
@@ -426,17 +352,6 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     "[": _column_of,
     "c": _c,
     "seq": _seq,
-    "paste": _paste,
-    "paste0": lambda *values: _paste(*values, sep=np.array([""], dtype=object)),
-    "substr": _substr,
-    "toupper": _texts(str.upper),
-    "tolower": _texts(str.lower),
-    "trimws": _texts(str.strip),
-    "nchar": _nchar,
-    "grepl": _grepl,
-    "sub": _substitute(1),
-    "gsub": _substitute(0),
-    "startsWith": lambda x, prefix: _matching(x, lambda one: one.startswith(one_of(prefix, "startsWith(prefix)"))),
-    "endsWith": lambda x, suffix: _matching(x, lambda one: one.endswith(one_of(suffix, "endsWith(suffix)"))),
+    **TEXT_FUNCTIONS,
 }
 """What may be called in formulas and expressions, beside the functions of whole columns."""

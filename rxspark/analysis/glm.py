@@ -39,9 +39,11 @@ def rxGlm(
     Parameters
     ----------
     formula : str
-        R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``. Text and
-        truth values are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors
-        (of pandas) polynomial ones, as in R.
+        R's formula: ``"y ~ x1 + x2"``, ``"log(y) ~ a * b + I(x^2) + offset(log(n)) - 1"``, ``"y ~ ."``,
+        ``"y ~ g / x + poly(z, 2) + cut(age, c(0, 18, 65, 120))"``. Coefficients have R's names. Text and truth values
+        are factors, and numbers within ``factor(x)``; they have treatment contrasts, and ordered factors (of pandas, or
+        ``ordered(x)``) polynomial ones, as in R; ``C(g, contr.sum)`` chooses others. Levels of text are in the order
+        of its characters. A function that is not there is refused by name.
     data : pandas.DataFrame, dict of columns, Arrow table, path, Spark DataFrame or name of a table
         The data (tables of polars, duckdb and others that Arrow can read too), or the path or URL of Parquet files;
         under `RxSpark` Spark looks for those, and for the table that another text names. Rows that lack a value that
@@ -58,9 +60,10 @@ def rxGlm(
     fweights : str, optional
         The column of frequencies: each row counts as so many.
     rowSelection : str, optional
-        An expression over columns that is true for the rows to use: ``"age > 30 & state == 'NY'"``.
+        An expression over columns that is true for the rows to use: ``"age > 30 & state %in% c('NY', 'NJ')"``.
     transforms : dict of str, optional
-        Columns to make first, by expressions over the others: ``{"z": "log(x)"}``.
+        Columns to make first, by expressions over the others: ``{"z": "log(x)", "age": "age / 10"}``. ``predict`` makes
+        them again.
     maxIterations : int, default 25
         Fisher scoring steps at most. There are as many as in R, and some more where R's would leave digits uncertain,
         as with links that are not canonical.
