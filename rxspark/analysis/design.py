@@ -132,6 +132,10 @@ class Design:
         end = after + len(self.formula.terms.offsets)
         return values[0] if first else None, values[first:after], values[after:end], values[end:]
 
+    def of_all_rows(self) -> Design:
+        """The design for other data, all rows of which are taken."""
+        return replace(self, recipe=replace(self.recipe, rows=None))
+
     def predictors(self, columns: Iterable[str]) -> Recipe:
         """The recipe for other data with those columns, all rows of which are taken, and no response."""
         _, variables, offsets, _ = self._parted(list(self.recipe.expressions))

@@ -35,4 +35,4 @@ def fit_here(
     design = prepared(formula, picked, table, weighted)
     matrices = design.matrices(table.frame(design.needed))
     part = part_of(matrices, formula, asked[0], design.response, pweights, fweights)
-    return modelled(Here(part), Described(design, *asked), max_iterations)
+    return modelled(Here(part), Described(design, *asked, pweights), max_iterations)

@@ -30,6 +30,7 @@ class Described:
     design: Design
     family: Family
     link: Link
+    pweights: str | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,6 +78,7 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
         nMissingObs=told.missing,
         distribution=what.family,
         thetaError=None if theta is None else theta.error,
+        pweights=what.pweights,
         design=what.design,
     )
     _warn_of(model, theta)

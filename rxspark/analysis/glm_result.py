@@ -14,6 +14,8 @@ from rxspark.analysis.design import Design
 from rxspark.analysis.families import Family
 from rxspark.analysis.formulas import Formula
 from rxspark.analysis.frames import LocalTable
+from rxspark.analysis.glm_rows import residuals
+from rxspark.analysis.glm_table import all_rows
 from rxspark.analysis.links import link_named
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
 from rxspark.analysis.sources import on_spark
@@ -76,6 +78,8 @@ class RxGlm:
     """The family with its parameter."""
     thetaError: float | None
     """The standard error of a theta that was fitted."""
+    pweights: str | None
+    """The column of prior weights."""
     design: Design = field(compare=False)
     """How the design matrix of other data is made."""
 
@@ -161,6 +165,48 @@ class RxGlm:
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
         told = np.full(len(frame), np.nan)
         told[whole] = link_named(self.link).inverse(eta) if type == "response" else eta
+        return pd.Series(told, frame.index, name=name)
+
+    def residuals(self, data: Any, type: str = "deviance") -> Any:  # noqa: A002 - R's word
+        """Find how far the responses of data are from the model.
+
+        Parameters
+        ----------
+        data : as for `rxGlm`
+            Data that have the columns of the formula and of `pweights`: those that were fitted, or others.
+        type : {"deviance", "pearson", "working", "response"}, default "deviance"
+            As in R.
+
+        Returns
+        -------
+        pandas.Series or Spark DataFrame
+            One value a row, NaN where a column that is needed has none. Of a Spark DataFrame: the same with a column
+            more, of the response's name and ``_Resid``.
+
+        Raises
+        ------
+        RxArgumentError
+            When a column is missing, or holds what the model does not take.
+        """
+        if type not in ("deviance", "pearson", "working", "response"):
+            raise RxArgumentError(f'type={type!r}: type is "deviance", "pearson", "working" or "response"')
+        design, name = self.design.of_all_rows(), f"{self.parsed.response}_Resid"
+        context = rxGetComputeContext()
+        if on_spark(data, context, "residuals"):
+            from rxspark.analysis.spark_frames import spark_data
+            from rxspark.analysis.spark_predict import with_column
+
+            there = spark_data(data, context, "residuals")
+            needed = design.recipe.needs(there.columns)
+            return with_column(there, name, "double", needed, partial(self.residuals, type=type))
+        table = LocalTable(data, "residuals")
+        frame = table.frame(design.recipe.needs(table.columns))
+        matrices = design.matrices(frame)
+        part = all_rows(matrices, self.parsed, self.distribution, design.response, self.pweights, None)
+        told = np.full(len(frame), np.nan)
+        told[matrices.kept] = residuals(
+            self.distribution, link_named(self.link), np.nan_to_num(self.values), type, part
+        )
         return pd.Series(told, frame.index, name=name)
 
     def summary(self) -> RxText:

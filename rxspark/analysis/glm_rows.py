@@ -25,6 +25,7 @@ __all__ = [
     "likelihood",
     "moments",
     "moved",
+    "residuals",
     "score",
 ]
 
@@ -174,6 +175,22 @@ def likelihood(family: Family, link: Link, coefficients: Array, part: Part) -> f
     mu = link.inverse(part.x @ coefficients + part.shift)
     rows = family.row_likelihood(part.y, mu, part.trials)
     return float((part.frequencies * part.prior / part.trials) @ rows)
+
+
+def residuals(family: Family, link: Link, coefficients: Array, kind: str, part: Part) -> Array:
+    """How far each response is from its mean: "deviance", "pearson", "working" or "response", as R has it."""
+    eta = part.x @ coefficients + part.shift + np.zeros(len(part.y))
+    mu = link.inverse(eta)
+    apart = part.y - mu
+    with np.errstate(all="ignore"):
+        match kind:
+            case "deviance":
+                return np.sign(apart) * np.sqrt(np.maximum(part.prior * family.unit_deviance(part.y, mu), 0))
+            case "pearson":
+                return apart * np.sqrt(part.prior / family.variance(mu))
+            case "working":
+                return apart / link.slope(eta)
+    return apart
 
 
 def level(back: Array, value: float, part: Part) -> Array:

@@ -43,7 +43,7 @@ def fit_on_spark(
     design = prepared(parse(text, columns), picked, table, weighted)
     parts = table.parts(design.needed, partial(_part, design, asked[0], pweights, fweights))
     try:
-        return modelled(parts, Described(design, *asked), max_iterations)
+        return modelled(parts, Described(design, *asked, pweights), max_iterations)
     finally:
         parts.release()
 

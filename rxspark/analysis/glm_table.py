@@ -14,7 +14,7 @@ from rxspark.analysis.formulas import Formula
 from rxspark.analysis.glm_rows import Part
 from rxspark.errors import RxArgumentError
 
-__all__ = ["numbers_of", "part_of"]
+__all__ = ["all_rows", "part_of"]
 
 
 def part_of(
@@ -25,25 +25,14 @@ def part_of(
     pweights: str | None,
     fweights: str | None,
 ) -> Part:
-    """The rows of a table that count; `levels` are those of the response.
+    """The rows of a table that have a weight above 0; `levels` are those of the response.
 
     Raises
     ------
     RxArgumentError
         For a response that the family does not take, weights that are none, a column with infinite values.
     """
-    prior, frequencies = _weights(matrices.table, pweights, fweights)
-    assert matrices.y is not None, "rxGlm parses formulas with two sides"
-    y, counts = numbers_of(matrices.y, family, formula, levels)
-    refuse_infinite(matrices, formula)
-    trials = prior if counts is None else counts
-    prior = prior if counts is None else prior * counts
-    part = Part(matrices.x, y, prior, trials, frequencies, matrices.offset, len(y), matrices.missing)
-    return _counting(part)
-
-
-def _counting(part: Part) -> Part:
-    """The rows of a weight above 0."""
+    part = all_rows(matrices, formula, family, levels, pweights, fweights)
     kept = part.weights > 0
     if kept.all():
         return part
@@ -51,7 +40,25 @@ def _counting(part: Part) -> Part:
     return replace(part, **chosen, offset=None if part.offset is None else part.offset[kept])
 
 
-def numbers_of(
+def all_rows(
+    matrices: Matrices,
+    formula: Formula,
+    family: Family,
+    levels: tuple[str, ...] | None,
+    pweights: str | None,
+    fweights: str | None,
+) -> Part:
+    """The rows of a table, those of weight 0 too."""
+    prior, frequencies = _weights(matrices.table, pweights, fweights)
+    assert matrices.y is not None, "rxGlm parses formulas with two sides"
+    y, counts = _numbers(matrices.y, family, formula, levels)
+    refuse_infinite(matrices, formula)
+    trials = prior if counts is None else counts
+    prior = prior if counts is None else prior * counts
+    return Part(matrices.x, y, prior, trials, frequencies, matrices.offset, len(y), matrices.missing)
+
+
+def _numbers(
     y: pd.Series | pd.DataFrame, family: Family, formula: Formula, levels: tuple[str, ...] | None
 ) -> tuple[Any, Any | None]:
     """The response as floats, and the number of trials where the response has that."""

@@ -63,6 +63,18 @@ def test_predictions_are_those_of_r(case: str) -> None:
     assert link.equals(told) == (model.link == "identity")
 
 
+@pytest.mark.parametrize("case", AS_THE_TABLE)
+def test_residuals_are_those_of_r(case: str) -> None:
+    """Deviance, Pearson, working and response residuals; rows that lack a value have NaN."""
+    table, model = data(CASES[case]["data"]), fitted(case)
+    for kind in ("deviance", "pearson", "working", "response"):
+        told = model.residuals(table, type=kind).dropna()
+        right = expected(case, f"residual.{kind}").to_numpy()
+        assert told[:5].to_numpy() == pytest.approx(right, rel=1e-5, abs=1e-7), kind
+    with pytest.raises(RxArgumentError, match="type='rstudent': type is"):
+        model.residuals(table, type="rstudent")
+
+
 def test_predicting_leaves_gaps_where_data_have_them() -> None:
     """One value a row, NaN where a column of the right side is missing, whatever the response is; the index is kept."""
     model = rxGlm("Ozone ~ Wind + Temp", data("airquality"))

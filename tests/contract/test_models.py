@@ -141,6 +141,12 @@ def test_grouped_responses_and_families_with_a_parameter(formula: str, arguments
         assert one == (None if other is None else pytest.approx(other, rel=1e-7))
     again = pickle.loads(pickle.dumps(model))
     assert again.predict(frame[:5]).to_numpy() == pytest.approx(right.predict(frame[:5]).to_numpy(), nan_ok=True)
+    told = model.residuals(given(frame.assign(row=range(len(frame)))), type="pearson")
+    found = (
+        told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")[f"{model.parsed.response}_Resid"]
+    )
+    wanted = right.residuals(frame, type="pearson")
+    assert found.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-6, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize(
