@@ -27,7 +27,7 @@ from rxspark.elements import Tasks, cut, module_names, plan_tasks, whole_number
 from rxspark.errors import RxArgumentError, closest
 from rxspark.execobjects import exec_objects
 from rxspark.filesystem import store_folder
-from rxspark.gathering import Gathering, warn_of_failures
+from rxspark.gathering import Gathering, warn_of_failures, warn_of_preparing
 from rxspark.jobs.background import run_and_gather
 from rxspark.jobs.handle import submit
 from rxspark.jobs.job import Job
@@ -188,6 +188,7 @@ def rxExec(
         return cast("RxResultsOrJob[T]", submit(job, backend))
     results = run_and_gather(job, cleanup)
     warn_of_failures(results, stacklevel=2)
+    warn_of_preparing(results, stacklevel=2)
     return cast("RxResultsOrJob[T]", results)
 
 

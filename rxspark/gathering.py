@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from rxspark.errors import RxTaskError, RxTaskWarning, bounded
+from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
 from rxspark.options import rxGetOption
 from rxspark.results import Facts, RxNotFinished, RxResults, node_name
 from rxspark.timings import Clock
 from rxspark.worker.envelope import Envelopes, PartitionRun, failure_of
 
-__all__ = ["Gathering", "opened", "warn_of_failures"]
+__all__ = ["Gathering", "opened", "warn_of_failures", "warn_of_preparing"]
 
 
 def opened(part: Envelopes) -> Iterator[tuple[int, Any, RxTaskError | None]]:
@@ -120,3 +120,20 @@ def warn_of_failures(results: RxResults[Any], stacklevel: int) -> None:
     )
     warning.results = results
     warnings.warn(warning, stacklevel=stacklevel + 1)
+
+
+# Seconds of all workers from which it is worth a warning.
+_LONG = 2.0
+
+
+def warn_of_preparing(results: RxResults[Any], stacklevel: int) -> None:
+    """Give one warning, `stacklevel` frames up, when it took longer to keep the tasks apart than to run them."""
+    preparing, running = results.preparing
+    if preparing > max(_LONG, running):
+        warnings.warn(
+            f"the constants of this call are large: to rebuild them, or to see that no task had changed them, took "
+            f"{preparing:.1f} seconds of its workers, the tasks themselves {running:.1f}. rxShare(obj) makes of a "
+            f"constant that tasks only read one that each worker loads once; larger chunks (taskChunkSize) help, too",
+            RxSizeWarning,
+            stacklevel=stacklevel + 1,
+        )

@@ -188,6 +188,12 @@ class RxResults(list[T]):
         """Seconds of the call by phase."""
         return timings_of(self._clock, self._runs)
 
+    @property
+    def preparing(self) -> tuple[float, float]:
+        """Seconds that all workers took to rebuild what tasks have in common, or to compare it, and for the tasks."""
+        preparing = sum(run.preparing for run in self._runs)
+        return preparing, sum(sum(run.seconds) for run in self._runs) - preparing
+
     def unlist(self) -> list[Any]:
         """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
 

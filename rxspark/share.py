@@ -18,14 +18,18 @@ from rxspark.worker.parcels import Fetched, InFile
 
 __all__ = ["rxShare"]
 
+# Bytes from which plain Python objects are unpickled once a worker; fewer take some milliseconds.
+_LARGE = 1 << 20
+
 
 def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
     """Write an object once, for the tasks of any number of calls.
 
     The arrays inside it (of NumPy, pandas, pyarrow, scipy.sparse, of models; nested as they may be) are mapped by
     the tasks from one copy a host, whatever their size. A task may write to what it gets, as to any argument: the
-    pages that it changes are its own, and nobody else sees the change. What is no array, such as Python strings,
-    each task unpickles for itself.
+    pages that it changes are its own, and nobody else sees the change. A megabyte or more of plain Python objects
+    (a dict of a million strings), without an array of 4 KB or more inside, takes long to unpickle: each worker does so
+    once, and all its tasks get that one object, which they are to read only.
 
     Arguments and captured variables that are larger than ``rxOptions("shareThreshold")`` are shared without being
     asked, anew at each call; `rxShare` spares the writing where several calls use one object.
@@ -72,7 +76,10 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
     bundle = Bundle(shipper.shared(obj))
     parcel, where, remover = _written(bundle, path)
     of = type(obj).__name__
-    return Shared(parcel, bundle.size, of, where, shipper.modules, partial(_in_process, os.getpid(), remover))
+    remove = partial(_in_process, os.getpid(), remover)
+    # Arrays are mapped in no time, and classes by value are each task's own.
+    once = bundle.size >= _LARGE and len(bundle) == 1 and not shipper.by_value
+    return Shared(parcel, bundle.size, of, where, shipper.modules, remove, once)
 
 
 def _written(bundle: Bundle, path: str | os.PathLike[str] | None) -> tuple[InFile | Fetched, str, Callable[[], None]]:

@@ -85,6 +85,7 @@ class _Pickler(ByValuePickler):
             return self._shipper.handed_over(obj)
         self._shipper.modules.note(obj, found_by_name)
         reduced = super().reducer_override(obj)
+        self._shipper.by_value = self._shipper.by_value or isinstance(reduced, tuple)
         if self._of_one_task:
             return refer_to_class(obj, reduced, self._shipper.definitions, self._shipper.dump)
         return reduced
@@ -152,12 +153,15 @@ class Shipper:
         The handles met so far, whose files the workers will read.
     definitions : dict of type to bytes
         The pickles of classes by value that element arguments have.
+    by_value : bool
+        Whether functions or classes were pickled with all that they are.
     """
 
     def __init__(self, same_host: bool = True, to_last: bool = False) -> None:
         self.modules = UserModules()
         self.handles: list[Shared] = []
         self.definitions: dict[type, bytes] = {}
+        self.by_value = False
         self._same_host = same_host
         self._to_last = to_last
 

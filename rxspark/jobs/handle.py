@@ -16,7 +16,7 @@ from rxspark.backends.base import Backend, plain_interrupts
 from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
-from rxspark.gathering import Gathering, opened, warn_of_failures
+from rxspark.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
 from rxspark.jobs.resume import check_needs, continued
@@ -354,6 +354,7 @@ def results_of(
         results.append(job._read(partial, console_output))
     for one in results:  # before the jobs are removed, since a warning may be raised as an error
         warn_of_failures(one, stacklevel + 1)
+        warn_of_preparing(one, stacklevel + 1)
     if not partial:
         for job in jobs:
             job._was_read(auto_cleanup)

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError
 from rxspark.usermodules import UserModules
-from rxspark.worker.parcels import Fetched, InFile, load
+from rxspark.worker.parcels import Fetched, InFile, load, load_once
 
 __all__ = ["Shared"]
 
@@ -36,7 +36,14 @@ class Shared:
     """
 
     def __init__(
-        self, parcel: InFile | Fetched, size: int, of: str, where: str, modules: UserModules, remove: Callable[[], None]
+        self,
+        parcel: InFile | Fetched,
+        size: int,
+        of: str,
+        where: str,
+        modules: UserModules,
+        remove: Callable[[], None],
+        once: bool = False,
     ) -> None:
         self._parcel = parcel
         self._of = of
@@ -44,6 +51,8 @@ class Shared:
         self.size = size
         self.modules = modules
         """The user's own modules that the object needs."""
+        self._once = once
+        """Whether the tasks of a worker have one object in common."""
         self._remove = weakref.finalize(self, remove)
 
     @property
@@ -73,7 +82,7 @@ class Shared:
         self._remove()
 
     def __reduce__(self) -> Any:
-        return load, (self.parcel,)
+        return load_once if self._once else load, (self.parcel,)
 
     def __repr__(self) -> str:
         where = f"in {self._where}" if self._remove.alive else "removed"

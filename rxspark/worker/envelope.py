@@ -55,10 +55,12 @@ class PartitionRun:
     started: array[float] = field(default_factory=lambda: array("d"))
     """Seconds since 1970-01-01 UTC."""
     seconds: array[float] = field(default_factory=lambda: array("d"))
+    preparing: float = 0.0
+    """Seconds that went into rebuilding what the tasks have in common, or into seeing that none has changed it."""
 
     def run(self) -> PartitionRun:
         """Give the same without what the tasks gave."""
-        return PartitionRun(self.host, self.pid, self.attempt, self.numbers, self.started, self.seconds)
+        return PartitionRun(self.host, self.pid, self.attempt, self.numbers, self.started, self.seconds, self.preparing)
 
     def run_of(self, wanted: Container[int]) -> PartitionRun:
         """Give the same of these tasks alone."""
@@ -98,6 +100,7 @@ class Envelopes(PartitionRun):
         self.values += more.values
         self.started += more.started
         self.seconds += more.seconds
+        self.preparing += more.preparing
         self.failures |= more.failures
         self.output |= more.output
         self.problem = self.problem or more.problem

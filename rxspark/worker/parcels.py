@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from rxspark.worker.bundle import Bundle, MappedBundle
 from rxspark.worker.hostcache import fetched
 
-__all__ = ["Fetched", "InFile", "Inline", "Parcel", "load"]
+__all__ = ["Fetched", "InFile", "Inline", "Parcel", "forget_shared", "load", "load_once", "shared_here"]
 
 
 class Parcel(Protocol):
@@ -60,3 +60,28 @@ def load(parcel: Parcel) -> Any:
     """The object that a parcel holds, as the caller's own: what is written to it, nobody else sees."""
     bundle = parcel.open()
     return pickle.loads(bundle.part(0), buffers=bundle.private(1))
+
+
+# Shared objects that a process keeps: those of a call or two.
+_KEPT = 4
+
+_shared: dict[Parcel, Any] = {}
+
+
+def load_once(parcel: Parcel) -> Any:
+    """The object that a parcel holds, the same one for all tasks of this process: they only read it."""
+    value = _shared.pop(parcel) if parcel in _shared else load(parcel)
+    _shared[parcel] = value
+    while len(_shared) > _KEPT:
+        del _shared[next(iter(_shared))]
+    return value
+
+
+def shared_here() -> list[Any]:
+    """The objects that all tasks of this process have in common."""
+    return list(_shared.values())
+
+
+def forget_shared() -> None:
+    """Let go of them."""
+    _shared.clear()

@@ -7,12 +7,14 @@ import pickle
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.classes import own_classes
 from rxspark.worker.current_task import globals_of
+from rxspark.worker.parcels import forget_shared, shared_here
 from rxspark.worker.payload import Call, Partition, process_token
 from rxspark.worker.snapshot import Snapshot
 
@@ -23,6 +25,9 @@ _ABSENT = object()
 
 # So many tasks of a partition that have changed their program: the next ones will do so too.
 _CHANGES = 2
+
+# References that are looked at in about a tenth of a millisecond, which is worth reading the clock.
+_LARGE = 5_000
 
 
 class _Loaded:
@@ -43,7 +48,7 @@ class _Loaded:
         if self._snapshot is None:
             self._snapshot = Snapshot()
             held = (self.function, *self.args, *self.kwargs.values(), *self.objects.values())
-            self._snapshot.take(held, self.classes.values())
+            self._snapshot.take(held, self.classes.values(), shared_here())
         elif self._noted != len(self.classes):
             self._snapshot.take((), self.classes.values())
         self._noted = len(self.classes)
@@ -52,15 +57,21 @@ class _Loaded:
         """Whether the next task may have it."""
         return self._snapshot is not None and not self._snapshot.changed()
 
+    @property
+    def is_large(self) -> bool:
+        """Whether it takes a while to see that."""
+        return self._snapshot is not None and self._snapshot.size > _LARGE
+
 
 _last: _Loaded | None = None
 """The program of the last partition of this process: the next one is mostly of the same call."""
 
 
 def forget() -> None:
-    """Let go of the program that this process has loaded last."""
+    """Let go of the program, and of the shared objects, that this process has loaded."""
     global _last
     _last = None
+    forget_shared()
 
 
 class Program:
@@ -75,6 +86,8 @@ class Program:
         self._displaced: list[tuple[dict[str, Any], str, Any]] = []
         self.in_caller = call.origin == process_token()
         """Whether the tasks run in the process of the caller."""
+        self.preparing = 0.0
+        """Seconds for unpickling the program again, or seeing that it is as before; who reads it sets it to 0."""
 
     def __enter__(self) -> Program:
         global _last
@@ -107,8 +120,10 @@ class Program:
 
     def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The function and the arguments of the partition's task `index`."""
-        if self._used and not self._loaded.as_before():
+        if self._used and not self._as_before():
+            began = perf_counter()
             self._load()
+            self.preparing += perf_counter() - began
             self._changes += 1
         elif self._displaced:
             self._bind(self._loaded)
@@ -121,6 +136,14 @@ class Program:
         if self._changes < _CHANGES:
             loaded.note()
         return loaded.function, args, kwargs
+
+    def _as_before(self) -> bool:
+        if not self._loaded.is_large:
+            return self._loaded.as_before()
+        began = perf_counter()
+        unchanged = self._loaded.as_before()
+        self.preparing += perf_counter() - began
+        return unchanged
 
     def _load(self) -> None:
         loaded = _Loaded(self._call.id)

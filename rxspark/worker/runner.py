@@ -225,6 +225,9 @@ def _run_task(
         value = None
         envelopes.failures[number] = failure_of(error, limit, skip_frames=_own_frames(error))
     envelopes.add(number, value, _EPOCH + clock, perf_counter() - clock)
+    if program.preparing:
+        envelopes.preparing += program.preparing
+        program.preparing = 0.0
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

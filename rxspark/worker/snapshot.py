@@ -50,8 +50,6 @@ _ASSIGNING = {opcode.opmap[f"{what}_{where}"] for what in ("STORE", "DELETE") fo
 _ASSIGNING_TO_CELLS = {opcode.opmap["STORE_DEREF"], opcode.opmap["DELETE_DEREF"]}
 _REFLECTING = {"setattr", "delattr", "globals", "vars", "exec", "eval", "__dict__", "__setattr__", "__globals__"}
 
-_END = object()
-
 
 class Snapshot:
     """The objects that a program consists of, and what each of them refers to.
@@ -70,17 +68,29 @@ class Snapshot:
         self._holders: list[Any] = []
         self._dicts: list[dict[Any, Any]] = []
         self._held: list[Any] = []
+        self._keys: list[Any] = []
 
-    def take(self, roots: Iterable[Any], classes: Collection[Any]) -> None:
-        """Note the state of these objects, and of the classes that travelled by value, which are theirs."""
+    def take(self, roots: Iterable[Any], classes: Collection[Any], shared: Iterable[Any] = ()) -> None:
+        """Note the state of these objects, and of the classes that travelled by value, which are theirs.
+
+        Objects that are `shared` are of no interest: tasks only read them.
+        """
+        self._seen.update(map(id, shared))
         of_program = {id(found) for found in classes}
         level: list[Any] = [*roots, *classes]
         while level and self._known:
             level = [item for item in level if type(item) not in _LEAVES and self._is_new(item, of_program)]
             self._holders += level
             level = gc.get_referents(*level)
-        self._dicts = [holder for holder in self._holders if isinstance(holder, dict)]
-        self._held = [*self._now()] if self._known and self._changeable else []
+        if self._known and self._changeable:
+            self._dicts = [holder for holder in self._holders if isinstance(holder, dict)]
+            self._held = gc.get_referents(*self._holders)
+            self._keys = [*chain.from_iterable(self._dicts)]
+
+    @property
+    def size(self) -> int:
+        """References that `changed` looks at."""
+        return len(self._held) + len(self._keys)
 
     def changed(self) -> bool:
         """Whether something refers to other objects than it did."""
@@ -88,11 +98,13 @@ class Snapshot:
             return False
         if not self._known or any(_registered(base) != before for base, before in self._registries):
             return True
-        return not all(map(operator.is_, chain(self._now(), (_END,)), chain(self._held, (_END,))))
-
-    def _now(self) -> Iterator[Any]:
-        """All that the objects refer to now; of a dict the collector shows no keys where all of them are strings."""
-        return chain(gc.get_referents(*self._holders), chain.from_iterable(self._dicts))
+        held = gc.get_referents(*self._holders)
+        # Of a dict whose keys are strings the garbage collector shows the values alone.
+        return (
+            len(held) != len(self._held)
+            or not all(map(operator.is_, held, self._held))
+            or [*chain.from_iterable(self._dicts)] != self._keys
+        )
 
     def _is_new(self, item: Any, of_program: set[int]) -> bool:
         """Whether to follow what an object refers to."""

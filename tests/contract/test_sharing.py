@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -208,3 +209,69 @@ def test_what_makes_a_call_large_is_named_with_its_size():
     finally:
         rxOptions(**before)
     assert rxExec(lambda x: len(x) + len(large), small) == [540_000]
+
+
+LOADS = []
+
+
+class Counted:
+    """Counts how often it is unpickled in a process."""
+
+    def __reduce__(self):
+        return _counted, ()
+
+
+def _counted():
+    LOADS.append(1)
+    return Counted()
+
+
+def _look(shared, number):
+    """Found by its name, so that it sees this module's variables."""
+    return os.getpid(), shared["many"][number], len(LOADS)
+
+
+def _own_and_large(make):
+    return {"own": make(), "many": [f"a text, number {number}" for number in range(60_000)]}
+
+
+def test_large_plain_objects_that_are_shared_are_loaded_once_a_worker():
+    """What tasks only read is unpickled by each worker once, for all tasks and calls."""
+    shared = rxShare(_own_and_large(Counted))
+    looked = [*rxExec(_look, shared, rxElemArg(range(40))), *rxExec(_look, shared, rxElemArg(range(40)))]
+    LOADS.clear()
+    assert [text for _, text, _ in looked] == [f"a text, number {number % 40}" for number in range(80)]
+    here = {pid for pid, _, _ in looked} == {os.getpid()}  # where the caller's process keeps nothing after a call
+    assert {loads for _, _, loads in looked} <= ({1, 2} if here else {1})
+
+
+def test_small_shared_objects_are_each_tasks_own():
+    """Whatever a task changes in them, as with any argument."""
+    shared = rxShare({"held": [1]})
+    assert rxExec(lambda x: x["held"].append(1) or len(x["held"]), shared, timesToRun=4, taskChunkSize=4) == [2] * 4
+
+
+def test_classes_by_value_in_a_shared_object_are_the_tasks_own():
+    """Also where the object is large: what it holds is of the class that the task knows."""
+
+    class Local:
+        made = 0
+
+    def look(x):
+        Local.made += 1
+        return type(x["own"]) is Local, Local.made
+
+    assert rxExec(look, rxShare(_own_and_large(Local)), timesToRun=4, taskChunkSize=2) == [(True, 1)] * 4
+
+
+def test_one_warning_tells_of_constants_that_take_longer_than_the_tasks(monkeypatch):
+    """It tells both times, and names rxShare; what is shared brings none."""
+    monkeypatch.setattr("rxspark.gathering._LONG", 0.0)
+    many = {str(number): number for number in range(100_000)}
+    with pytest.warns(RxSizeWarning, match=r"took \d+\.\d seconds .* themselves \d+\.\d\. rxShare") as caught:
+        rxExec(lambda x, i: x[str(i)], many, rxElemArg(range(20)), taskChunkSize=10)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        monkeypatch.setattr("rxspark.gathering._LONG", 1.0)
+        assert rxExec(lambda x, i: x[str(i)], rxShare(many), rxElemArg(range(20))) == [*range(20)]
