@@ -67,8 +67,8 @@ class LocalBackend:
             try:
                 self._executor = self._pool(self.slots(len(work.partitions), {}))
                 run = partial(run_partition, call, attempt=work.attempt, surroundings=self.surroundings)
-                futures = {self._executor.submit(run, part) for part in parts}
-                _collect(futures, work)
+                # No name here for the futures: each holds what its partition gave until it is let go of.
+                _collect({self._executor.submit(run, part) for part in parts}, work)
             except BrokenProcessPool as error:  # while tasks were being submitted
                 work.trouble = str(error)
 
@@ -126,9 +126,9 @@ class BackgroundBackend(LocalBackend):
 def _collect(futures: set[Future[bytes]], work: Work) -> None:
     while futures and not work.cancelled.is_set():
         done, futures = wait(futures, timeout=_POLL, return_when=FIRST_COMPLETED)
-        for future in done:
+        while done:
             try:
-                work.deliver(future.result())
+                work.deliver(done.pop().result())
             except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
                 work.trouble = str(error)
 
