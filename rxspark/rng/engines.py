@@ -34,7 +34,7 @@ class Engine(Protocol):
     def set_state(self, state: Any) -> None:
         """Go to a place that `get_state` gave."""
 
-    def names(self) -> dict[str, Callable[..., Any]]:
+    def functions(self) -> dict[str, Callable[..., Any]]:
         """The functions of np.random that draw from the engine itself."""
 
 
@@ -111,7 +111,7 @@ class Jumped:
     def set_state(self, state: None) -> None:
         """Nothing, as in `get_state`."""
 
-    def names(self) -> dict[str, Callable[..., Any]]:
+    def functions(self) -> dict[str, Callable[..., Any]]:
         """None: the legacy functions draw from the bits."""
         return {}
 
@@ -159,6 +159,6 @@ class Mkl:
         """Go to a place that `get_state` gave."""
         self._state.set_state(state)
 
-    def names(self) -> dict[str, Callable[..., Any]]:
+    def functions(self) -> dict[str, Callable[..., Any]]:
         """Functions of np.random that MKL draws; the others are NumPy's legacy functions over the bits beneath."""
         return mkl_functions(self._state, self._root.kind, self._normal_kind and NORMAL_KINDS[self._normal_kind])

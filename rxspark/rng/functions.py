@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rxspark.errors import RxArgumentError
 from rxspark.rng.current import current
+from rxspark.rng.imports import import_outside_streams
 from rxspark.rng.kinds import KINDS, Root, capacity, checked_seed, fresh_seed, known_kind
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def _active(wanted: str) -> Streams:
 def _install(root: Root, normal_kind: str | None, dimension: int) -> Streams:
     from rxspark.rng.streams import Streams  # loads NumPy
 
+    import_outside_streams()
     streams = Streams(root, normal_kind, dimension, owner="rxRngNewStream")
     return streams.__enter__()
 

@@ -11,12 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from rxspark.rng.numpy_random import LEGACY
-from rxspark.rng.rebinding import StreamFunction
-
-__all__ = ["mkl_functions"]
+__all__ = ["BEYOND", "COUNTS", "DRAWN", "mkl_functions"]
 
 # MKLRandomState's functions that behave as NumPy's for all arguments.
 _DIRECT = (
@@ -28,7 +23,7 @@ _DIRECT = (
     "standard_cauchy",
     "standard_exponential",
 )
-# Those that do where they do not raise and `_BEYOND` sees nothing. Left out, as they differ from NumPy's: geometric
+# Those that do where they do not raise and `BEYOND` sees nothing. Left out, as they differ from NumPy's: geometric
 # counts from 0, gumbel is mirrored, vonmises and noncentral_f have another distribution, multivariate_normal has too
 # small a variance, and poisson(0), negative_binomial(n, 1) and noncentral_chisquare below one degree of freedom return
 # what happens to lie in memory.
@@ -60,7 +55,7 @@ _CHECKED = (
     "wald",
     "weibull",
 )
-_COUNTS = ("binomial", "hypergeometric", "multinomial")  # 32-bit in MKL, 64-bit in NumPy
+COUNTS = ("binomial", "hypergeometric", "multinomial")  # 32-bit in MKL, 64-bit in NumPy
 
 # Trials of a binomial that MKL may draw. It works in single precision: of 4,000,000 draws with n = 100,000 and p = 0.01
 # a chi-square test sees the error (p = 3e-4; n = 131,072: 4e-12), with n = 65,536 none of 12 tests does; 33,554,432
@@ -94,9 +89,11 @@ def _uniform(low: Any = 0.0, high: Any = 1.0, size: Any = None) -> bool:
     return bool(high - low == float("inf"))  # an error in NumPy, one number for all draws in MKL
 
 
+DRAWN = (*_DIRECT, *_CHECKED, "random", "ranf", "sample")
+
 # By the name of a function: whether its arguments are beyond what MKL draws right. Arrays raise ValueError here, and
 # are NumPy's to draw.
-_BEYOND: dict[str, Callable[..., bool]] = {
+BEYOND: dict[str, Callable[..., bool]] = {
     "binomial": _binomial,
     "multinomial": _binomial,
     "hypergeometric": _hypergeometric,
@@ -109,7 +106,7 @@ _WITHOUT_BYTES = ("MCG31", "R250", "MRG32K3A")  # MKL cannot make random bits wi
 
 
 def mkl_functions(state: Any, kind: str, normal_method: str | None) -> dict[str, Callable[..., Any]]:
-    """Give the functions by their names in np.random.
+    """Give the functions that MKL draws, by their names in np.random.
 
     Parameters
     ----------
@@ -120,14 +117,11 @@ def mkl_functions(state: Any, kind: str, normal_method: str | None) -> dict[str,
     normal_method : str or None
         MKL's method for the normal functions; None: its own choice, ICDF.
     """
-    names: dict[str, Callable[..., Any]] = {name: getattr(state, name) for name in _DIRECT}
-    names |= dict.fromkeys(("random", "ranf", "sample"), state.random_sample)
+    functions: dict[str, Callable[..., Any]] = {name: getattr(state, name) for name in (*_DIRECT, *_CHECKED)}
+    functions |= dict.fromkeys(("random", "ranf", "sample"), state.random_sample)
     if kind in _WITHOUT_BYTES:
-        del names["bytes"]
-    checked = {name: getattr(state, name) for name in _CHECKED}
-    if normal_method:
-        checked |= _normals(state, normal_method)
-    return names | {name: Draw(name, function) for name, function in checked.items()}
+        del functions["bytes"]
+    return functions | _normals(state, normal_method) if normal_method else functions
 
 
 def _normals(state: Any, method: str) -> dict[str, Callable[..., Any]]:
@@ -138,35 +132,3 @@ def _normals(state: Any, method: str) -> dict[str, Callable[..., Any]]:
         "standard_normal": standard,
         "randn": lambda *shape: standard(shape or None),
     }
-
-
-class Draw:
-    """Draw as a function of np.random does, by MKL where it can, else by NumPy's legacy function.
-
-    MKL refuses some arguments that NumPy takes (a scale of 0, arrays of bounds), and errs for some (`_BEYOND`): NumPy's
-    function answers then, or raises its own error.
-    """
-
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.__name__ = self.__qualname__ = name
-        self._function = function
-        self._beyond = _BEYOND.get(name)
-        self._counts = name in _COUNTS
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Draw."""
-        try:
-            if self._beyond and (args or kwargs) and self._beyond(*args, **kwargs):
-                return LEGACY[self.__name__](*args, **kwargs)
-            values = self._function(*args, **kwargs)
-        except (ValueError, TypeError, ArithmeticError):
-            return LEGACY[self.__name__](*args, **kwargs)
-        if type(values) is np.ndarray:
-            if self._counts:
-                return values.astype(np.int64)
-            if values.ndim == 0 and self.__name__ == "uniform":
-                return float(values)  # MKL's for whole-number bounds
-        return values
-
-    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
-        return StreamFunction, ("numpy.random", self.__name__)

@@ -15,7 +15,6 @@ seeds the second door only, and until the next stream starts.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -23,8 +22,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import bit_generator, mtrand
 
+from rxspark.errors import RxError
 from rxspark.once import once
 from rxspark.rng.current import current
+from rxspark.rng.mkl_quirks import BEYOND, COUNTS, DRAWN
+from rxspark.rng.rebinding import StreamFunction
 
 __all__ = ["LEGACY", "NumpyRandom", "NumpyState", "shared_bits"]
 
@@ -37,6 +39,53 @@ LEGACY: dict[str, Callable[..., Any]] = {
     and name not in ("seed", "get_state", "set_state")
     and callable(getattr(_RAND, name, None))
 } | {"ranf": _RAND.random_sample, "sample": _RAND.random_sample}
+
+
+class _Draw:
+    """Draw as a function of np.random does, from the current stream.
+
+    There is one for each name as long as the process lives, so that what a task keeps of it (in a module, a cache)
+    draws from each stream to come.
+
+    MKL refuses some arguments that NumPy takes (a scale of 0, arrays of bounds), and errs for some (`BEYOND`): NumPy's
+    legacy function answers then, or raises its own error.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.function = LEGACY[name]
+        """The function that draws now: the engine's, or NumPy's legacy function where there is none."""
+        self._beyond = BEYOND.get(name)
+        self._counts = name in COUNTS
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw."""
+        try:
+            if self._beyond and (args or kwargs) and self._beyond(*args, **kwargs):
+                return LEGACY[self.__name__](*args, **kwargs)
+            values = self.function(*args, **kwargs)
+        except RxError:  # a quasi-random stream is used up
+            raise
+        except (ValueError, TypeError, ArithmeticError):
+            return LEGACY[self.__name__](*args, **kwargs)
+        if type(values) is np.ndarray:
+            if self._counts:
+                return values.astype(np.int64)
+            if values.ndim == 0 and self.__name__ == "uniform":
+                return float(values)  # MKL's for whole-number bounds
+        return values
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return StreamFunction, ("numpy.random", self.__name__)
+
+
+_DRAWS = {name: _Draw(name) for name in DRAWN}
+
+
+def _draw_by(functions: dict[str, Callable[..., Any]]) -> None:
+    """Let the functions of np.random draw by these, and all others by NumPy."""
+    for name, draw in _DRAWS.items():
+        draw.function = functions.get(name) or LEGACY[name]
 
 
 class NumpyState(NamedTuple):
@@ -63,25 +112,13 @@ def shared_bits(name: str) -> np.random.BitGenerator:
     return made
 
 
+_IMPORTS = np.random.MT19937()  # what a module draws from that is imported while a stream is installed
 _system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[attr-defined]
 
 
 def _randbits(count: int) -> int:
     active = current()
-    return active.entropy(count) if active and not _importing() else _system_randbits(count)
-
-
-def _importing() -> bool:
-    """Whether the task is importing a module: a generator that it makes for itself stays, and is no draw of the task.
-
-    It depends on the worker's past whether a module is still to be imported, which must not move a task's numbers.
-    """
-    frame = sys._getframe(2)
-    while frame is not None and frame.f_globals.get("__name__") != "rxspark.worker.runner":
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            return True
-        frame = frame.f_back  # type: ignore[assignment] # None at the top
-    return False
+    return active.entropy(count) if active else _system_randbits(count)
 
 
 def _seed(seed: Any = None) -> None:
@@ -130,6 +167,7 @@ _CONTROLS: dict[str, Callable[..., Any]] = {
     "set_state": _set_state,
     "set_bit_generator": _set_bit_generator,
 }
+_OWN = {name: vars(np.random)[name] for name in (*LEGACY, *_CONTROLS)}
 
 
 class NumpyRandom:
@@ -141,31 +179,34 @@ class NumpyRandom:
         What feeds `np.random.mtrand._rand`; started by the caller.
     draws : object with get_state and set_state
         What makes the functions of the module, where it is not `bits`.
-    names : dict
-        The functions that come from `draws`; the others are legacy functions over `bits`.
+    functions : dict
+        The functions that come from `draws`, by name; the others are legacy functions over `bits`.
     """
 
-    def __init__(self, bits: np.random.BitGenerator, draws: Any, names: dict[str, Callable[..., Any]]) -> None:
+    def __init__(self, bits: np.random.BitGenerator, draws: Any, functions: dict[str, Callable[..., Any]]) -> None:
         self.bits = bits
         self.seized = False  # the task has taken control
         self._draws = draws
-        self._names = LEGACY | names
+        self._functions = functions
+        self._names = {**LEGACY, **_DRAWS, **_CONTROLS} if functions else {**LEGACY, **_CONTROLS}
         self._kept: dict[str, Any] = {}  # the stream's RandomState while the task is in control
 
     def enter(self) -> None:
         """Keep np.random as the caller has it, and install the stream's functions."""
         namespace = vars(np.random)
-        self._outer_names = {name: namespace[name] for name in (*self._names, *_CONTROLS)}
+        self._outer_names = {name: namespace[name] for name in self._names}
+        self._outer_functions = {name: draw.function for name, draw in _DRAWS.items()}
         self._outer_randbits = bit_generator.randbits  # type: ignore[attr-defined]
         self._outer_bits = mtrand.get_bit_generator()
         self._outer_state = _RAND.get_state(legacy=False)
         namespace.update(self._names)
-        namespace.update(_CONTROLS)
+        _draw_by(self._functions)
         bit_generator.randbits = _randbits  # type: ignore[attr-defined]
 
     def exit(self) -> None:
         """Put back what `enter` found."""
         vars(np.random).update(self._outer_names)
+        _draw_by(self._outer_functions)
         bit_generator.randbits = self._outer_randbits  # type: ignore[attr-defined]
         mtrand.set_bit_generator(self._outer_bits)
         if self._outer_state["has_gauss"]:  # else there is nothing to set, and MT19937 takes 40 us for it
@@ -183,12 +224,30 @@ class NumpyRandom:
         """Give the module these functions again."""
         vars(np.random).update(self._installed())
 
+    def pause(self) -> None:
+        """Make np.random what it is where no stream is installed, over another generator than the caller's."""
+        namespace = vars(np.random)
+        installed = {name: namespace[name] for name in _OWN}
+        self._paused = installed, mtrand.get_bit_generator(), _RAND.get_state(legacy=False)
+        namespace.update(_OWN)
+        bit_generator.randbits = _system_randbits  # type: ignore[attr-defined]
+        mtrand.set_bit_generator(_IMPORTS)
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        installed, bits, state = self._paused
+        vars(np.random).update(installed)
+        bit_generator.randbits = _randbits  # type: ignore[attr-defined]
+        mtrand.set_bit_generator(bits)
+        _RAND.set_state(state)
+
     def seize(self, bitgen: np.random.BitGenerator) -> None:
         """The task takes control: NumPy's own functions, over a bit generator of its own."""
         if not self.seized:
             self._kept = _RAND.get_state(legacy=False)
             self.seized = True
             vars(np.random).update(LEGACY)
+            _draw_by({})
         mtrand.set_bit_generator(bitgen)
 
     def settle(self) -> None:
@@ -196,6 +255,7 @@ class NumpyRandom:
         if self.seized:
             self.seized = False
             vars(np.random).update(self._names)
+            _draw_by(self._functions)
             mtrand.set_bit_generator(self.bits)
             _RAND.set_state(self._kept)
 

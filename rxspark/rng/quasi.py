@@ -146,7 +146,7 @@ class Quasi:
     def _normals(self, shape: tuple[int, ...]) -> np.ndarray[Any, np.dtype[np.float64]]:
         return self._take("vdRngGaussian", _GAUSSIAN_ICDF, shape)
 
-    def names(self) -> dict[str, Callable[..., Any]]:
+    def functions(self) -> dict[str, Callable[..., Any]]:
         """The functions of np.random that the sequence feeds."""
         return {
             "uniform": self.uniform,

@@ -37,6 +37,11 @@ def _held() -> bool:
     return any(sys.getrefcount(_ORIGINALS[name]) > ours for name in _PRIMITIVES)
 
 
+def _holders() -> int:
+    """Count the references to the originals."""
+    return sum(sys.getrefcount(_ORIGINALS[name]) for name in _PRIMITIVES)
+
+
 class _Awake(random.Random):
     """The class of the shared generator on a stream: it tells when the task seeds it."""
 
@@ -132,6 +137,23 @@ class StdlibRandom:
         _SHARED.__class__ = _kind = self._class
         vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
+
+    def pause(self) -> None:
+        """Make `random` what it is where no stream is installed."""
+        self._paused = type(_SHARED), _place(), {name: vars(random)[name] for name in _PRIMITIVES}
+        _SHARED.__class__ = random.Random
+        vars(random).update(_ORIGINALS)
+        self._holders = _holders()
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped; at once on the stream, if somebody holds an original now."""
+        held = _holders() > self._holders
+        _SHARED.__class__, place, installed = self._paused
+        vars(random).update(installed)
+        _go(place)
+        if held and self._lazy:
+            self._lazy = False
+            _wake()
 
     def start(self) -> None:
         """Begin the current stream."""

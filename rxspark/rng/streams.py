@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -12,6 +15,7 @@ from numpy.random import mtrand
 from rxspark.rng.current import STACK, current
 from rxspark.rng.engines import Counter, Jumped, engine
 from rxspark.rng.kinds import Root, digest
+from rxspark.rng.numba_random import NUMBA, NumbaRandom
 from rxspark.rng.numpy_random import NumpyRandom, NumpyState
 from rxspark.rng.stdlib_random import StdlibRandom
 
@@ -22,6 +26,8 @@ class StreamState(NamedTuple):
     """A place in a stream, over all libraries; picklable, and good in any process under the same root."""
 
     number: int
+    tasks: int
+    """Tasks that have drawn from it."""
     asked: int
     bits: Mapping[str, Any]
     numpy: NumpyState
@@ -70,18 +76,23 @@ class Streams:
         self.dimension = dimension
         self.owner = owner
         self.number = 0
-        self._asked = 0  # how often this stream was asked for entropy
+        self._tasks = 0  # how many tasks have drawn from this stream
+        self._asked = 0  # how often it was asked for entropy
         self._counter = Counter(root)
         self._engine = engine(root, normal_kind, dimension)
         self.bits = self._engine.bits if isinstance(self._engine, Jumped) else self._counter.bits
-        self.numpy = NumpyRandom(self.bits, self._engine, self._engine.names() if self._engine else {})
+        self.numpy = NumpyRandom(self.bits, self._engine, self._engine.functions() if self._engine else {})
         self.stdlib = StdlibRandom(self._stdlib_seed, self.entropy)
+        self.numba = NumbaRandom(self._numba_seed)
+        self._thread = threading.get_ident()
+        self._outside = False  # a module is being imported
 
     def __enter__(self) -> Streams:
         # By value, as an outer Streams of the same process uses the same objects.
         self._outer_bits = [(bits, bits.state) for bits in {self._counter.bits, self.bits}]
         self.numpy.enter()
         self.stdlib.enter()
+        self.numba.enter()
         STACK.append(self)
         self.start(0)
         return self
@@ -91,6 +102,7 @@ class Streams:
     ) -> None:
         self._close_inner()
         STACK.pop()
+        self.numba.exit()
         self.stdlib.exit()
         self.numpy.exit()
         for bits, state in self._outer_bits:
@@ -104,17 +116,45 @@ class Streams:
         number : int
             From 0 to the kind's capacity - 1 (`kinds.check_capacity` is asked before launch).
         """
-        self.settle()
+        self._take_back()
         self.number = number
-        self._asked = 0
+        self._tasks = self._asked = 0
         self._counter.start(number)
         if self._engine:
             self._engine.start(number)
         mtrand.set_bit_generator(self.bits)  # this also drops the second of a pair of legacy normals
         self.stdlib.start()
+        if NUMBA in sys.modules:
+            self.numba.start()
 
     def settle(self) -> None:
         """After a task: take back what it seeded or opened itself, and go on with the stream where it left it."""
+        self._take_back()
+        self._tasks += 1
+        if NUMBA in sys.modules:
+            self.numba.start()
+
+    def can_go_outside(self) -> bool:
+        """Tell whether this thread draws from the streams now."""
+        return not self._outside and threading.get_ident() == self._thread
+
+    @contextmanager
+    def outside(self) -> Iterator[None]:
+        """Have the generators as where no stream is installed, and leave the streams where they are."""
+        self._outside = True
+        numba = NUMBA in sys.modules
+        self.numpy.pause()
+        self.stdlib.pause()
+        try:
+            yield
+        finally:
+            self.stdlib.resume()
+            self.numpy.resume()
+            self._outside = False
+            if NUMBA in sys.modules and not numba:
+                self.numba.start()
+
+    def _take_back(self) -> None:
         if STACK[-1] is not self:
             self._close_inner()
         if self.numpy.seized:
@@ -150,15 +190,21 @@ class Streams:
     def _stdlib_seed(self) -> int:
         return int.from_bytes(digest(self.root, "random", self.number, 32), "little")
 
+    def _numba_seed(self) -> bytes:
+        return digest(self.root, f"numba {self._tasks}", self.number, 64)
+
     def get_state(self) -> StreamState:
         """The place in the current stream, from which `set_state` goes on, here or in another process."""
         state = self.numpy.get_state()
-        return StreamState(self.number, self._asked, self._counter.bits.state, state, self.stdlib.get_state())
+        return StreamState(
+            self.number, self._tasks, self._asked, self._counter.bits.state, state, self.stdlib.get_state()
+        )
 
     def set_state(self, state: StreamState) -> None:
         """Go to a place that `get_state` gave under the same root."""
-        self.settle()
-        self.number, self._asked = state.number, state.asked
+        self._take_back()
+        self.number, self._tasks, self._asked = state.number, state.tasks, state.asked
         self._counter.bits.state = state.bits
         self.numpy.set_state(state.numpy)
         self.stdlib.set_state(state.stdlib)
+        self.numba.start()

@@ -27,6 +27,7 @@ from typing import Any
 
 from rxspark.errors import RxError
 from rxspark.options import in_force
+from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import modules
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.console import Console
@@ -172,6 +173,7 @@ def _run_tasks(
     if worker:
         let_tasks_nest()
     modules.install(call)
+    import_outside_streams()
     with (
         Threads(call.threads, worker) as threads,
         console,
