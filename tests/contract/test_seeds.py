@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import random
 import subprocess
 import sys
@@ -120,3 +121,40 @@ def test_a_set_of_strings_has_one_order_in_all_workers():
     wanted = ast.literal_eval(run.stdout.decode())
     orders = [*rxExec(lambda: list(set(names)), timesToRun=4), *rxExec(lambda: list(set(names)), timesToRun=2)]
     assert orders == [wanted] * 6
+
+
+def compiled():
+    """Numbers from inside a function that numba compiles in the task."""
+    import numba
+
+    @numba.njit
+    def draw():
+        return np.random.normal(), random.random(), random.gauss(0.0, 1.0)
+
+    return *draw(), *draw()
+
+
+@pytest.mark.parametrize("size", [None, 2])
+def test_compiled_functions_draw_from_the_stream(size):
+    """Inside numba's compiled functions tasks have numbers of their own, the same ones in each call and context."""
+    results = [rxExec(compiled, timesToRun=4, taskChunkSize=size, RNGseed=777) for _ in range(2)]
+    with RxLocalSeq():
+        wanted = rxExec(compiled, timesToRun=4, taskChunkSize=size, RNGseed=777)
+    assert list(results[0]) == list(results[1]) == list(wanted)
+    assert len({number for numbers in wanted for number in numbers}) == 24
+
+
+def test_functions_that_a_module_took_draw_the_same_everywhere(tmp_path, monkeypatch):
+    """What a module has by `from numpy.random import normal` draws the numbers that it draws under RxLocalSeq."""
+    (tmp_path / "taking.py").write_text("from numpy.random import normal\nfrom random import gauss\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    taking = importlib.import_module("taking")
+
+    def task():
+        return float(taking.normal()), taking.gauss(0, 1), float(np.random.normal())
+
+    for kind in ("MT2203", "MCG59"):
+        results = [rxExec(task, timesToRun=4, taskChunkSize=size, RNGseed=777, RNGkind=kind) for size in (1, None)]
+        with RxLocalSeq():
+            wanted = rxExec(task, timesToRun=4, RNGseed=777, RNGkind=kind)
+        assert list(results[0]) == list(results[1]) == list(wanted)

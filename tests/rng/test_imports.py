@@ -48,7 +48,13 @@ def on_stream(kind, function):
 
 def some():
     """Draw by every door."""
-    return np.random.uniform(), np.random.normal(), random.random(), random.gauss(0, 1), np.random.default_rng().random()
+    return (
+        np.random.uniform(),
+        np.random.normal(),
+        random.random(),
+        random.gauss(0, 1),
+        np.random.default_rng().random(),
+    )
 
 
 @pytest.mark.parametrize("kind", ["MT2203", "PHILOX", "SOBOL"])
