@@ -12,9 +12,9 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
+from rxspark.once import once
 from rxspark.rng.current import current
 
 __all__ = ["NUMBA", "NumbaRandom"]
@@ -69,7 +69,7 @@ class NumbaRandom:
             sys.modules[NUMBA].rnd_seed(state, seeds[32 * number : 32 * (number + 1)])
 
 
-@cache
+@once
 def _compile_outside_streams() -> None:
     """Let numba see NumPy's own functions as it compiles: it knows them by identity, and would refuse the stream's."""
     from numba.core import event
