@@ -358,7 +358,7 @@ def _ship(
     partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
     for package in plan.packages:
         shipper.modules.note_name(package)
-    sources = shipper.modules.sources()
+    sources = shipper.modules.sources(with_data=not backend.same_host)
     call = Call(
         job_id,
         root,

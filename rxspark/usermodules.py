@@ -17,10 +17,12 @@ import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache, lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from rxspark.errors import RxShippingError
 from rxspark.worker.payload import NAMESPACE, ModuleSource
 
 __all__ = ["UserModules"]
@@ -55,8 +57,16 @@ class UserModules:
         self._names |= others._names
         self._codes |= others._codes
 
-    def sources(self) -> dict[str, ModuleSource]:
-        """The source of each of the user's own modules, by name; packages above a module are with it."""
+    def sources(self, with_data: bool = False) -> dict[str, ModuleSource]:
+        """The source of each of the user's own modules, by name; packages above a module are with it.
+
+        With `with_data` the other files of the packages go along, for workers that do not reach these.
+
+        Raises
+        ------
+        RxShippingError
+            When the files of a package are too many or too large.
+        """
         found: dict[str, ModuleSource] = {}
         waiting = {*self._names, *(name for code in self._codes for name in _imported_by_code(code))}
         while waiting:
@@ -71,6 +81,8 @@ class UserModules:
         for name in list(found):
             for part in _with_packages(name):
                 found.setdefault(part, NAMESPACE)
+        if with_data:
+            found = {name: _with_data(name, module) for name, module in found.items()}
         return found
 
     def needed(self, function: Any, sources: dict[str, ModuleSource]) -> frozenset[str]:
@@ -96,6 +108,8 @@ class UserModules:
         state = hashlib.blake2b(digest_size=16)
         for name in sorted(sources):
             state.update(name.encode() + b"\0" + sources[name].source + b"\0")
+            for path, content in sources[name].data:
+                state.update(path.encode() + b"\0" + content + b"\0")
         return state.hexdigest()
 
 
@@ -156,6 +170,48 @@ def _read(file: str, name: str, changed: int) -> tuple[ModuleSource, frozenset[s
         source = opened.read()
     package = os.path.basename(file) == "__init__.py"
     return ModuleSource(source, file, package), frozenset(_imported_by_source(source, name, package))
+
+
+# Bytes of the data files of one package that travel with each call, and what in its source says that they are wanted.
+_MOST = 16 << 20
+_WANTS_FILES = (b"__file__", b"__path__", b"get_data", b"resources", b"__spec__", b"__loader__")
+
+
+def _with_data(name: str, module: ModuleSource) -> ModuleSource:
+    """The same with the data files of a package, or those that a module of its own names."""
+    if module == NAMESPACE or not (module.package or any(word in module.source for word in _WANTS_FILES)):
+        return module
+    folder = os.path.dirname(module.file)
+    sizes = {path: os.path.getsize(os.path.join(folder, path)) for path in _data_files(folder, module)}
+    if sum(sizes.values()) > _MOST:
+        largest = max(sizes, key=sizes.__getitem__)
+        raise RxShippingError(
+            f"{name}: the data files of this package take {sum(sizes.values()) / 1e6:,.0f} MB, of which {largest} "
+            f"{sizes[largest] / 1e6:,.0f} MB; up to {_MOST / 1e6:,.0f} MB go along with a call. Install the package on "
+            f"the workers, or put large files into a folder that they reach"
+        )
+    data = []
+    for path in sizes:
+        with open(os.path.join(folder, path), "rb") as file:
+            data.append((path, file.read()))
+    return replace(module, data=tuple(data))
+
+
+def _data_files(folder: str, module: ModuleSource) -> Iterator[str]:
+    """The paths, below its folder, of a package's data files; of those beside a module the ones that it names."""
+    if not module.package:
+        for entry in os.scandir(folder):
+            if entry.is_file() and not entry.name.endswith(".py") and entry.name.encode() in module.source:
+                yield entry.name
+        return
+    for parent, folders, files in os.walk(folder):
+        packages = {inner for inner in folders if os.path.exists(os.path.join(parent, inner, "__init__.py"))}
+        folders[:] = [inner for inner in folders if inner[0] not in "._" and inner not in packages]
+        yield from (
+            os.path.relpath(os.path.join(parent, file), folder)
+            for file in files
+            if not file.endswith((".py", ".pyc", ".so")) and not file.startswith(".")
+        )
 
 
 def _imported_by_source(source: bytes, name: str, package: bool) -> Iterator[str]:

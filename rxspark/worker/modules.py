@@ -10,9 +10,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
+from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
+from typing import Any
 
 from rxspark.worker.payload import NAMESPACE, Call, ModuleSource, process_token
 
@@ -20,8 +23,10 @@ __all__ = ["install"]
 
 
 class _Loader:
-    def __init__(self, module: ModuleSource) -> None:
+    def __init__(self, name: str, module: ModuleSource) -> None:
         self._module = module
+        self.path = _file_here(name, module)
+        """The file, in a folder with the other files of its package."""
 
     def create_module(self, spec: ModuleSpec) -> None:
         """Leave it to Python to make the module object."""
@@ -29,11 +34,44 @@ class _Loader:
     def get_source(self, fullname: str) -> str:  # for tracebacks
         return importlib.util.decode_source(self._module.source)
 
+    def get_data(self, path: str) -> bytes:  # for pkgutil
+        with open(path, "rb") as file:
+            return file.read()
+
+    def get_resource_reader(self, fullname: str) -> Any:  # for importlib.resources
+        from importlib.readers import FileReader
+
+        return FileReader(self)  # type: ignore[arg-type] # it wants the path alone
+
     def exec_module(self, module: ModuleType) -> None:
-        module.__file__ = self._module.file
+        module.__file__ = self.path
         if self._module.package:  # data files and compiled parts beside the source, where this machine has them
-            module.__path__ = [os.path.dirname(self._module.file)]
+            module.__path__ = [os.path.dirname(self.path)]
         exec(compile(self._module.source, self._module.file, "exec", dont_inherit=True), vars(module))
+
+
+@cache
+def _folder_of_packages() -> str:
+    """A folder of this process, for the files of packages that came from another machine."""
+    folder = tempfile.TemporaryDirectory(prefix="rxspark-modules-")  # as long as the process lives
+    _folders.append(folder)
+    return folder.name
+
+
+_folders: list[tempfile.TemporaryDirectory[str]] = []
+
+
+def _file_here(name: str, module: ModuleSource) -> str:
+    """The file of a module: the caller's own, or where this machine does not have it, one that is written here."""
+    if not module.data or os.path.exists(module.file):
+        return module.file
+    file = os.path.join(_folder_of_packages(), _finder.digest, *name.split("."), os.path.basename(module.file))
+    for path, content in ((os.path.basename(file), module.source), *module.data):
+        written = os.path.join(os.path.dirname(file), path)
+        os.makedirs(os.path.dirname(written), exist_ok=True)
+        with open(written, "wb") as opened:
+            opened.write(content)
+    return file
 
 
 class _Finder:
@@ -54,7 +92,7 @@ class _Finder:
         self.loaded[fullname] = self.digest
         if module == NAMESPACE:  # where this machine has parts of it, they count too
             return PathFinder.find_spec(fullname, path) or ModuleSpec(fullname, None, is_package=True)
-        return ModuleSpec(fullname, _Loader(module), origin=module.file, is_package=module.package)  # type: ignore[arg-type]
+        return ModuleSpec(fullname, _Loader(fullname, module), origin=module.file, is_package=module.package)  # type: ignore[arg-type]
 
 
 _finder = _Finder()

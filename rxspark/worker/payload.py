@@ -62,6 +62,8 @@ class ModuleSource:
     source: bytes
     file: str
     package: bool
+    data: tuple[tuple[str, bytes], ...] = ()
+    """The other files of a package, by their paths in its folder; for workers that do not reach that folder."""
 
 
 @dataclass(frozen=True)

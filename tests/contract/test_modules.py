@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+from data_package import write_package
 
 from rxspark import rxElemArg, rxExec
 
@@ -140,3 +141,15 @@ def test_the_test_module_itself_is_left_alone(module):
     rxExec(mine.run, timesToRun=2)
     assert {name: id(sys.modules[name]) for name in before} == before
     assert mine.STATE == [1]
+
+
+def test_the_data_files_of_an_own_package(tmp_path, monkeypatch):
+    """pkgutil, importlib.resources and plain paths find in a task what lies in a package's folder."""
+    write_package(tmp_path / "rx_data")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    reads = importlib.import_module("rx_data.reads")
+    try:
+        assert rxExec(reads.run, timesToRun=2) == [("a,b", "deep", "inner", "a,b")] * 2
+    finally:
+        for name in [name for name in sys.modules if name.startswith("rx_data")]:
+            del sys.modules[name]
