@@ -6,8 +6,10 @@ import importlib
 import pickle
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import copy_context
 from time import perf_counter
+from types import FunctionType
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
@@ -40,6 +42,8 @@ class _Loaded:
         self.args: tuple[Any, ...]
         self.kwargs: dict[str, Any]
         self.objects: dict[str, Any]
+        self.names: dict[str, Any] = {}
+        """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
         self._noted = 0  # classes
 
@@ -113,10 +117,7 @@ class Program:
         _last = self._loaded
         own_classes.set(self._outer)
         for namespace, name, value in self._displaced:
-            if value is _ABSENT:
-                namespace.pop(name, None)
-            else:
-                namespace[name] = value
+            _put_back(namespace, {name: value})
 
     def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The function and the arguments of the partition's task `index`."""
@@ -136,6 +137,24 @@ class Program:
         if self._changes < _CHANGES:
             loaded.note()
         return loaded.function, args, kwargs
+
+    def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function for a task, in a copy of the context: what it sets there ends with it.
+
+        That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
+        the caller's script have their names in `__main__` meanwhile, as child processes that the task forks look for
+        them there.
+        """
+        names = self._loaded.names
+        if not names:
+            return copy_context().run(call, *arguments)
+        main = vars(sys.modules["__main__"])
+        displaced = {name: main.get(name, _ABSENT) for name in names}
+        main.update(names)
+        try:
+            return copy_context().run(call, *arguments)
+        finally:
+            _put_back(main, displaced)
 
     def _as_before(self) -> bool:
         if not self._loaded.is_large:
@@ -159,6 +178,7 @@ class Program:
                 f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
                 f"{type(error).__name__}: {bounded(str(error), self._call.console_limit)}"
             ) from error
+        loaded.names = _names_of_script([*(globals_of(loaded.function) or {}).values(), *loaded.classes.values()])
         self._take(loaded)
 
     def _take(self, loaded: _Loaded) -> None:
@@ -178,6 +198,19 @@ class Program:
         if module is not None and vars(module) is namespace and not self._displaced:
             self._displaced = [(namespace, name, namespace.get(name, _ABSENT)) for name in objects]
         namespace.update(objects)
+
+
+def _names_of_script(held: Iterable[Any]) -> dict[str, Any]:
+    found = [made for made in held if isinstance(made, (FunctionType, type)) and made.__module__ == "__main__"]
+    return {made.__qualname__: made for made in found if made.__qualname__.isidentifier()}
+
+
+def _put_back(namespace: dict[str, Any], displaced: dict[str, Any]) -> None:
+    for name, value in displaced.items():
+        if value is _ABSENT:
+            namespace.pop(name, None)
+        else:
+            namespace[name] = value
 
 
 def _with_elements(

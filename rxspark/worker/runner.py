@@ -18,7 +18,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextvars import copy_context
 from functools import partial
 from multiprocessing.connection import Connection
 from time import perf_counter  # by this name, as a task may replace that of the module
@@ -217,9 +216,7 @@ def _run_task(
     value = None
     try:
         function, args, kwargs = program.arguments(partition, index)
-        # In a copy of the context: what the task sets there (NumPy's error state, decimal's precision, a compute
-        # context of its own) ends with it.
-        value = copy_context().run(_call, function, args, kwargs)
+        value = program.run(_call, function, args, kwargs)
         value = dump_value(value, in_caller=program.in_caller)
     except CallerInterrupt:
         raise
