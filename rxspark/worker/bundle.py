@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from rxspark.errors import RxFileError
 
-__all__ = ["Buffer", "Bundle", "MappedBundle", "Writable"]
+__all__ = ["Buffer", "Bundle", "MappedBundle", "Writable", "address_limit"]
 
 Buffer = bytes | bytearray | memoryview
 
@@ -141,8 +141,28 @@ class MappedBundle(Bundle):
         _verified.add(state)
 
     def _views(self, access: int) -> list[Buffer]:
-        mapped = memoryview(mmap.mmap(self._file.fileno(), 0, access=access))
+        try:
+            mapped = memoryview(mmap.mmap(self._file.fileno(), 0, access=access))
+        except OSError as error:
+            size = os.fstat(self._file.fileno()).st_size / 1e6
+            raise RxFileError(
+                f"{self.path}: shared data of {size:,.0f} MB cannot be mapped: {error.strerror}.{address_limit()}"
+            ) from error
         return [mapped[place] for place in self._places]
+
+
+def address_limit() -> str:
+    """A sentence on the limit of this process's addresses, which mapped files count against; empty without one."""
+    import resource  # not on Windows, which imports this module all the same
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return ""
+    return (
+        f" The address space of this process is limited to {limit / 1e6:,.0f} MB (RLIMIT_AS), and each mapping of a "
+        f"file counts, two of them a worker: raise spark.executor.pyspark.memory on Spark, `ulimit -v` elsewhere, or "
+        f"pass less"
+    )
 
 
 def _length(part: Buffer) -> int:

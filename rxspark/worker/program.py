@@ -13,7 +13,7 @@ from types import FunctionType
 from typing import Any
 
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
-from rxspark.worker.bundle import Bundle
+from rxspark.worker.bundle import Bundle, address_limit
 from rxspark.worker.classes import own_classes
 from rxspark.worker.current_task import globals_of
 from rxspark.worker.parcels import forget_shared, shared_here
@@ -177,6 +177,7 @@ class Program:
             raise RxShippingError(
                 f"the function and its arguments arrived on {socket.gethostname()} but could not be rebuilt there: "
                 f"{type(error).__name__}: {bounded(str(error), self._call.console_limit)}"
+                f"{'.' + address_limit() if isinstance(error, MemoryError) else ''}"
             ) from error
         loaded.names = _names_of_script([*(globals_of(loaded.function) or {}).values(), *loaded.classes.values()])
         self._take(loaded)

@@ -372,3 +372,34 @@ def test_who_resumes_brings_the_environment(tmp_path, monkeypatch):
     with RxLocalParallel(shareDir=str(tmp_path)):
         assert rxWaitForJob(rxResumeJob(job, only="failed"), timeout=60) == "finished"
         assert rxGetJobResults(job) == [1, 7]
+
+
+SCRIPT_CLASS = """
+from rxspark import *
+
+class Point:
+    def __init__(self, x):
+        self.x = x
+
+    def twice(self):
+        return 2 * self.x
+
+if __name__ == "__main__":
+    with {context}(shareDir={folder!r}, wait=False):
+        job = rxExec(Point, rxElemArg([1, 2]))
+        job.wait()
+        print(job.id)
+"""
+
+
+@pytest.mark.parametrize("context", ["RxLocalSeq", "RxLocalParallel"])
+def test_objects_of_a_class_of_the_script_reach_the_next_program(context, tmp_path):
+    """They go by value wherever the tasks ran, as the next program has another `__main__`."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT_CLASS.format(context=context, folder=str(tmp_path)))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    ran = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, env=environment, check=True)
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        points = rxGetJobResults(ran.stdout.strip())
+    assert [point.twice() for point in points] == [2, 4]
+    assert type(points[0]) is type(points[1])

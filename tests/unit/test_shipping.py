@@ -7,6 +7,7 @@ import decimal
 import functools
 import pickle
 import random
+import sys
 import threading
 import zoneinfo
 
@@ -18,6 +19,7 @@ from rxspark import RxShippingError, rxElemArg
 from rxspark.elements import plan_tasks
 from rxspark.mutability import all_immutable
 from rxspark.shipping import Shipper
+from rxspark.worker.envelope import dump_value
 
 
 def _closure(held):
@@ -147,3 +149,13 @@ def test_generators_among_elements_of_other_kinds_travel_as_they_are():
     assert values[1][0] is random._inst
     assert values[2][0].random() == random.Random(2).random()
     assert values[3][0].random() == np.random.RandomState(3).random()
+
+
+def test_what_the_callers_script_defines_goes_by_value_in_its_own_process_too(monkeypatch):
+    """A result may be read by another program, which has another `__main__`."""
+    script = {"__name__": "__main__"}
+    exec("class Point:\n    def twice(self):\n        return 2\n", script)
+    monkeypatch.setattr(sys.modules["__main__"], "Point", script["Point"], raising=False)
+    packed = dump_value([script["Point"]()], in_caller=True)
+    monkeypatch.delattr(sys.modules["__main__"], "Point")
+    assert pickle.loads(packed)[0].twice() == 2
