@@ -52,19 +52,19 @@ def plot(results: RxResults) -> None:
     curve = {"partySize": PEOPLE, "exact": [exact(n) for n in PEOPLE]}
     rxLinePlot("exact ~ partySize", curve, lineColor="0.6", lineWidth=1, ax=axes)
     info = results.info
-    nodes = "chunk " + info["chunk"].astype(str) + ", " + info["host"].str.partition(".")[0]
-    birthday_data = {"probSameBD": list(results), "partySize": PEOPLE, "nodes": nodes}
+    chunks = info["chunk"].astype(str) + " on " + info["host"].str.partition(".")[0]
+    birthday_data = {"probSameBD": list(results), "partySize": PEOPLE, "chunk": chunks}
     rxLinePlot(
         "probSameBD ~ partySize",
-        groups="nodes",
+        groups="chunk",
         data=birthday_data,
         type="p",
         xTitle="Party Size",
         yTitle="Probability of Same Birthday",
         title="Our Rockin Soiree!",
-        subtitle="grey: the exact probability",
         ax=axes,
     )
+    axes.annotate("exact probability", (30, exact(30)), (34, exact(30) - 0.02), color="0.4", va="center")
     axes.figure.savefig(OUTPUT / "birthday.png", dpi=120)
     print(f"picture: {OUTPUT / 'birthday.png'}")
 

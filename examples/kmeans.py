@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from common import OUTPUT, read_options
+from common import COLOURS, OUTPUT, read_options
 from matplotlib.figure import Figure
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
@@ -83,12 +83,15 @@ def plot(x: np.ndarray, model: KMeans) -> None:
     mean = x.mean(axis=0)
     plane = np.linalg.svd(x - mean, full_matrices=False)[2][:2].T
     axes = Figure(figsize=(7, 6), layout="constrained").subplots()
-    for points, look in (
-        (x, {"groups": model.labels_, "symbolSize": 3}),
-        (model.cluster_centers_, {"symbolColor": "black", "symbolSize": 7}),
-    ):
-        first, second = ((points - mean) @ plane).T
-        rxLinePlot("second ~ first", {"first": first, "second": second}, type="p", ax=axes, **look)
+    first, second = ((x - mean) @ plane).T
+    rxLinePlot(
+        "second ~ first", {"first": first, "second": second}, groups=model.labels_, type="p", symbolSize=4, ax=axes
+    )
+    circle = {"boxstyle": "circle,pad=0.2", "facecolor": "white", "linewidth": 1.5}
+    for number, centre in enumerate((model.cluster_centers_ - mean) @ plane):  # a circle in the colour of its points
+        axes.text(
+            *centre, str(number), ha="center", va="center", fontsize=8, bbox={**circle, "edgecolor": COLOURS[number]}
+        )
     axes.get_legend().set_title("cluster")
     axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
     axes.set_title(f"{len(model.cluster_centers_)} clusters of {len(x)} points in {x.shape[1]} dimensions")

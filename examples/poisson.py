@@ -14,7 +14,6 @@ import time
 import numpy as np
 import pandas as pd
 from common import OUTPUT, read_options
-from matplotlib.figure import Figure
 
 from rxspark import rxExec, rxGlm, rxLinePlot, rxSetComputeContext
 
@@ -62,18 +61,18 @@ def plot(estimates: np.ndarray, nobs: int) -> None:
     edges = np.linspace(-abs(errors).max(), abs(errors).max(), 31)
     counts = [np.append(np.histogram(column, edges)[0], 0) for column in errors.T]
     spread = {"error": np.tile(edges, 3), "models": np.concatenate(counts), "coefficient": np.repeat(NAMES, len(edges))}
-    axes = Figure(figsize=(8, 5), layout="constrained").subplots()
-    rxLinePlot(
-        "models ~ error",
+    panels = rxLinePlot(
+        "models ~ error | coefficient",
         spread,
-        groups="coefficient",
         type="s",
+        lineWidth=1,
         xTitle="estimate - true coefficient",
         yTitle="models",
         title=f"Estimates of {len(estimates):,} Poisson regressions on {nobs:,} rows",
-        ax=axes,
     )
-    axes.figure.savefig(OUTPUT / "poisson.png", dpi=120)
+    for axes in panels:
+        axes.fill_between(*axes.lines[0].get_data(), step="post", alpha=0.3)
+    panels[0].figure.savefig(OUTPUT / "poisson.png", dpi=120)
     print(f"\npicture: {OUTPUT / 'poisson.png'}")
 
 

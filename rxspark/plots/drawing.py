@@ -89,14 +89,16 @@ def draw(chart: Chart, style: Style, axes: Axes | None) -> Axes | list[Axes]:
         place: dict[str, Any] = {"xycoords": axes.xaxis.label, "textcoords": "offset points"}
         axes.annotate(below, (0.5, 0), (0, -4), ha="center", va="top", fontsize="small", color="0.3", **place)
     if style.legend and chart.labels:
-        _make_plain(axes.legend(title=chart.legend or None, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False))
+        _make_plain(
+            axes.legend(title=chart.legend or None, loc="upper left", bbox_to_anchor=(1.01, 1), **_legend_look(style))
+        )
     return axes
 
 
 def _draw_panels(chart: Chart, style: Style, looks: dict[str, dict[str, Any]]) -> list[Axes]:
     """Small multiples: a grid of axes with the same scales."""
     count = len(chart.panels)
-    across = math.ceil(math.sqrt(count))
+    across = _across(count)
     down = math.ceil(count / across)
     size = (max(6.0, 2.6 * across + 1.5), max(3.5, 2.3 * down + 1))
     figure, grid = plt.subplots(
@@ -123,8 +125,19 @@ def _draw_panels(chart: Chart, style: Style, looks: dict[str, dict[str, Any]]) -
     if style.legend and chart.labels:
         drawn = [label for label in chart.labels if label in handles]
         title, named = chart.legend or None, [handles[label] for label in drawn]
-        _make_plain(figure.legend(named, drawn, title=title, loc="outside right upper", frameon=False))
+        _make_plain(figure.legend(named, drawn, title=title, loc="outside right upper", **_legend_look(style)))
     return shown
+
+
+def _legend_look(style: Style) -> dict[str, Any]:
+    """No frame, the title above the names, and room for as much of a line as is drawn."""
+    return {"frameon": False, "alignment": "left", "handlelength": 0.8 if style.types == ("p",) else 1.8}
+
+
+def _across(count: int) -> int:
+    """How many panels stand in a row: those of a square or one more, whatever leaves fewer places empty."""
+    least = math.ceil(math.sqrt(count))
+    return min((least, least + 1), key=lambda across: -count % across)
 
 
 def _make_plain(legend: Legend) -> None:
@@ -166,6 +179,7 @@ def _looks(chart: Chart, style: Style) -> dict[str, dict[str, Any]]:
                 "marker": _SYMBOLS[turn],
                 "markersize": style.symbol_size or (2.5 if many else 5),
                 "alpha": 0.5 if many else 1,
+                "markeredgecolor": "white",  # parts symbols that lie over each other
                 "markeredgewidth": 0 if many else 0.5,
             },
         }
@@ -209,8 +223,7 @@ def _line(curve: Curve, look: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]
 
 
 def _both(curve: Curve, look: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
-    color = look["symbol"]["color"]
-    faces = {"markerfacecolor": color, "markeredgecolor": color}
+    faces = {"markerfacecolor": look["symbol"]["color"]}
     return curve.x, curve.y, {**look["symbol"], **look["line"], **faces}
 
 
