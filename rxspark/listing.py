@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, NamedTuple
 
+from rxspark.html_tables import html_table
 from rxspark.places import Place
 
 __all__ = ["RxFile", "RxFiles", "describe", "within"]
@@ -50,7 +52,9 @@ class RxFiles(list[RxFile]):
         return str(self._table().to_string(index=False)) if self else "no files"
 
     def _repr_html_(self) -> str:
-        return str(self._table().to_html(index=False))
+        table = self._table()
+        rows = [[escape(str(cell)) for cell in row] for row in table.itertuples(index=False)]
+        return html_table(list(table.columns), rows, numbers=("size",)) if self else "<p>no files</p>"
 
 
 def within(folder: Place, recursive: bool) -> Iterator[dict[str, Any]]:

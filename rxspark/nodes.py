@@ -8,10 +8,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from html import escape
 from typing import Any
 
 from rxspark.contexts import rxGetComputeContext
 from rxspark.execute import rxExec
+from rxspark.html_tables import html_table
 from rxspark.results import RxResults
 
 __all__ = ["RxNodes", "rxGetNodeInfo", "rxPingNodes"]
@@ -29,7 +31,9 @@ class RxNodes(dict[str, dict[str, Any]]):
         return str(self._table().to_string())
 
     def _repr_html_(self) -> str:
-        return str(self._table().to_html())
+        table = self._table()
+        rows = [[escape(str(cell)) for cell in row] for row in table.itertuples()]
+        return html_table(["", *table.columns], rows, numbers=("numCores", "memSize", "seconds"))
 
 
 def rxGetNodeInfo() -> RxNodes:

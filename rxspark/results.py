@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overload
 
 from rxspark.errors import RxTaskError, closest
+from rxspark.html_tables import html_code, html_table
 from rxspark.rng.kinds import Root
 from rxspark.timings import Clock, RxTimings, timings_of
 from rxspark.worker.envelope import PartitionRun
@@ -223,14 +225,10 @@ class RxResults(list[T]):
         return f"{len(self)} results{failed}; {busy:.3g} s of work in {places} process{'es' * (places != 1)}"
 
     def _repr_html_(self) -> str:
-        import html
-
-        rows = "".join(
-            f"<tr><td>{html.escape(name)}</td><td><pre>{html.escape(_short(value))}</pre></td></tr>"
-            for name, value in itertools.islice(zip(self.names, self, strict=True), _SHOWN)
-        )
-        more = f"<tr><td>…</td><td>{len(self) - _SHOWN} more</td></tr>" if len(self) > _SHOWN else ""
-        return f"<p>RxResults: {html.escape(self._summary())}</p><table>{rows}{more}</table>"
+        shown = itertools.islice(zip(self.names, self, strict=True), _SHOWN)
+        rows = [(escape(name), html_code(_short(value))) for name, value in shown]
+        rows += [("…", f"{len(self) - _SHOWN:,} more")] if len(self) > _SHOWN else []
+        return f"<p>RxResults: {escape(self._summary())}</p>{html_table(('task', 'value'), rows, wide=['value'])}"
 
     def __repr__(self) -> str:
         if len(self) <= _SHOWN:

@@ -21,7 +21,7 @@ LAYERS = [
     ["hadoop_conf", "places", "contents", "records"],
     ["elements", "mutability", "rng"],
     ["worker"],
-    ["results", "gathering", "timings", "usermodules", "progress"],
+    ["html_tables", "results", "gathering", "timings", "usermodules", "progress"],
     ["sharing"],
     ["context_base", "contexts", "reducers", "shipping", "execobjects"],
     ["filesystem"],

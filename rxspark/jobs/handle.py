@@ -17,6 +17,7 @@ from rxspark.backends.foreign import translated
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+from rxspark.html_tables import html_table
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
 from rxspark.jobs.resume import check_needs, continued
@@ -304,14 +305,17 @@ class RxJobs(list[RxJob[Any]]):
         return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{title}</th>" for title in _TITLES)
-        body = ""
+        rows = []
         for row in self._rows():
             cells = [html.escape(cell) for cell in _cells(row)]
-            bar = f'<progress max="{max(row["tasks"], 1)}" value="{row["done"]}"></progress>'
-            cells[2] = f"{bar} {cells[2]}"
-            body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-        return f"<table><tr>{head}</tr>{body}</table>" if self else "<p>no jobs</p>"
+            most = max(row["tasks"], 1)
+            cells[2] = f'<progress style="width:5em" max="{most}" value="{row["done"]}"></progress> {cells[2]}'
+            rows.append(cells)
+        return (
+            html_table(_TITLES, rows, numbers=("seconds",), wide=("description", "context"))
+            if self
+            else "<p>no jobs</p>"
+        )
 
 
 _TITLES = ["job", "state", "tasks", "submitted", "seconds", "description", "context"]

@@ -270,6 +270,7 @@ def test_a_notebook_shows_a_table(result):
     assert "&lt;c&gt;" in html
     assert "<c>" not in html
     assert "ZeroDivisionError" in html
+    assert html.count("<code") == html.count("background:none;color:inherit") == 4  # no box of a notebook's theme
 
 
 def test_the_seed_is_told(result):
