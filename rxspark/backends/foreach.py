@@ -23,6 +23,7 @@ from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
+from rxspark.worker.leaving import say_what_stays
 from rxspark.worker.program import forget
 from rxspark.worker.runner import run_partition
 
@@ -76,6 +77,7 @@ class ForeachBackend:
                 raise
             finally:
                 _end(answers)
+                say_what_stays()
                 forget()  # joblib's threads are in this process
 
     def cancel(self, work: Work) -> None:

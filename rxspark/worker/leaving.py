@@ -6,19 +6,39 @@ ways go by names that loky and the standard library do not promise; they are all
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from types import FrameType
 from typing import Any
 
-__all__ = ["leave", "leave_pool", "must_leave"]
+__all__ = ["keeps", "leave", "leave_pool", "must_leave", "say_what_stays"]
+
+_logger = logging.getLogger("rxspark")
 
 _because: set[str] = set()
+_unsaid: set[str] = set()
 
 
 def leave(because: set[str]) -> None:
     """Have this worker end after its partition, as these settings cannot be put back."""
     _because.update(because)
+
+
+def keeps(settings: set[str]) -> None:
+    """Note that the caller's own process keeps these settings as a task has left them."""
+    _unsaid.update(settings)
+
+
+def say_what_stays() -> None:
+    """Tell the caller, once tasks no longer take what is logged."""
+    if _unsaid:
+        _logger.warning(
+            "a task has changed what cannot be put back in this process: %s; RxLocalParallel runs tasks in processes "
+            "of their own",
+            ", ".join(sorted(_unsaid)),
+        )
+        _unsaid.clear()
 
 
 def must_leave() -> bool:
@@ -40,32 +60,42 @@ def leave_pool() -> None:
 def _leave_loky(frame: FrameType) -> None:
     """Let loky's worker find the end of its work in its queue, upon which it tells the pool that it leaves."""
     calls, results = frame.f_locals["call_queue"], frame.f_locals["result_queue"]
-    put, loky = results.put, frame.f_globals["__name__"]
+    put = results.put
     calls.get = lambda *_, **__: None
-    results.put = lambda item: put(_Leaving(item, loky) if type(item) is int else item)
+    results.put = lambda item: put(_Leaving(item) if type(item) is int else item)
 
 
 class _Leaving:
     """The process id by which loky's worker says that it leaves; in the pool's process it arrives as that id."""
 
-    def __init__(self, pid: int, loky: str) -> None:
-        self._arguments = pid, loky
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
 
     def __reduce__(self) -> Any:
-        return _left, self._arguments
+        return _left, (self._pid,)
 
 
-def _left(pid: int, loky: str) -> int:
-    """In the thread that reads what loky's workers send: the id, of a kind of which a pool warns but once.
+def _left(pid: int) -> int:
+    """In the pool's thread that reads what workers send: the id, for which it then starts another worker.
 
-    Here it is to warn not at all: the text speaks of memory.
+    Loky would warn of memory that leaks or of too short a time-out, and if warnings are errors its thread would end.
+    So the question for the pool, behind which the warning comes, is answered here: the worker started, no pool there.
     """
     thread: Any = threading.current_thread()
-    recycled = getattr(sys.modules.get(loky), "_RecycledWorkerPid", int)  # before 3.7 loky always warns
-    if hasattr(thread, "recycling_warned"):
-        thread.recycling_warned = True
-    found: int = recycled(pid)
-    return found
+    ask = thread.executor_reference
+
+    def answer() -> Any:
+        thread.executor_reference = ask
+        pool = ask()
+        if sys._getframe(1).f_code.co_name != "process_result_item" or pool is None:
+            return pool
+        with pool._processes_management_lock:
+            if len(pool._processes) < pool._max_workers:
+                pool._adjust_process_count()
+        return None
+
+    thread.executor_reference = answer
+    return pid
 
 
 def _leave_multiprocessing(frame: FrameType) -> None:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from rxspark.errors import RxContextError
+from rxspark.worker.exits import follow_exits, registered, run_registered
 from rxspark.worker.payload import Call, Surroundings, process_token
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import NATIVE, heard
@@ -132,6 +133,7 @@ class ProcessState:
             self._wanted[setting] = taken(setting)
         self._environ, self._path, self._entries = os.environ, sys.path, sys.path[:]
         self._filters: Any = list(warnings.filters)
+        self._kept.callback(follow_exits())
         self._rounds, new = rounds_of(self._call.id)
         if new:
             self._watch.put_back()
@@ -190,6 +192,8 @@ class ProcessState:
 
     def settle(self, seconds: float, warned: bool) -> None:
         """Undo what the last task changed, which took so long; `warned`: Python now holds a warning for known."""
+        if registered:
+            run_registered()
         if warned:
             FILTERS.write(self._wanted[FILTERS])
         if (

@@ -7,7 +7,6 @@ read when the library has just been loaded, before the task that loads it can ch
 from __future__ import annotations
 
 import importlib.util
-import logging
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 from rxspark.worker.current_task import current_task
-from rxspark.worker.leaving import leave
+from rxspark.worker.leaving import keeps, leave, say_what_stays
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import listen
 from rxspark.worker.settings.setting import Setting, in_main_thread
@@ -34,8 +33,6 @@ __all__ = [
     "rounds_of",
     "taken",
 ]
-
-_logger = logging.getLogger("rxspark")
 
 
 def readable(setting: Setting) -> bool:
@@ -127,14 +124,7 @@ class Watch:
 
     def tell(self) -> None:
         """See to what could not be put back: the worker ends, the caller is told."""
-        if self.stuck and not self._own:
-            leave(self.stuck)
-        elif self.stuck:
-            _logger.warning(
-                "a task has changed what cannot be put back in this process: %s; RxLocalParallel runs tasks in "
-                "processes of their own",
-                ", ".join(sorted(self.stuck)),
-            )
+        (keeps if self._own else leave)(self.stuck)
 
     def note(self, stuck: Iterable[Setting]) -> None:
         """Note what cannot be put back."""
@@ -167,6 +157,8 @@ def process_kept(own: bool = True) -> Iterator[Watch]:
                 if own:
                     mine.put_back()
                 mine.tell()
+        if current_task() is None:
+            say_what_stays()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import builtins
 import ctypes
 import decimal
@@ -28,6 +29,7 @@ import warnings
 import matplotlib
 import numpy as np
 import pandas as pd
+import pytest
 import sklearn
 
 from rxspark import rxElemArg, rxExec
@@ -468,3 +470,113 @@ def test_no_setting_reaches_another_task_a_later_call_or_the_caller():
     met = {name: {*chunks[index], *single[index], later[index]} - {clean[index]} for index, name in enumerate(names)}
     assert {name: seen for name, seen in met.items() if seen} == {}
     assert [repr(LOOK[name]()) for name in names] == callers
+
+
+def test_what_a_task_registers_for_the_end_of_the_program_runs_at_its_own_end():
+    """The last one first, once, in the task's text; an error of it is told there and hurts nobody."""
+
+    def task(number):
+        atexit.register(print, "first", number)
+        atexit.register(lambda: 1 / 0)
+        atexit.register(print, "last")
+        atexit.register(print, "not at all")
+        atexit.unregister(print) if number == 2 else None
+        return number
+
+    done = rxExec(task, rxElemArg([0, 1]), taskChunkSize=2)
+    assert done == [0, 1]
+    assert done.output[1].startswith("not at all\nlast\nTraceback")
+    assert done.output[1].endswith("ZeroDivisionError: division by zero\nfirst 1\n")
+    assert "first" not in rxExec(task, rxElemArg([2])).output[0]
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_an_alarm_does_not_go_off_in_a_later_task(chunk):
+    """What a task has set to go off later is cleared with it."""
+
+    def task(number):
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        if number % 2:
+            time.sleep(0.5)
+        return number
+
+    def handled(number):
+        if _in_main_thread():
+            signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(RuntimeError("an alarm of another task")))
+        return task(number) if number % 2 == 0 else time.sleep(0.5)
+
+    assert rxExec(handled, rxElemArg([0, 1, 2, 3]), taskChunkSize=chunk) == [0, None, 2, None]
+    time.sleep(0.4)  # nor in the caller
+
+
+@pytest.mark.parametrize("chunk", [None, 2])
+def test_the_callers_numeric_context_travels(chunk):
+    """NumPy's error state, decimal's precision and options of libraries are the caller's in each task."""
+
+    def task():
+        try:
+            np.ones(1) / np.zeros(1)
+            divides = "silently"
+        except FloatingPointError:
+            divides = "raises"
+        return divides, str(decimal.Decimal(1) / 3), pd.get_option("display.precision"), sys.getrecursionlimit()
+
+    def sklearns():
+        return sklearn.get_config()["transform_output"], matplotlib.rcParams["font.size"]
+
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 5000)
+    try:
+        with (
+            np.errstate(divide="raise"),
+            decimal.localcontext(prec=5),
+            pd.option_context("display.precision", 3),
+            sklearn.config_context(transform_output="pandas"),
+            matplotlib.rc_context({"font.size": 7}),
+        ):
+            seen = rxExec(task, timesToRun=4, taskChunkSize=chunk)
+            libraries = rxExec(sklearns, timesToRun=4, taskChunkSize=chunk)
+    finally:
+        sys.setrecursionlimit(limit)
+    assert seen == [("raises", "0.33333", 3, limit + 5000)] * 4
+    assert libraries == [("pandas", 7)] * 4
+    assert rxExec(sklearns) == [("default", matplotlib.rcParams["font.size"])]
+
+
+@pytest.mark.left_out(spark_cluster="tasks on other hosts have their own environment")
+@pytest.mark.left_out(spark_connect="tasks on other hosts have their own environment")
+def test_a_variable_that_the_caller_has_removed_is_gone(monkeypatch):
+    """Workers that were started with it do not show it either."""
+    monkeypatch.setenv("RX_REMOVED", "there")
+    assert rxExec(os.getenv, "RX_REMOVED", timesToRun=3) == ["there"] * 3
+    monkeypatch.delenv("RX_REMOVED")
+    assert rxExec(os.getenv, "RX_REMOVED", timesToRun=3) == [None] * 3
+
+
+def test_a_broken_environment_is_that_tasks_own_matter():
+    """A slip for os.environ.clear() breaks neither the worker nor the caller."""
+
+    def task(number):
+        if number == 1:
+            os.environ = {}  # noqa: B003 - the mistake is what is tested
+        return os.environ.get("PATH") is not None
+
+    assert rxExec(task, rxElemArg(range(4)), taskChunkSize=4) == [True, False, True, True]
+    assert os.environ["PATH"]
+
+
+def test_a_loop_that_runs_in_the_callers_thread_is_no_tasks():
+    """Tasks may use asyncio.run where the caller's own thread runs a loop, as a notebook's does."""
+
+    def task():
+        async def two():
+            return 2
+
+        return asyncio.run(two())
+
+    async def cell():
+        return rxExec(task, timesToRun=2), asyncio.get_running_loop()
+
+    values, loop = asyncio.run(cell())
+    assert values == [2, 2]
+    assert loop.is_closed()

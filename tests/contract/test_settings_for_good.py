@@ -1,0 +1,60 @@
+"""What cannot be put back ends the worker behind its partition, and neither a result nor a task is lost by it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from contextlib import suppress
+
+import pytest
+
+from rxspark import rxElemArg, rxExec
+
+in_callers_process = pytest.mark.left_out(
+    local="the caller's process would keep it", dopar_threading="the caller's process would keep it"
+)
+
+
+def _audit_hook():
+    sys.addaudithook(lambda *_: None)
+
+
+def _session():
+    with suppress(PermissionError):  # where the process leads a group, and ends with the call anyway
+        os.setsid()
+
+
+def visit(number, change):
+    """Change something, or not; the number and the process."""
+    if change:
+        change()
+    return number, os.getpid()
+
+
+@in_callers_process
+@pytest.mark.parametrize("change", [_audit_hook, _session], ids=lambda change: change.__name__[1:])
+def test_a_worker_that_cannot_be_put_back_ends(change):
+    """All values arrive, each task runs once, nothing is warned of, and no later call meets that process."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        marked = rxExec(visit, rxElemArg(range(12)), rxElemArg([None, None, change] * 4), taskChunkSize=3)
+        assert [number for number, _ in marked] == list(range(12))
+        later = rxExec(visit, rxElemArg(range(8)), None)
+    assert [number for number, _ in later] == list(range(8))
+    assert not {pid for _, pid in marked} & {pid for _, pid in later}
+    assert [str(entry.message) for entry in warned] == []
+
+
+@pytest.mark.left_out(
+    localpar="a worker ends", dopar_loky="a worker ends", spark="a worker ends", spark_cluster="a worker ends"
+)
+@pytest.mark.left_out(spark_connect="a worker ends")
+def test_the_caller_is_told_what_his_process_keeps(caplog):
+    """One line of the log names the setting."""
+    with caplog.at_level(logging.WARNING, "rxspark"):
+        rxExec(visit, rxElemArg(range(4)), _audit_hook)
+    told = [record.getMessage() for record in caplog.records if "cannot be put back" in record.getMessage()]
+    assert len(told) == 1
+    assert "audit hooks" in told[0]
