@@ -180,6 +180,7 @@ def _run_tasks(
         Streams(call.root) as streams,
         Program(call, bundle) as program,
     ):
+        state.begin()
         options = dict(in_force)
         stream = -1
         first = start.index if start else 0

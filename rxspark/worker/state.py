@@ -34,7 +34,16 @@ from rxspark.worker.settings.interpreter import (
 )
 from rxspark.worker.settings.setting import Setting, held_list
 from rxspark.worker.settings.system import FOLDER, TIME_ZONE, working_directory
-from rxspark.worker.watch import LASTING_TIER, Arrivals, kept_within, put_back, readable, rounds_of, taken
+from rxspark.worker.watch import (
+    LASTING_TIER,
+    Arrivals,
+    kept_within,
+    put_back,
+    readable,
+    rounds_of,
+    take_in_parts,
+    taken,
+)
 
 __all__ = ["ProcessState", "callers_settings", "environment", "gone_variables", "portable_filters", "working_directory"]
 
@@ -138,6 +147,7 @@ class ProcessState:
         if new:
             self._watch.put_back()
         self._sort()
+        self._modules = len(sys.modules)
         heard.clear()
 
     def _take_over(self, surroundings: Surroundings) -> None:
@@ -175,7 +185,13 @@ class ProcessState:
                 (self._of_thread if setting.of_thread else self._watch.before)[setting] = self._before[setting]
                 if setting.travels:
                     self._begin_with_the_callers(setting)
+        take_in_parts(self._wanted)
         self._sort()
+
+    def begin(self) -> None:
+        """Before the first task: take in the modules that came with the program."""
+        if len(sys.modules) != self._modules:
+            take_in_parts(self._wanted)
 
     def _sort(self) -> None:
         looked_at = [setting for setting in self._wanted if readable(setting) and not setting.told]

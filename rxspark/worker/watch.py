@@ -46,6 +46,14 @@ def taken(setting: Setting) -> Any:
     return dict(value) if setting.parts else value
 
 
+def take_in_parts(values: dict[Setting, Any]) -> None:
+    """Take in the parts that have come: what modules have that were loaded since."""
+    for setting, value in values.items():
+        if setting.parts:
+            for part, found in setting.read().items():
+                value.setdefault(part, found)
+
+
 def _differs(setting: Setting, wanted: Any) -> bool:
     try:
         now = setting.read()
