@@ -67,6 +67,20 @@ def record_fault_row() -> Callable[[str, int, int, int], None]:
     return lambda *row: _fault_rows.append(row)
 
 
+_settings_rows: dict[str, dict[str, int]] = {}
+
+
+@pytest.fixture
+def record_settings_row() -> Callable[[str, str, int], None]:
+    """Add to the table of settings: in a context so many that tasks had changed were held, or ended the worker."""
+
+    def record(context: str, outcome: str, count: int) -> None:
+        row = _settings_rows.setdefault(context, {"held": 0, "ended the worker": 0, "met": 0})
+        row[outcome] += count
+
+    return record
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of faults."""
     if _fault_rows:
@@ -74,3 +88,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_line(f"{'context':16}{'faults tried':>14}{'tasks lost':>14}{'tasks run twice':>18}")
         for name, tried, lost, twice in _fault_rows:
             terminalreporter.write_line(f"{name:16}{tried:>14}{lost:>14}{twice:>18}")
+    if _settings_rows:
+        terminalreporter.section("settings that tasks have changed")
+        terminalreporter.write_line(f"{'context':16}{'held':>10}{'ended the worker':>20}{'met by others':>16}")
+        for name, row in _settings_rows.items():
+            held, ended, met = row.values()
+            terminalreporter.write_line(f"{name:16}{held:>10}{ended:>20}{met:>16}")

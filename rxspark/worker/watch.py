@@ -179,10 +179,11 @@ def kept_within(own: bool) -> Iterator[Watch]:
             yield mine
 
 
-# Parts of the tasks' own time that looking may take, and seconds of looking in each call before that counts: all its
-# tasks run the same function, so what leaves something behind mostly shows in the first ones.
-_SHARE = 0.05
-_AT_FIRST = 0.001
+# Parts of the tasks' own time that looking may take, and looks, and seconds of looking, in each call before that counts:
+# all its tasks run the same function, so what leaves something behind mostly shows in the first ones.
+_SHARE = 0.04
+_LOOKS_AT_FIRST = 5
+_AT_FIRST = 0.0005
 
 
 class Round:
@@ -190,14 +191,16 @@ class Round:
 
     def __init__(self) -> None:
         self.due = 0.0
+        self._looks = 0
         self._spent = 0.0
         self._found = False
 
     def looked(self, worked: float, seconds: float, found: bool) -> None:
         """A look took so many seconds; where one has found something, the next is due after the next task."""
+        self._looks += 1
         self._spent += seconds
         self._found = self._found or found
-        at_once = self._found or self._spent < _AT_FIRST
+        at_once = self._found or self._spent < _AT_FIRST or self._looks < _LOOKS_AT_FIRST
         self.due = worked if at_once else worked + seconds / _SHARE
 
 

@@ -458,7 +458,7 @@ def visit(name, change):
     return repr(seen)
 
 
-def test_no_setting_reaches_another_task_a_later_call_or_the_caller():
+def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, record_settings_row):
     """What a task sets is met by no other task, in its chunk or behind it, by no later call and not by the caller."""
     names = list(LEAVE)
     rxExec(abs, -1)  # joblib's first call settles how this process starts others
@@ -468,6 +468,8 @@ def test_no_setting_reaches_another_task_a_later_call_or_the_caller():
     single = [rxExec(visit, name, rxElemArg([True, False, True, False])) for name in names]
     later = rxExec(visit, rxElemArg(names), False)
     met = {name: {*chunks[index], *single[index], later[index]} - {clean[index]} for index, name in enumerate(names)}
+    record_settings_row(where, "met", sum(map(bool, met.values())))
+    record_settings_row(where, "held", sum(not seen for seen in met.values()))
     assert {name: seen for name, seen in met.items() if seen} == {}
     assert [repr(LOOK[name]()) for name in names] == callers
 

@@ -35,7 +35,7 @@ def visit(number, change):
 
 @in_callers_process
 @pytest.mark.parametrize("change", [_audit_hook, _session], ids=lambda change: change.__name__[1:])
-def test_a_worker_that_cannot_be_put_back_ends(change):
+def test_a_worker_that_cannot_be_put_back_ends(change, where, record_settings_row):
     """All values arrive, each task runs once, nothing is warned of, and no later call meets that process."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
@@ -45,6 +45,7 @@ def test_a_worker_that_cannot_be_put_back_ends(change):
     assert [number for number, _ in later] == list(range(8))
     assert not {pid for _, pid in marked} & {pid for _, pid in later}
     assert [str(entry.message) for entry in warned] == []
+    record_settings_row(where, "ended the worker", 1)
 
 
 @pytest.mark.left_out(
