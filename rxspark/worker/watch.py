@@ -179,8 +179,8 @@ def kept_within(own: bool) -> Iterator[Watch]:
             yield mine
 
 
-# Parts of the tasks' own time that looking may take, and looks, and seconds of looking, in each call before that counts:
-# all its tasks run the same function, so what leaves something behind mostly shows in the first ones.
+# Parts of the tasks' own time that looking may take, and looks, and seconds of looking, in each call before that
+# counts: all its tasks run the same function, so what leaves something behind mostly shows in the first ones.
 _SHARE = 0.04
 _LOOKS_AT_FIRST = 5
 _AT_FIRST = 0.0005

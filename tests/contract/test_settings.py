@@ -450,6 +450,10 @@ def _sklearn():
     sklearn.set_config(transform_output="pandas")
 
 
+# While the task runs, joblib's own threads in the same process meet these, and break.
+MET_BY_THREADS = {"builtins", "functions"}
+
+
 def visit(name, change):
     """See what is there, and leave something."""
     seen = LOOK[name]()
@@ -460,7 +464,7 @@ def visit(name, change):
 
 def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, record_settings_row):
     """What a task sets is met by no other task, in its chunk or behind it, by no later call and not by the caller."""
-    names = list(LEAVE)
+    names = [name for name in LEAVE if where != "dopar-threading" or name not in MET_BY_THREADS]
     rxExec(abs, -1)  # joblib's first call settles how this process starts others
     callers = [repr(LOOK[name]()) for name in names]
     clean = rxExec(visit, rxElemArg(names), False)
