@@ -175,6 +175,9 @@ class ConnectBackend(SparkEngine):
     def at_the_end(self, end: Callable[[], None]) -> None:
         atexit.register(end)
 
+    def _setting(self, name: str, default: str) -> str:
+        return self._link.setting(name, default)
+
     def _has_ended(self) -> bool:
         return bool(self._session.is_stopped)
 

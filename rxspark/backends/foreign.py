@@ -13,7 +13,17 @@ from typing import TypeVar
 
 from rxspark.errors import RxContextError, RxError
 
-__all__ = ["full_text", "memory_hint", "plain_cause", "reason", "translated", "with_java"]
+__all__ = [
+    "IDLE",
+    "full_text",
+    "host_in",
+    "idle_hint",
+    "memory_hint",
+    "plain_cause",
+    "reason",
+    "translated",
+    "with_java",
+]
 
 Problem = TypeVar("Problem", bound=RxError)
 
@@ -22,6 +32,9 @@ _AROUND = re.compile(
     r"An error occurred while calling \S+\s+: |[\w.$]+(?:Exception|Error): |Job aborted due to stage failure: |"
     r"Task \S+ in stage \S+ failed \d+ times, most recent failure: |Lost task \S+ in stage \S+ \(TID \d+\) \([^)]*\): "
 )
+
+IDLE = "terminated due to idle timeout"
+"""How Spark says that it has ended a worker which gave nothing for long."""
 
 # A line of a Java trace.
 _TRACE = "\n\tat "
@@ -79,6 +92,23 @@ def memory_hint(text: str) -> str:
         ". Memory had run out: give the Python of executors more by RxSpark(executorOverheadMem=...), which sets "
         "spark.executor.memoryOverhead, or run fewer tasks at once by a smaller executorCores"
     )
+
+
+def idle_hint(text: str) -> str:
+    """What mends it when the text says that Spark ended a worker which had computed for long, else nothing."""
+    if IDLE not in text:
+        return ""
+    return (
+        ". Spark takes a task that computes for longer than spark.python.worker.idleTimeoutSeconds for idle, and ends "
+        "its worker, as spark.python.worker.killOnIdleTimeout=true says: raise the one above the longest task, or set "
+        "the other to false"
+    )
+
+
+def host_in(text: str) -> str | None:
+    """The host of the task that Spark tells of."""
+    found = re.search(r"\(TID \d+\) \(([^\s:)]+)", text)
+    return found[1] if found else None
 
 
 def _java(error: BaseException) -> str:

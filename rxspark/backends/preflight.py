@@ -19,6 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from uuid import uuid4
 
+from rxspark.backends.foreign import host_in
 from rxspark.contents import read, write
 from rxspark.errors import RxContextError, RxError, RxMissingError
 from rxspark.places import Place, open_place
@@ -201,8 +202,7 @@ def start_problem(told_by_spark: str) -> RxError:
     """The error for executors whose Python did not even come to run our code."""
     other = re.search(r"PYTHON_VERSION_MISMATCH\].*?version:? \(?(\d+)[.,] ?(\d+)", told_by_spark)
     if other:
-        where = re.search(r"\(TID \d+\) \(([^\s:)]+)", told_by_spark)
-        found = [(where[1] if where else "executor", {"python": f"{other[1]}.{other[2]}"})]
+        found = [(host_in(told_by_spark) or "executor", {"python": f"{other[1]}.{other[2]}"})]
         return RxContextError(
             f"executors have another Python than the driver:\n{_table(found)}\n"
             f"The minor versions must agree: set {SET_PYTHON} before the session is made (or the path of a Python that "

@@ -106,6 +106,9 @@ class SparkBackend(SparkEngine):
         with contextlib.suppress(Py4JError, AttributeError):  # the application has been stopped: nothing runs
             self._context.cancelJobGroup(work.id)
 
+    def _setting(self, name: str, default: str) -> str:
+        return self._mailbox.settings.get(name, default)
+
     def _has_ended(self) -> bool:
         return has_ended(self._context)
 

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rxspark.backends.base import Work, plain_interrupts
-from rxspark.backends.foreign import full_text, memory_hint, plain_cause, reason, with_java
+from rxspark.backends.foreign import IDLE, full_text, host_in, idle_hint, memory_hint, plain_cause, reason, with_java
 from rxspark.backends.preflight import Preflight, start_problem
 from rxspark.errors import RxCanceledError, RxContextError, RxError
 from rxspark.places import Place
@@ -39,7 +39,11 @@ _NO_START = ("PythonException", "exception was thrown from the Python worker", "
 
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the
 # driver has for them; those that it had delivered by then are here.
-_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE)
+_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE, IDLE)
+
+_FULL = "No space left on device"
+
+_LOCAL_DIR = "spark.local.dir"
 
 _CANCELLED = ("cancelled", "OPERATION_CANCELED")
 
@@ -110,6 +114,10 @@ class SparkEngine(ABC):
     def _submit(self, work: Work) -> None:
         """Run the job; return at its end."""
 
+    @abstractmethod
+    def _setting(self, name: str, default: str) -> str:
+        """A setting of the session."""
+
     def _judge(self, work: Work, error: BaseException) -> None:
         """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
         if self._has_ended():
@@ -118,12 +126,19 @@ class SparkEngine(ABC):
             raise error
         told = full_text(error)
         if any(sign in told for sign in _WORTH_ANOTHER_TRY):
-            work.trouble, work.crowded = reason(told) + memory_hint(told), MAX_RESULT_SIZE in told
+            work.trouble, work.crowded = reason(told) + memory_hint(told) + idle_hint(told), MAX_RESULT_SIZE in told
             return
         problem: RxError
         # Our runner raises no error of the user's, so it is the worker's set-up.
         if any(sign in told for sign in _NO_START):
             problem = start_problem(told)
+        elif _FULL in told:
+            folder = f"{_LOCAL_DIR}={self._setting(_LOCAL_DIR, '/tmp')}"
+            problem = RxContextError(
+                f"{host_in(told) or 'a host'} has no room for the call's data ({work.call.size} bytes) where Spark "
+                f"keeps its files ({folder}): {reason(told)}. Make room there, name another folder, or give RxSpark an "
+                f"hdfsShareDir, from which hosts without room read into memory"
+            )
         elif any(sign in told for sign in _CANCELLED):
             problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(told)}")
         else:

@@ -23,14 +23,11 @@ from rxspark.contents import private
 from rxspark.errors import RxFileError
 from rxspark.once import once
 from rxspark.worker.bundle import Bundle
-from rxspark.worker.hostcache import lock, private_folder
+from rxspark.worker.hostcache import free, lock, private_folder, roomy
 from rxspark.worker.parcels import InFile
 from rxspark.worker.payload import process_token
 
 __all__ = ["folder_here", "remove_diaries", "remove_here", "write_here"]
-
-# Where files go without a `shareDir`: the system's temporary folder, or where that has no room, memory.
-_MEMORY = "/dev/shm"
 
 _numbers = itertools.count(1)
 
@@ -43,7 +40,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
     RxFileError
         When the disk is full or the folder cannot be written to; nothing is left behind then.
     """
-    base = share_dir or _roomy(bundle.size)
+    base = share_dir or roomy(tempfile.gettempdir(), bundle.size)
     path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
     try:
         with open(path, "xb", opener=private) as file:
@@ -52,7 +49,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
         path.unlink(missing_ok=True)
         raise RxFileError(
             f"{path.parent}: {bundle.size} bytes of shared data cannot be written there: {error.strerror}; "
-            f"{_free(base)} bytes are free. Give the compute context a shareDir with more room"
+            f"{free(base)} bytes are free. Give the compute context a shareDir with more room"
         ) from error
     return InFile(str(path))
 
@@ -72,18 +69,6 @@ def remove_here(file: InFile) -> None:
     """Remove a file; who has mapped it goes on reading it."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(file.path)
-
-
-def _roomy(size: int) -> str:
-    temporary = tempfile.gettempdir()
-    if _free(temporary) < size and os.path.isdir(_MEMORY) and _free(_MEMORY) > 2 * size:
-        return _MEMORY
-    return temporary
-
-
-def _free(folder: str) -> int:
-    state = os.statvfs(folder)
-    return state.f_bavail * state.f_frsize
 
 
 @once

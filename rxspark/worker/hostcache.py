@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import stat
 import tempfile
 import time
@@ -15,10 +16,13 @@ from rxspark.contents import fetch, private
 from rxspark.errors import RxContextError, RxFileError
 from rxspark.places import open_place
 
-__all__ = ["fetched", "lock", "once_on_this_host", "private_folder"]
+__all__ = ["fetched", "free", "lock", "once_on_this_host", "private_folder", "roomy"]
 
 # Seconds that a fetched file is kept after its last use: the next call may want it again.
 _KEPT = 600
+
+# A folder in memory, for hosts whose disk is full.
+_MEMORY = "/dev/shm"
 
 
 def private_folder(base: str | os.PathLike[str]) -> Path:
@@ -61,7 +65,9 @@ def lock(file: IO[bytes], wait: bool = True) -> None:
 
 def fetched(url: str, name: str, size: int) -> str:
     """The path of this host's copy of a file, fetched now if no process of this user here has done so."""
-    folder = _fetched_folder()
+    folder = _fetched_folder(_base())
+    if not (folder / name).exists():
+        folder = _fetched_folder(roomy(_base(), size))
     path = folder / name
     if not path.exists():
         with open(folder / "fetching", "ab", opener=private) as file:
@@ -80,11 +86,11 @@ def once_on_this_host(name: str) -> Iterator[bool]:
 
     Another process may try again where one has died in it.
     """
-    folder = _fetched_folder()
-    with open(folder / "fetching", "ab") as turn:
+    folder = _fetched_folder(_base())
+    with open(folder / "fetching", "ab", opener=private) as turn:
         lock(turn)
         _sweep(folder)
-        file = open(folder / f"{name}.once", "ab")  # noqa: SIM115 - closed below
+        file = open(folder / f"{name}.once", "ab", opener=private)  # noqa: SIM115 - closed below
     with file:
         try:
             lock(file, wait=False)
@@ -98,10 +104,23 @@ def once_on_this_host(name: str) -> Iterator[bool]:
         file.write(b"done")
 
 
-def _fetched_folder() -> Path:
-    folder = private_folder(_base()) / "fetched"
+def _fetched_folder(base: str) -> Path:
+    folder = private_folder(base) / "fetched"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def roomy(base: str, size: int) -> str:
+    """A folder on this host for so many bytes: `base`, or where that has no room, memory."""
+    if free(base) < size and os.path.isdir(_MEMORY) and free(_MEMORY) > 2 * size:
+        return _MEMORY
+    return base
+
+
+def free(folder: str | os.PathLike[str]) -> int:
+    """Bytes that are left for this user in a folder's file system."""
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize
 
 
 def _base() -> str:
@@ -127,6 +146,8 @@ def _fetch(url: str, path: Path, size: int) -> None:
         os.replace(coming, path)
     except OSError as error:
         coming.unlink(missing_ok=True)
-        free = os.statvfs(path.parent).f_bavail * os.statvfs(path.parent).f_frsize
-        room = f" ({size} bytes; {path.parent} has {free} bytes left)" if free < size else ""
-        raise RxFileError(f"{url}: shared data could not be fetched to this host{room}: {error}") from error
+        left = free(path.parent)
+        room = f" ({size} bytes; {path.parent} has {left} bytes left)" if left < size else ""
+        raise RxFileError(
+            f"{url}: shared data could not be fetched to {socket.gethostname()}{room}: {error}"
+        ) from error

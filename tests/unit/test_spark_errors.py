@@ -1,0 +1,96 @@
+"""What Spark says when it gives up a job, and what comes of it: another attempt, or an error that says what to do."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rxspark import RxContextError, RxFileError
+from rxspark.backends.base import Work
+from rxspark.backends.spark_common import SparkEngine
+from rxspark.worker import hostcache
+from rxspark.worker.bundle import Bundle
+
+FAILED = "Job aborted due to stage failure: Task 1 in stage 4.0 failed 4 times, most recent failure: "
+LOST = "Lost task 1.3 in stage 4.0 (TID 9) (node7 executor 2): "
+
+
+class SparkError(Exception):
+    """Stands for what PySpark raises."""
+
+
+class Engine(SparkEngine):
+    """An engine without a Spark."""
+
+    _foreign = (SparkError,)
+
+    def _setting(self, name: str, default: str) -> str:
+        return {"spark.local.dir": "/disk1/spark"}.get(name, default)
+
+    def _has_ended(self) -> bool:
+        return False
+
+    def cancel(self, work: Work) -> None:
+        """Nothing runs."""
+
+    def _thread(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    _listening = _submit = _thread
+
+
+def judged(text: str) -> Work:
+    """The work whose job ended with an error of this text."""
+    work = Work("call", "a call", Bundle([bytes(8_000_000)]), [], [])
+    Engine()._judge(work, SparkError(FAILED + LOST + text))
+    return work
+
+
+def test_a_worker_that_was_ended_as_idle_is_told_by_both_settings_and_what_is_missing_runs_again() -> None:
+    """What Spark's own words do not say: which settings ended it."""
+    work = judged(
+        "org.apache.spark.SparkException: Python worker process terminated due to idle timeout (timeout: 2 s)"
+    )
+    assert "spark.python.worker.idleTimeoutSeconds" in work.trouble
+    assert "spark.python.worker.killOnIdleTimeout=true" in work.trouble
+    assert "idleTimeoutSeconds" not in judged("Python worker exited unexpectedly (crashed)").trouble
+
+
+def test_a_host_without_room_is_named_with_folder_and_size() -> None:
+    """A full disk of one host: where it is, which folder of Spark's, and how much was to be written."""
+    with pytest.raises(RxContextError) as raised:
+        judged("java.io.IOException: No space left on device\n\tat java.base/java.io.FileOutputStream.write(Native)")
+    message = str(raised.value)
+    assert message.startswith("node7 has no room for the call's data (8000000 bytes)")
+    assert "spark.local.dir=/disk1/spark" in message
+    assert "hdfsShareDir" in message
+
+
+def test_a_host_whose_disk_is_full_fetches_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shared files go where there is room; a copy that is there is found, and the error has host, folder and size."""
+    memory, disk = tmp_path / "memory", tmp_path / "disk"
+    memory.mkdir()
+    disk.mkdir()
+    (tmp_path / "shared").write_bytes(b"12345678")
+    monkeypatch.setattr(hostcache, "_MEMORY", str(memory))
+    monkeypatch.setattr(hostcache, "_base", lambda: str(disk))
+    room = {"disk": 100, "memory": 100}
+    monkeypatch.setattr(hostcache, "free", lambda folder: room[Path(folder).relative_to(tmp_path).parts[0]])
+
+    def place(name: str) -> str:
+        return Path(hostcache.fetched(f"file://{tmp_path}/shared", name, 8)).relative_to(tmp_path).parts[0]
+
+    assert place("first") == "disk"
+    room["disk"] = 3
+    assert (place("first"), place("second")) == ("disk", "memory")
+    room["memory"] = 3
+    monkeypatch.setattr(hostcache, "fetch", _no_room)
+    with pytest.raises(RxFileError, match=rf"fetched to {platform.node()} \(8 bytes; {disk}/.* has 3 bytes left\)"):
+        place("third")
+
+
+def _no_room(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
