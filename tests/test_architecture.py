@@ -47,6 +47,7 @@ DOORS = {
         "backends/connect_rows.py",
         "backends/spark_cluster.py",
         "backends/spark_package.py",
+        "backends/worker_start.py",
         "backends/yarn.py",
         "analysis/spark_frames.py",
     },

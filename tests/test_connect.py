@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -109,6 +110,33 @@ def test_a_server_that_is_not_there_is_named() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=200, cwd=ROOT)
     assert "told: sc://127.0.0.1:1 has not answered for 3 seconds" in done.stdout, done.stderr
+
+
+_ON_ONE_SESSION = """
+import os, sys
+from pyspark.sql.connect.session import SparkSession
+from rxspark import RxSpark, rxExec
+from rxspark.backends import spark_package
+
+SparkSession.builder.remote(sys.argv[1]).create()
+if sys.argv[2] == "changed":
+    spark_package._DATE = (1990, 1, 1, 0, 0, 0)
+with RxSpark():
+    print(rxExec(lambda: __import__("rxspark").__file__)[0], flush=True)
+os._exit(0)  # which leaves the session to the next program
+"""
+
+
+def test_programs_that_share_a_session_run_their_own_rxspark(server: str) -> None:
+    """The same package is there once; a changed one is what its tasks run, on workers that have loaded the other."""
+    shared = f"{server}/;session_id={uuid.uuid4()}"
+    told = []
+    for kind in ("first", "same", "changed"):
+        command = [sys.executable, "-P", "-c", _ON_ONE_SESSION, shared, kind]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-3000:]
+        told.append(done.stdout)
+    assert told[0] == told[1] != told[2]
 
 
 _PROGRAM = """

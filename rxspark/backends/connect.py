@@ -35,6 +35,7 @@ from rxspark.backends.spark_common import MAX_RESULT_SIZE, SparkEngine, outbox, 
 from rxspark.backends.spark_package import packed_rxspark
 from rxspark.backends.spark_session import in_time, warn_once
 from rxspark.backends.spark_settings import without_effect
+from rxspark.backends.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.filesystem import share_folder
@@ -97,7 +98,9 @@ class _Link:
         return sorted({name for _, name in self.preflight.ask(socket.gethostname)})
 
     def _ask(self, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
-        frame = self._session.range(self._asked, numPartitions=self._asked).mapInArrow(AskSlot(run), SCHEMA)
+        frame = self._session.range(self._asked, numPartitions=self._asked).mapInArrow(
+            with_this_rxspark(AskSlot(run)), SCHEMA
+        )
         try:
             return list(joined(frame.toLocalIterator()))
         except PySparkException as error:
@@ -223,11 +226,11 @@ class ConnectBackend(SparkEngine):
     def _rows(self, work: Work, run: RunPartitions) -> Any:
         count = len(work.partitions)
         if not work.nodes:
-            return self._session.range(count, numPartitions=count).mapInArrow(run, SCHEMA)
+            return self._session.range(count, numPartitions=count).mapInArrow(with_this_rxspark(run), SCHEMA)
         nodes = [work.nodes[numbers[0]] for numbers in work.numbers]
         work.trouble = f"no slot was free on one of {', '.join(nodes)}"
-        slots = self._link.slots
-        return self._session.range(slots, numPartitions=slots).mapInArrow(RunOnNodes(run, work.id, nodes), SCHEMA)
+        slots, on_nodes = self._link.slots, with_this_rxspark(RunOnNodes(run, work.id, nodes))
+        return self._session.range(slots, numPartitions=slots).mapInArrow(on_nodes, SCHEMA)
 
     def _carrier(self) -> Carrier:
         return ByFolder(self._share_folder) if self._share_folder else _ByArtifact(self._session)

@@ -27,6 +27,7 @@ from rxspark.backends.spark_cluster import Located, run_on_each, slots_now
 from rxspark.backends.spark_common import SparkEngine, outbox, slots_to_come, submitting
 from rxspark.backends.spark_mail import Mailbox
 from rxspark.backends.spark_session import Application, has_ended
+from rxspark.backends.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.filesystem import share_folder
 from rxspark.places import open_place
@@ -157,7 +158,7 @@ class SparkBackend(SparkEngine):
         with submitting:
             # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
             # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
-            job = self._context.parallelize(partitions, len(partitions)).mapPartitions(run)._jrdd
+            job = self._context.parallelize(partitions, len(partitions)).mapPartitions(with_this_rxspark(run))._jrdd
         if not work.cancelled.is_set():
             job.count()
 

@@ -18,6 +18,7 @@ from pyspark import RDD, SparkContext
 from pyspark.serializers import CPickleSerializer
 
 from rxspark.backends.spark_common import submitting
+from rxspark.backends.worker_start import with_this_rxspark
 
 __all__ = ["Located", "executor_hosts", "run_on_each", "slots_now"]
 
@@ -81,7 +82,7 @@ def run_on_each(
     gone: list[str] = []
     while elements and wanted():
         with submitting:
-            rdd = _preferring(context, elements).mapPartitions(_OnItsHost(run))
+            rdd = _preferring(context, elements).mapPartitions(with_this_rxspark(_OnItsHost(run)))
             rdd._jrdd  # noqa: B018 - pickles the command
         answers = rdd.collect()
         missed = {answer.host for answer in answers if isinstance(answer, _Missed)}
@@ -107,8 +108,8 @@ class _OnItsHost:
         self._run = run
 
     def __call__(self, elements: Iterable[Located]) -> Iterator[Any]:
-        for element in list(elements):  # read to its end, or PySpark throws the worker away
-            yield from self._run(element.value) if _is_here(element.host) else [_Missed(element.host)]
+        for host, value in list(elements):  # read to its end, or PySpark throws the worker away
+            yield from self._run(value) if _is_here(host) else [_Missed(host)]
 
 
 def _is_here(host: str) -> bool:

@@ -20,6 +20,7 @@ from rxspark.backends.preflight import Answer, Preflight, start_problem
 from rxspark.backends.spark_cluster import Located, executor_hosts, run_on_each, slots_now
 from rxspark.backends.spark_common import MAX_RESULT_SIZE, submitting
 from rxspark.backends.spark_session import Application
+from rxspark.backends.worker_start import with_this_rxspark
 from rxspark.worker.outbox import Letter
 
 __all__ = ["Mailbox"]
@@ -112,7 +113,7 @@ def _own_name(host: str) -> Iterator[tuple[str, str]]:
 def _in_all_slots(context: SparkContext, run: Callable[[Any], Iterator[Answer]]) -> list[Answer]:
     slots = max(1, slots_now(context))
     try:
-        found: list[Answer] = context.parallelize(range(slots), slots).mapPartitions(run).collect()
+        found: list[Answer] = context.parallelize(range(slots), slots).mapPartitions(with_this_rxspark(run)).collect()
     except (Py4JJavaError, PySparkException) as error:
         raise with_java(start_problem(full_text(error)), error) from plain_cause(error)
     return found

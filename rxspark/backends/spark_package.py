@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import io
 import marshal
-import re
 import struct
 import tempfile
 import zipfile
@@ -69,8 +68,6 @@ def give_to_executors(context: SparkContext) -> None:
     path = packed_rxspark()
     name = Path(path).name
     known = {file.rpartition("/")[2] for file in context.listFiles}
-    if any(re.fullmatch(r"rxspark-[0-9a-f]{16}\.zip", other) for other in known - {name}):
-        context.environment["RXSPARK_PACKAGE"] = name  # workers of its own: others have loaded another version
     if name not in known:
         context.addPyFile(path)
         return
