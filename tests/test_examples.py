@@ -138,7 +138,7 @@ def test_pictures_are_written(example: str, context: str) -> None:
     assert len(picture) > 10_000
     width, height = struct.unpack(">II", picture[16:24])
     assert 800 <= width <= 1000
-    assert 600 <= height <= 800
+    assert 400 <= height <= 800  # a row of panels is flat
 
 
 def test_kmeans_finds_the_same_clusters_everywhere() -> None:

@@ -100,7 +100,8 @@ def _draw_panels(chart: Chart, style: Style, looks: dict[str, dict[str, Any]]) -
     count = len(chart.panels)
     across = _across(count)
     down = math.ceil(count / across)
-    size = (max(6.0, 2.6 * across + 1.5), max(3.5, 2.3 * down + 1))
+    beside = 1.5 if style.legend and chart.labels else 0.5
+    size = (max(6.0, 2.6 * across + beside), max(3.5, 2.3 * down + 1))
     figure, grid = plt.subplots(
         down, across, figsize=size, sharex=True, sharey=True, squeeze=False, layout="constrained"
     )
