@@ -13,7 +13,10 @@ caller. So here
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+import types
+import typing
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
@@ -66,9 +69,8 @@ def reduce_class(reduced: Any) -> Any:
     if not isinstance(reduced, tuple) or len(reduced) != 6 or reduced[5] is not module._class_setstate:
         return reduced
     make, (*arguments, tracker, extra), state = reduced[:3]
-    if (
-        make is module._make_skeleton_class and "__slots__" in state[0]
-    ):  # set afterwards, they would leave its objects a dict
+    if make is module._make_skeleton_class and "__slots__" in state[0] and typing.NamedTuple not in arguments[2]:
+        # Set afterwards, they would leave its objects a dict.
         arguments[3]["__slots__"] = state[0].pop("__slots__")
     return skeleton, (make, (*arguments, None, extra), tracker), state, None, None, fill
 
@@ -89,11 +91,37 @@ def skeleton(make: Callable[..., type], arguments: tuple[Any, ...], tracker: str
     module = _cloudpickle()
     found: type | None = module._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
     if found is None:
-        made = make(*arguments)
+        with _without_hooks(arguments[2] if make is module._make_skeleton_class else ()):
+            made = make(*arguments)
         found = module._lookup_class_or_track(tracker, made)
         if found is made:
             _unfilled[id(made)] = made
     return found
+
+
+@contextmanager
+def _without_hooks(bases: tuple[Any, ...]) -> Iterator[None]:
+    """While entered, no `__init_subclass__` of a class by value is called: what it has done is in the pickle."""
+    owners = (
+        base
+        for bottom in types.resolve_bases(bases)
+        for base in bottom.__mro__
+        if base is not object and "__init_subclass__" in vars(base)
+    )
+    owner = next(owners, None)
+    if owner is None or owner not in _cloudpickle()._DYNAMIC_CLASS_TRACKER_BY_CLASS:
+        yield
+        return
+    hook = vars(owner)["__init_subclass__"]
+    type.__setattr__(owner, "__init_subclass__", classmethod(_nothing))
+    try:
+        yield
+    finally:
+        type.__setattr__(owner, "__init_subclass__", hook)
+
+
+def _nothing(made: type, /, **arguments: Any) -> None:
+    pass
 
 
 def fill(made: type, state: Any) -> None:

@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import sys
+import typing
 import warnings
 
 import cloudpickle
@@ -468,6 +469,54 @@ def test_what_tasks_return_is_of_the_callers_class():
     Agent.made = 0
     after = {name: value for name, value in vars(Agent).items() if name != "__slotnames__"}
     assert after == before
+
+
+def test_classes_of_many_kinds_travel():
+    """Named tuples, abstract and generic classes, protocols, and bases that look at their subclasses."""
+
+    class Base:
+        known = []  # noqa: RUF012
+
+        def __init_subclass__(cls, *, key):
+            Base.known.append(key)
+            cls.key = key
+
+    class Sub(Base, key="k"):
+        pass
+
+    class Pair(typing.NamedTuple):
+        a: int
+        b: int = 2
+
+    class Shape(abc.ABC):
+        @abc.abstractmethod
+        def area(self):
+            """Its size."""
+
+    class Square(Shape):
+        def area(self):
+            return 4
+
+    class Sized(typing.Protocol):
+        def area(self): ...
+
+    class Stack(typing.Generic[typing.TypeVar("T")]):
+        def __init__(self):
+            self.held = []
+
+    class Circle(Sized):
+        def area(self):
+            return 3
+
+    Shape.register(int)
+
+    def work():
+        kinds = isinstance(3, Shape), isinstance(Square(), Shape), isinstance("", Shape), type(Stack[int]()) is Stack
+        return Sub.key, Base.known, Pair(1), kinds, Square().area() + Circle().area()
+
+    results = rxExec(work, timesToRun=2, taskChunkSize=2)
+    assert results == [("k", ["k"], Pair(1), (True, True, False, True), 7)] * 2
+    assert {type(result[2]) for result in results} == {Pair}
 
 
 def test_classes_work_in_tasks_as_they_do_outside():
