@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from rxspark.analysis.parts import Here
 from rxspark.analysis.sources import opened, refuse_repeated
 
 __all__ = ["LocalTable"]
@@ -44,3 +45,7 @@ class LocalTable:
     def total(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T:
         """What the rows give."""
         return of(self.frame(needed))
+
+    def parts(self, needed: list[str], make: Callable[[pd.DataFrame], Any]) -> Here:
+        """All rows as one part."""
+        return Here(make(self.frame(needed)))

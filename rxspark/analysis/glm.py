@@ -11,6 +11,7 @@ from rxspark.elements import whole_number
 
 if TYPE_CHECKING:
     from rxspark.analysis.glm_result import RxGlm
+    from rxspark.analysis.recipe import Table
 
 __all__ = ["rxGlm"]
 
@@ -107,14 +108,18 @@ def rxGlm(
     """
     with libraries("rxGlm"):
         from rxspark.analysis.families import chosen
-        from rxspark.analysis.glm_local import fit_here
+        from rxspark.analysis.frames import LocalTable
+        from rxspark.analysis.glm_model import fit_table
     asked = chosen(family, link, linkPower, theta=theta, varPower=varPower, variance=variance)
     steps = whole_number("maxIterations", maxIterations, 1)
     picked = selection(rowSelection, transforms)
     context = rxGetComputeContext()
+    table: Table
     if on_spark(data, context, "rxGlm"):
-        from rxspark.analysis.glm_spark import fit_on_spark
         from rxspark.analysis.spark_frames import spark_data
+        from rxspark.analysis.spark_parts import SparkTable
 
-        return fit_on_spark(formula, spark_data(data, context, "rxGlm"), asked, pweights, fweights, picked, steps)
-    return fit_here(formula, data, asked, pweights, fweights, picked, steps)
+        table = SparkTable(spark_data(data, context, "rxGlm"))
+    else:
+        table = LocalTable(data, "rxGlm")
+    return fit_table(formula, table, asked, pweights, fweights, picked, steps)

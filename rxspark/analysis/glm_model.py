@@ -1,4 +1,10 @@
-"""From the rows of a model, wherever they are, to the result."""
+"""From a table, wherever its rows are, to the model.
+
+On Spark by sums over rows, with the fit of local data, and not by MLlib's GeneralizedLinearRegression. That gives the
+same numbers where columns are independent (1e6 rows, 5 regressors, Poisson: coefficients to 1e-15) for less processor
+time (16 s on local[2], here 23 s); but of collinear columns it drops none and then has no standard errors, one sort of
+weights, no quasi families, and factors, iterations as R counts them and separation would need a second code path.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +13,30 @@ import operator
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from rxspark.analysis.design import Design
+from rxspark.analysis.design import Design, prepared
 from rxspark.analysis.families import Family
+from rxspark.analysis.formulas import parse
 from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
 from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.glm_rows import Moments, Score, likelihood, moments, score
+from rxspark.analysis.glm_rows import Moments, Part, Score, likelihood, moments, score
+from rxspark.analysis.glm_table import part_of
 from rxspark.analysis.glm_theta import Theta, fit_with_theta
 from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Parts
+from rxspark.analysis.recipe import Table
+from rxspark.analysis.sources import Selection, check_columns
 from rxspark.errors import RxArgumentError, RxModelWarning
 
-__all__ = ["Described", "modelled"]
+__all__ = ["fit_table"]
 
 
 @dataclass(frozen=True)
-class Described:
+class _Described:
     """What is to be fitted."""
 
     design: Design
@@ -38,7 +50,32 @@ class Described:
         return self.design.names
 
 
-def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
+def fit_table(
+    text: Any,
+    table: Table,
+    asked: tuple[Family, Link],
+    pweights: str | None,
+    fweights: str | None,
+    picked: Selection,
+    max_iterations: int,
+) -> RxGlm:
+    """Fit a model to the rows of a table."""
+    columns = [*table.columns, *picked.transforms]
+    weighted = check_columns({"pweights": pweights, "fweights": fweights}, columns)
+    design = prepared(parse(text, columns), picked, table, weighted)
+    parts = table.parts(design.needed, partial(_part, design, asked[0], pweights, fweights))
+    try:
+        return _modelled(parts, _Described(design, *asked, pweights), max_iterations)
+    finally:
+        parts.release()
+
+
+def _part(design: Design, family: Family, pweights: str | None, fweights: str | None, frame: pd.DataFrame) -> Part:
+    """The rows of a batch."""
+    return part_of(design.matrices(frame), design.formula, family, design.response, pweights, fweights)
+
+
+def _modelled(parts: Parts, what: _Described, max_iterations: int) -> RxGlm:
     """Fit a model to rows."""
     told = parts.total(moments, operator.add)
     if not told.rows:
@@ -85,13 +122,13 @@ def modelled(parts: Parts, what: Described, max_iterations: int) -> RxGlm:
     return model
 
 
-def _aic(parts: Parts, what: Described, found: Fit, told: Moments, rank: int) -> float:
+def _aic(parts: Parts, what: _Described, found: Fit, told: Moments, rank: int) -> float:
     rows = parts.total(partial(likelihood, what.family, what.link, found.coefficients), operator.add)
     with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has a likelihood without end
         return what.family.aic(rows, np.float64(found.deviance), told.weight, told.counted, rank)
 
 
-def _null_deviance(parts: Parts, what: Described, told: Moments, max_iterations: int) -> float:
+def _null_deviance(parts: Parts, what: _Described, told: Moments, max_iterations: int) -> float:
     """The deviance of the model that has nothing but the intercept and the offset."""
     intercept = "(Intercept)" in what.names
     back = (

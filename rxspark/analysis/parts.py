@@ -20,6 +20,9 @@ class Parts(Protocol):
     def total(self, of: Callable[[Any], T], add: Callable[[T, T], T]) -> T:
         """What the parts give, added up."""
 
+    def release(self) -> None:
+        """Let go of what is kept of them."""
+
 
 @dataclass(frozen=True)
 class Here:
@@ -30,6 +33,9 @@ class Here:
     def total(self, of: Callable[[Any], T], add: Callable[[T, T], T]) -> T:
         """What the part gives."""
         return of(self.part)
+
+    def release(self) -> None:
+        """There is nothing to let go of."""
 
 
 class Sums:

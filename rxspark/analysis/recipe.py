@@ -15,6 +15,7 @@ import pandas as pd
 
 from rxspark.analysis.expressions import Known, Pending, columns_of, evaluate, free_names, grown, is_whole
 from rxspark.analysis.language import Call, Node, calls_in, deparse, parsed
+from rxspark.analysis.parts import Parts
 from rxspark.analysis.sources import Selection, check_known
 from rxspark.analysis.values import Columns, Value, is_logical, kind_of, taken
 from rxspark.errors import RxArgumentError
@@ -32,7 +33,10 @@ class Table(Protocol):
     """Whether its rows lie in parts."""
 
     def total(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T | None:
-        """What parts with those columns give, added up; None where there are no parts."""
+        """What batches of rows with those columns give, added up; None where there are no rows."""
+
+    def parts(self, needed: list[str], make: Callable[[pd.DataFrame], Any]) -> Parts:
+        """Make parts of a model from batches of rows, and keep them until they are released."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,9 @@ FORMULAS: list[dict[str, Any]] = [
     {key: value or None for key, value in case.items()}
     for case in pd.read_csv(golden.GOLDEN / "formulas.csv", keep_default_na=False).to_dict("records")
 ]
+
+IN_ORDER = re.compile(r"quantile\(|median\(|\b[bn]s\((?!.*(?<!\.)knots)[^()]*(\(.*\))?[^()]*\d")
+"""Functions that need all rows in order: splines, unless knots are given or there are none within."""
 
 
 @cache

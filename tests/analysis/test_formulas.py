@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import pickle
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
-from golden_formulas import FORMULAS, data, expected
+from golden_formulas import FORMULAS, IN_ORDER, data, expected
 
-from rxspark import RxModelWarning, rxGlm
+from rxspark import RxArgumentError, RxModelWarning, rxGlm
+from rxspark.analysis.families import chosen
+from rxspark.analysis.glm_model import fit_table
+from rxspark.analysis.sources import selection
 
 KEYS = ("deviance", "nullDeviance", "aic", "dfResidual", "dfNull", "rank")
 
@@ -37,3 +45,42 @@ def fitted(case: dict[str, Any], table: Any) -> Any:
 def test_formulas_mean_what_they_mean_in_r(case: dict[str, Any]) -> None:
     """Each formula has R's coefficients, under R's names."""
     same(fitted(case, data(case["data"])), case)
+
+
+class InParts:
+    """A table whose rows lie in three parts, which travel as they do to workers; one of the parts has few rows."""
+
+    spread = True
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.columns = list(frame.columns)
+        places = [0, 3, 3 + len(frame) // 2, len(frame)]
+        self.frames = [frame[one:two] for one, two in itertools.pairwise(places)]
+
+    def total(self, needed: list[str], of: Any, add: Any) -> Any:
+        """What the parts give, added up."""
+        return functools.reduce(add, [self._sent(of)(frame[needed]) for frame in self.frames])
+
+    def parts(self, needed: list[str], make: Any) -> Any:
+        """Parts of a model."""
+        made = [self._sent(make)(frame[needed]) for frame in self.frames]
+        return SimpleNamespace(
+            total=lambda of, add: functools.reduce(add, map(self._sent(of), made)), release=lambda: None
+        )
+
+    @staticmethod
+    def _sent(of: Any) -> Any:
+        return pickle.loads(pickle.dumps(of))
+
+
+@pytest.mark.parametrize("case", FORMULAS, ids=lambda case: f"{case['data']}: {case['formula']}")
+def test_formulas_mean_the_same_of_rows_in_parts(case: dict[str, Any]) -> None:
+    """R's coefficients too where no part knows the rows of the others; what needs all rows in order is refused."""
+    arguments = case["formula"], InParts(data(case["data"])), chosen(case["family"], None), case["pweights"], None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if IN_ORDER.search(case["formula"]):
+            with pytest.raises(RxArgumentError, match="takes the column as a whole, which lies in parts"):
+                fit_table(*arguments, selection(None, None), 25)
+        else:
+            same(fit_table(*arguments, selection(None, None), 25), case)

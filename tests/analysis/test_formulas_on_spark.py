@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from golden_formulas import FORMULAS, data
+from golden_formulas import FORMULAS, IN_ORDER, data
 
 from rxspark import RxArgumentError, RxSpark, rxGlm
 
 pytestmark = pytest.mark.spark
 
 SOME = (
-    "uptake ~ Type:Treatment",
     'uptake ~ interaction(Type, Treatment, sep = "_") + conc',
     "mpg ~ poly(wt, hp, degree = 2)",
     "mpg ~ I(wt - mean(wt)) + I((hp - mean(hp)) / sd(hp))",
@@ -25,12 +23,8 @@ SOME = (
     "mpg ~ cut(hp, quantile(hp), include.lowest = TRUE)",
     "Ozone ~ scale(log(Solar.R)) + Wind",
     "Ozone ~ ifelse(is.na(Solar.R), 0, Solar.R) + Temp",
-    "scale(Ozone) ~ scale(Temp)",
-    "mpg ~ gear * scale(hp)",
     "y ~ `body mass` * `a group`",
 )
-IN_ORDER = re.compile(r"quantile\(|median\(|\b[bn]s\((?!.*knots)[^()]*\d")
-"""Functions that need the rows in order: splines, unless knots are given or there are none within."""
 
 
 @pytest.fixture(scope="module")
