@@ -6,10 +6,13 @@ The calls of rxExec are not here: each example shows its own.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
+
+from rxspark import rxOptions
 
 OUTPUT = Path(__file__).resolve().parent / "output"
 
@@ -41,5 +44,8 @@ def read_options(about: str | None) -> Options:
     given = parser.parse_args()
     if given.context == "dopar":  # RxForeachDoPar runs on the backend that joblib is told of, as foreach is in R
         joblib.parallel_config(backend="loky", n_jobs=-1)
+    if importlib.util.find_spec("mkl_random") is None:  # no Intel MKL for this machine
+        rxOptions(RNGkind="PHILOX")
+        print("without Intel MKL: the random numbers are of kind PHILOX")
     OUTPUT.mkdir(exist_ok=True)
     return Options(given.context, given.quick)

@@ -29,23 +29,23 @@ def main() -> None:
     size = 500
 
     rxSetComputeContext(RxLocalSeq())
-    expected = rxExec(draw, size, timesToRun=5, RNGkind="MT2203", RNGseed=14)
+    expected = rxExec(draw, size, timesToRun=5, RNGseed=14)
     show(expected, expected)
 
     with RxLocalParallel():  # as many workers as there are cores, up to the end of the block
-        x = rxExec(draw, size, timesToRun=5, RNGkind="MT2203", RNGseed=14)
+        x = rxExec(draw, size, timesToRun=5, RNGseed=14)
         show(x, expected)
     print(f"after the block: {rxGetComputeContext()}")
 
     rxSetComputeContext(RxLocalParallel())
     for cores in (1, 2, 5):  # more than there are means all
         before = rxOptions(numCoresToUse=cores)
-        x = rxExec(draw, size, timesToRun=5, RNGkind="MT2203", RNGseed=14)
+        x = rxExec(draw, size, timesToRun=5, RNGseed=14)
         show(x, expected, f"with numCoresToUse={cores}")
         rxOptions(**before)
 
     rxSetComputeContext(options.context)
-    x = rxExec(draw, size, timesToRun=5, RNGkind="MT2203", RNGseed=14)
+    x = rxExec(draw, size, timesToRun=5, RNGseed=14)
     show(x, expected)
 
     correlations = np.corrcoef(x)[np.triu_indices(5, k=1)]

@@ -21,6 +21,7 @@ from rxspark import (
     RxLocalSeq,
     RxResults,
     rxExec,
+    rxGetOption,
     rxOptions,
     rxRngNewStream,
     rxSetComputeContext,
@@ -46,7 +47,7 @@ def play_dice() -> str:
 
 def play_dice_on_a_stream(seed: int) -> list[str]:
     """A task that controls its random numbers itself: three games on a stream of its own choice."""
-    with rxRngNewStream(kind="MRG32K3A", subStream=5, seed=seed):
+    with rxRngNewStream(kind="PHILOX", subStream=5, seed=seed):
         return [play_dice() for _ in range(3)]
 
 
@@ -60,15 +61,18 @@ def main() -> None:
     options = read_options(__doc__)
     rxSetComputeContext(options.context)
 
+    kind = rxGetOption("RNGkind")
+    another = "SFMT19937" if kind == "MT2203" else "PCG64DXSM"
+
     print("A seed makes a run repeatable:")
     z = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777)
     print(f"  {table(z)}")
     again = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777)
     print(f"  {table(again)}  the same games: {again == z}")
-    named = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777, RNGkind="MT2203")
-    print(f"  {table(named)}  the same games with RNGkind='MT2203', the default: {named == z}")
-    other = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777, RNGkind="SFMT19937")
-    print(f"  {table(other)}  the same games with RNGkind='SFMT19937': {other == z}")
+    named = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777, RNGkind=kind)
+    print(f"  {table(named)}  the same games with RNGkind={kind!r}, the default: {named == z}")
+    other = rxExec(play_dice, timesToRun=10000, taskChunkSize=2000, RNGseed=777, RNGkind=another)
+    print(f"  {table(other)}  the same games with RNGkind={another!r}: {other == z}")
 
     print("\nWithout a seed the numbers are new each time, and yet can be had again:")
     x3 = rxExec(np.random.uniform, size=500, timesToRun=5, RNGkind="auto")
@@ -78,7 +82,7 @@ def main() -> None:
     print(f"  the first one replayed from its .rng, {x3.rng.kind} with seed {x3.rng.seed}: {equal(x3, replayed)}")
 
     print("\nStreams are not correlated:")
-    x = rxExec(np.random.uniform, size=500, timesToRun=5, RNGkind="MT2203")
+    x = rxExec(np.random.uniform, size=500, timesToRun=5, RNGkind="auto")
     corx = np.corrcoef(x)
     np.fill_diagonal(corx, 0)
     print("\n".join("  " + "".join(f"{value:8.3f}" for value in row) for row in corx))
@@ -118,7 +122,7 @@ def about_reproducibility(context: str) -> None:
     print("\nA task with a stream of its own choice:")
     z = rxExec(play_dice_on_a_stream, 777, timesToRun=2)
     print(f"  {z[0]}  the same in both tasks: {z[0] == z[1]}")
-    with rxRngNewStream(kind="MRG32K3A", subStream=5, seed=777):
+    with rxRngNewStream(kind="PHILOX", subStream=5, seed=777):
         print(f"  the same here, without rxExec: {[play_dice() for _ in range(3)] == z[0]}")
 
 

@@ -30,7 +30,7 @@ from rxspark.filesystem import share_folder
 from rxspark.hadoop import rxHadoopFileExists
 from rxspark.hadoop_conf import hadoop_settings
 from rxspark.places import default_file_system
-from rxspark.rng.kinds import KINDS, require
+from rxspark.rng.kinds import KINDS, mkl_exists, require
 from rxspark.sharing.host import folder_here
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
 
@@ -111,6 +111,9 @@ def _version(name: str) -> str | None:
 
 
 def _kinds() -> str:
+    if not mkl_exists():
+        free = [name for name, row in KINDS.items() if row.library == "NumPy"]
+        return f"{', '.join(free)}; Intel MKL, for the others, does not exist for {platform.machine()} machines"
     for kind in KINDS:
         require(kind)
     return f"{', '.join(KINDS)} (mkl_random {_version('mkl_random')}, MKL {_version('mkl')})"
@@ -224,7 +227,7 @@ def _share_folder(context: ComputeContext) -> str:
 def _round_trip(context: ComputeContext) -> str:
     """Run a task in the context: its own checks (executors, share folders, versions) come first."""
     with context:
-        result = rxExec(socket.gethostname, timesToRun=2, RNGseed=1)
+        result = rxExec(socket.gethostname, timesToRun=2, RNGkind="auto")
     for error in result.errors.values():
         raise error
     return f"two tasks ran on {', '.join(sorted(set(result)))}"

@@ -105,7 +105,8 @@ def rxExec(
     RNGseed : int or "auto", optional
         Seed of the random streams, 0 to 2**63 - 1. The same seed gives the same numbers in every context.
     RNGkind : str, optional
-        Kind of random number generator, or "auto"; default "MT2203" when a seed is given.
+        Kind of random number generator, or "auto"; if a seed is given alone, that of ``rxOptions(RNGkind=)``, which is
+        "MT2203" at first. "auto" without a seed takes "PHILOX" on a machine without Intel MKL.
     RNGscope : {"chunk", "task"}, default "chunk"
         "task" gives each task a stream of its own even inside a chunk, so that `taskChunkSize` changes no number.
     foreachOpts : dict, optional

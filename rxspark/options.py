@@ -74,6 +74,12 @@ OPTIONS: dict[str, Option] = {
         lambda v: _whole(v) and v >= 0,
         "Bytes of FUN and its constants above which a warning names the largest of them.",
     ),
+    "RNGkind": Option(
+        "MT2203",
+        "the name of a kind of generator, such as 'MT2203' or 'PHILOX'",
+        lambda v: isinstance(v, str) and v.isalnum() and v.isupper(),
+        "Kind of random number generator where a seed is given alone.",
+    ),
 }
 
 in_force: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
@@ -109,6 +115,8 @@ def rxOptions(**values: Any) -> dict[str, Any]:
             tasks map; smaller things travel with the tasks. On a cluster at least 1048576.
         ``sizeWarning`` : int, default 500000000
             Bytes of FUN and its constants above which a warning names the largest of them with their sizes.
+        ``RNGkind`` : str, default "MT2203"
+            Kind of random number generator where a seed is given alone; "PHILOX" needs no Intel MKL.
 
     Returns
     -------

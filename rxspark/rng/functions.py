@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rxspark.errors import RxArgumentError
 from rxspark.rng.current import current
 from rxspark.rng.imports import import_outside_streams
-from rxspark.rng.kinds import KINDS, Root, capacity, checked_seed, fresh_seed, known_kind
+from rxspark.rng.kinds import KINDS, Root, capacity, checked_seed, default_kind, fresh_seed, known_kind
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,7 +88,7 @@ def _snapshot(streams: Streams) -> RxStream:
 
 
 def rxRngNewStream(
-    kind: str = "MT2203",
+    kind: str | None = None,
     subStream: int = 0,
     seed: int | None = None,
     normalKind: str | None = None,
@@ -101,7 +101,9 @@ def rxRngNewStream(
 
     Parameters
     ----------
-    kind : str, default "MT2203"
+    kind : str, optional
+        As for `rxExec`: MT2203, or what ``rxOptions(RNGkind=)`` says, if it is not given; PHILOX where this machine has
+        no Intel MKL and no seed is given either. The kinds:
         MCG31, R250, MRG32K3A, MCG59, MT19937, MT2203, SFMT19937, PHILOX4X32X10, ARS5, SOBOL, NIEDERR (Intel MKL),
         PHILOX or PCG64DXSM (NumPy).
     subStream : int, default 0
@@ -143,7 +145,7 @@ def rxRngNewStream(
     ...     bool((first == np.random.uniform(size=4)).all())
     True
     """
-    known_kind(kind, "kind")
+    kind = default_kind(fresh=seed is None) if kind is None else known_kind(kind, "kind")
     root = Root(kind, fresh_seed() if seed is None else checked_seed(seed, "seed"), chosen=True)
     number = _checked_number(root, subStream)
     streams = _install(root, normalKind, dimension)

@@ -21,16 +21,31 @@ from __future__ import annotations
 
 import hashlib
 import operator
+import platform
 import secrets
 import socket
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from rxspark.errors import RxArgumentError, RxMissingError, closest
+from rxspark.options import rxGetOption
 from rxspark.rng.current import current
 from rxspark.rng.quasi import DIMENSIONS, SEGMENT, library
 
-__all__ = ["KINDS", "Kind", "Root", "check_capacity", "digest", "fresh_seed", "known_kind", "require", "resolve"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "Root",
+    "check_capacity",
+    "default_kind",
+    "digest",
+    "fresh_seed",
+    "known_kind",
+    "mkl_exists",
+    "require",
+    "resolve",
+]
 
 MEMBERS = 6024  # MT2203's parameter sets in MKL; it answers a larger number with set 0, which is checked here.
 # All of them begin in the same state for the same seed, and take about 470 draws to part: the first draws of the 6,024
@@ -267,8 +282,9 @@ def resolve(seed: Any, kind: Any) -> Root:
     Returns
     -------
     Root
-        Neither given: NumPy's PHILOX, which needs no MKL, with a fresh seed. ``"auto"`` or a seed alone: MT2203.
-        A seed that is not given is fresh; it stands in the root, so every call can be replayed.
+        Neither given: NumPy's PHILOX, which needs no MKL, with a fresh seed. A seed alone: the kind of
+        ``rxOptions(RNGkind=)``, MT2203 if it was not set. ``"auto"`` without a seed: the same, or PHILOX where this
+        machine cannot load MKL. A seed that is not given is fresh; it stands in the root: any call can be replayed.
 
     Raises
     ------
@@ -283,13 +299,29 @@ def resolve(seed: Any, kind: Any) -> Root:
     Root(kind='PHILOX', seed=777, chosen=True)
     """
     chosen = seed is not None or kind is not None
-    if kind is None or _is_auto(kind):
-        kind = "MT2203" if chosen else "PHILOX"
-    known_kind(kind, "RNGkind")
     fresh = seed is None or _is_auto(seed)
+    if kind is None or _is_auto(kind):
+        kind = default_kind(fresh) if chosen else "PHILOX"
+    known_kind(kind, "RNGkind")
     root = Root(kind, fresh_seed() if fresh else checked_seed(seed, "RNGseed"), chosen)
     require(kind)
     return root
+
+
+def default_kind(fresh: bool) -> str:
+    """Give the kind where none is named; with a `fresh` seed, which promises no numbers, one that this machine has."""
+    kind = known_kind(rxGetOption("RNGkind"), "rxOptions: RNGkind")
+    if fresh:
+        try:
+            require(kind)
+        except RxMissingError:
+            return "PHILOX"
+    return kind
+
+
+def mkl_exists() -> bool:
+    """Tell whether there is an Intel MKL for machines like this one."""
+    return platform.machine().lower() in ("x86_64", "amd64") and sys.platform in ("linux", "win32")
 
 
 def require(kind: str) -> None:
@@ -301,9 +333,15 @@ def require(kind: str) -> None:
             library()
     except (ImportError, OSError) as error:
         free = " or ".join(name for name, row in KINDS.items() if row.library == "NumPy")
+        here = socket.gethostname()
+        missing = (
+            f"cannot be loaded on {here} ({error}): pip install mkl mkl-random there, or use"
+            if mkl_exists()
+            else f"does not exist for machines like {here} ({platform.system()}, {platform.machine()}): use"
+        )
         raise RxMissingError(
-            f"random numbers of kind {kind} need Intel MKL, which cannot be loaded on {socket.gethostname()} "
-            f"({error}): pip install mkl mkl-random there, or use RNGkind={free}, which need NumPy alone"
+            f"random numbers of kind {kind} need Intel MKL, which {missing} RNGkind={free}, which need NumPy alone; "
+            f"rxOptions(RNGkind='PHILOX') makes it the kind of all calls with a seed"
         ) from error
 
 
