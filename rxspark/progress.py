@@ -35,6 +35,7 @@ class Progress:
         if rxGetOption("reportProgress") and self._total > 1:
             self._timer = threading.Timer(_PATIENCE, self._show)
             self._timer.daemon = True
+            self._timer.name = "rxspark-progress"
             self._timer.start()
         return self
 
@@ -62,6 +63,8 @@ class Progress:
             if self._total and self._done < self._total:
                 # A delay, so that nothing is drawn before the bar knows when the call began.
                 self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", delay=1e-9)
+                # Its own lock: Ctrl-C while it is drawn leaves tqdm's lock taken, for all bars to come.
+                self._bar._lock = threading.RLock()
                 self._bar.start_t -= time.monotonic() - self._started
                 self._bar.refresh()
 

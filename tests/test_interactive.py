@@ -120,3 +120,31 @@ with joblib.parallel_config("threading", n_jobs=2):
     lines = told.decode().splitlines()
     seen = ["interrupted", "by the descriptor", "by a program", "ended []", "later"]
     assert lines == seen, complaints.decode()[-2000:]
+
+
+def test_an_interrupt_while_the_bar_is_drawn_does_not_hold_up_the_next_call(tmp_path: Path) -> None:
+    """Ctrl-C in the moment in which the bar is drawn: the next call with a bar runs to its end."""
+    script = tmp_path / "program.py"
+    script.write_text(
+        """
+import time
+from tqdm.auto import tqdm
+from rxspark import RxLocalParallel, rxElemArg, rxExec, rxSetComputeContext
+rxSetComputeContext(RxLocalParallel())
+display, interrupts = tqdm.display, [KeyboardInterrupt]
+def once(self, *args, **kwargs):
+    import threading
+    if interrupts and threading.current_thread() is threading.main_thread():
+        raise interrupts.pop()
+    return display(self, *args, **kwargs)
+tqdm.display = once
+try:
+    rxExec(time.sleep, rxElemArg([0.7] * 8), taskChunkSize=1)
+except KeyboardInterrupt:
+    print("interrupted")
+print("done", len(rxExec(time.sleep, rxElemArg([0.7] * 6), taskChunkSize=1)))
+"""
+    )
+    told = talk(script, [])
+    assert "interrupted\n" in told
+    assert "done 6\n" in told

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import Context, copy_context
 
 from rxspark.backends.base import Backend, Work
 from rxspark.backends.foreign import translated
@@ -75,7 +76,7 @@ class Job:
         self._problem: RxError | None = None
         self._stopped = False
         self._unwanted: RxCanceledError | None = None
-        self._relays = False
+        self._relays_in: Context | None = None
         self._callbacks: list[Callable[[], None]] = []
         self._callbacks_apart: list[Callable[[], None]] = []
         self._progress: Progress | None = None
@@ -109,7 +110,8 @@ class Job:
             After what was running has been ended.
         """
         self._move(RUNNING)
-        self._relays = self.record.console_output
+        # In a notebook the context says below which cell text is shown; engines deliver in threads of their own.
+        self._relays_in = copy_context() if self.record.console_output else None
         try:
             facts = self.record.facts
             with Progress(facts.count, self.record.description, self.has_engines_bar) as self._progress:
@@ -331,8 +333,8 @@ class Job:
         if self._backend.diaries is not None and len(part.numbers) > 1:
             with contextlib.suppress(OSError):
                 os.unlink(path_of(self._backend.diaries, f"{self._work.id}-{part.numbers[0]}"))
-        if self._relays:
-            relay(part)
+        if self._relays_in is not None:
+            self._relays_in.copy().run(relay, part)
         if part.unsaved:
             self._complain("cannot be kept", part.unsaved)
         if self._progress is not None:

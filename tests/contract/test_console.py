@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import subprocess
@@ -10,6 +11,7 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
 
 import pytest
 
@@ -109,6 +111,30 @@ def test_console_output_of_the_context(context, capsys):
         rxExec(print, "shown")
         rxExec(print, "hidden", consoleOutput=False)
     assert capsys.readouterr().out == "[task 0] shown\n"
+
+
+CELL: ContextVar[str] = ContextVar("cell", default="of another cell")
+
+
+class _Notebook(io.StringIO):
+    """A stream that, as a notebook's, shows text below the cell that the context of the writing thread names."""
+
+    def write(self, text):
+        return super().write(f"{CELL.get()}: {text}")
+
+
+def test_relayed_console_belongs_to_the_call(monkeypatch):
+    """What is relayed is written in the context of the call, from whichever thread the engine delivers it."""
+    rxExec(print, "other", consoleOutput=True)
+    shown = _Notebook()
+    monkeypatch.setattr(sys, "stdout", shown)
+
+    def call():
+        CELL.set("here")
+        rxExec(lambda i: print(i), rxElemArg(range(3)), consoleOutput=True)
+
+    copy_context().run(call)
+    assert sorted(shown.getvalue().splitlines()) == [f"here: [task {i}] {i}" for i in range(3)]
 
 
 def test_odd_text_is_kept():
