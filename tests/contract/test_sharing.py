@@ -278,3 +278,16 @@ def test_one_warning_tells_of_constants_that_take_longer_than_the_tasks(monkeypa
         warnings.simplefilter("error")
         monkeypatch.setattr("rxspark.gathering._LONG", 1.0)
         assert rxExec(lambda x, i: x[str(i)], rxShare(many), rxElemArg(range(20))) == [*range(20)]
+
+
+def test_reading_a_shared_object_leaves_the_callers_classes_alone():
+    """The file holds a class as it was when it was written; the caller's is as it is now."""
+
+    class Local:
+        made = 0
+
+    shared = rxShare(Local())
+    Local.made = 5
+    assert type(shared.value) is Local
+    assert Local.made == 5
+    assert rxExec(lambda x: (type(x) is Local, Local.made), shared) == [(True, 5)]
