@@ -211,12 +211,12 @@ def test_transforms_may_replace_columns_and_are_applied_again_by_predict() -> No
     """A made column may have the name of one that it is made of; predict makes it of new data too."""
     frame = table()
     made = {"age": "age / 10", "wide": "age * 2"}
-    model = rxGlm("visits ~ age + wide:old", given(frame), "poisson", transforms=made)
+    model = rxGlm("visits ~ age + wide:years", given(frame), "poisson", transforms=made)
     by_hand = frame.assign(age=frame["age"] / 10, wide=frame["age"] / 5)
-    close(model, rxGlm("visits ~ age + wide:old", by_hand, "poisson"))
+    close(model, rxGlm("visits ~ age + wide:years", by_hand, "poisson"))
     told = model.predict(given(frame.assign(row=range(len(frame)))))
     found = told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")["visits_Pred"]
-    right = rxGlm("visits ~ age + wide:old", by_hand, "poisson").predict(by_hand)
+    right = rxGlm("visits ~ age + wide:years", by_hand, "poisson").predict(by_hand)
     assert found.to_numpy() == pytest.approx(right.to_numpy(), rel=1e-7, nan_ok=True)
     clusters = rxKmeans("~ age", given(frame), centers=[[2], [6]], transforms={"age": "age / 10"})
     assert clusters.centers["age"].tolist() == pytest.approx(
