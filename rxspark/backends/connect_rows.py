@@ -14,6 +14,7 @@ from rxspark.results import node_name
 from rxspark.worker.bundle import Bundle, MappedBundle
 from rxspark.worker.heap import pass_over_modules
 from rxspark.worker.hostcache import once_on_this_host
+from rxspark.worker.leaving import must_leave
 from rxspark.worker.outbox import Letter, Outbox
 from rxspark.worker.parcels import Parcel
 from rxspark.worker.runner import run_partition
@@ -55,8 +56,10 @@ class RunPartitions:
         self._outbox = outbox
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
-        for index in _numbers(batches):
+        for index in _numbers(batches):  # read to its end, or PySpark throws the worker away
             yield from self.run(index)
+            if must_leave():
+                return
 
     def run(self, index: int) -> Iterator[RecordBatch]:
         """The letter of one partition."""
@@ -110,8 +113,8 @@ def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
             pieces.clear()
 
 
-def _numbers(batches: Batches) -> list[int]:
-    return [number for batch in batches for number in batch.column(0).to_pylist()]
+def _numbers(batches: Batches) -> Iterator[int]:
+    return (number for batch in batches for number in batch.column(0).to_pylist())
 
 
 def _pieces(letter: Letter | Answer) -> Iterator[RecordBatch]:
