@@ -26,6 +26,7 @@ from rxspark.backends.spark_session import connect_session
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxSpark
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
+from rxspark.extras import install
 from rxspark.filesystem import share_folder
 from rxspark.hadoop import rxHadoopFileExists
 from rxspark.hadoop_conf import hadoop_settings
@@ -133,7 +134,7 @@ def _hash_seed() -> str:
 def _pyspark(context: RxSpark) -> str:
     home = os.environ.get("SPARK_HOME")
     if importlib.util.find_spec("pyspark") is None and not home:
-        raise RxContextError("PySpark is not installed and SPARK_HOME is not set. Run: pip install pyspark")
+        raise RxContextError(f"PySpark is not installed and SPARK_HOME is not set. Run: {install('spark')}")
     find_pyspark()
     if not (context.master or "").startswith("sc://"):
         check_can_start()

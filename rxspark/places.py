@@ -9,6 +9,7 @@ import contextlib
 import os
 import posixpath
 import re
+import socket
 import stat
 from collections.abc import Iterator
 from functools import partial
@@ -255,7 +256,9 @@ def open_place(url: str) -> Place:
     try:
         import fsspec
     except ImportError as error:
-        raise RxMissingError("file commands need fsspec: pip install fsspec") from error
+        raise RxMissingError(
+            f"{socket.gethostname()} lacks fsspec, by which files are read and written: pip install fsspec"
+        ) from error
     try:
         if name in ("hdfs", "viewfs"):
             return _open_hadoop(name, url)

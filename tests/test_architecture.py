@@ -17,7 +17,7 @@ PACKAGE = Path(rxspark.__file__).parent
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["audit", "errors", "once", "options", "patience", "redaction"],
+    ["audit", "errors", "extras", "once", "options", "patience", "redaction"],
     ["hadoop_conf", "places", "contents", "records"],
     ["elements", "mutability", "rng"],
     ["worker"],
@@ -198,6 +198,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "elements",
                 "errors",
                 "execute",
+                "extras",
                 "filesystem",
                 "hadoop",
                 "jobs.finding",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,3 +139,30 @@ def test_workers_with_another_hash_seed_hand_tasks_to_children(backend):
         with active(name), RxForeachDoPar():
             orders += rxExec(lambda: list(set(names)), timesToRun=3)
     assert all(order == orders[0] for order in orders)
+
+
+ALONE = """
+import sys, time
+from rxspark import *
+with RxForeachDoPar():
+    rxExec(abs, rxElemArg([-1, -2]))
+    rxExec(abs, rxElemArg([-1, -2]))
+    began = time.time()
+    try:
+        rxExec(lambda i: print("begun", i, flush=True) or time.sleep(20), rxElemArg(range(3)), taskChunkSize=1)
+    except KeyboardInterrupt:
+        print("interrupted", time.time() - began < 10, flush=True)
+    print(rxExec(abs, -3), flush=True)
+"""
+
+
+def test_without_a_backend_it_says_that_nothing_is_parallel_and_ctrl_c_ends_the_call() -> None:
+    """One warning with the line that changes it; the tasks run in this very process, and Ctrl-C is the caller's."""
+    program = subprocess.Popen([sys.executable, "-c", ALONE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert program.stderr is not None
+    assert "joblib has one worker" in program.stderr.readline()
+    time.sleep(4)  # the first two calls take milliseconds
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=60)
+    assert out.splitlines() == ["interrupted True", "[3]"]
+    assert "joblib has one worker" not in err

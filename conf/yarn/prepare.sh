@@ -10,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 
 # PySpark is not in it, as the cluster has its own; a second one beside it is a source of errors that are hard to see.
 python3 -m venv "$work/env"
-"$work/env/bin/pip" install --quiet 'rxspark[hadoop]' "${@:2}"
+"$work/env/bin/pip" install --quiet "$(dirname "$0")/../..[hadoop]" "${@:2}"
 
 # With the interpreter itself and the standard library inside, so that nodes need no Python at all. What it cannot hold is
 # the C library: pack on the oldest Linux among the nodes.

@@ -10,6 +10,7 @@ from typing import Any
 
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxArgumentError, RxFileError, RxMissingError, closest
+from rxspark.extras import install
 from rxspark.filesystem import resolve
 from rxspark.places import URL
 
@@ -32,7 +33,7 @@ def libraries(function: str, extra: str = "analysis") -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise RxMissingError(f"{function} needs {error.name}: pip install 'rxspark[{extra}]'") from error
+        raise RxMissingError(f"{function} needs {error.name}: {install(extra)}") from error
 
 
 @dataclass(frozen=True)

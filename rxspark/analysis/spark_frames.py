@@ -16,6 +16,7 @@ from rxspark.backends import backend_for
 from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
+from rxspark.extras import install
 from rxspark.filesystem import from_home
 from rxspark.places import default_file_system
 
@@ -82,8 +83,8 @@ def spark_errors() -> Iterator[None]:
         if found is None:
             raise
         raise RxMissingError(
-            f"the executors lack {found.group(1)}: install rxspark[analysis] there too, or send an environment that "
-            f"has it (python -m rxspark pack)"
+            f"the executors lack {found.group(1)}: {install('analysis')} there too, or send an environment that has "
+            f"these (python -m rxspark pack)"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import socket
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rxspark.errors import RxContextError
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.outbox import Letter
 from rxspark.worker.parcels import Fetched
 from rxspark.worker.payload import Surroundings
 from rxspark.worker.state import environment, gone_variables, working_directory
 
-__all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts"]
+__all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts", "starting_workers"]
 
 
 def _nobody(packed: bytes) -> None:
@@ -147,9 +149,29 @@ def _of_pyspark(handler: Any) -> bool:
     return str(getattr(handler, "__module__", "")).startswith("pyspark.")
 
 
+@contextlib.contextmanager
+def starting_workers() -> Iterator[None]:
+    """Say why new processes cannot start where the folder in which this one works was removed."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        if working_directory() is not None:
+            raise
+        raise RxContextError(
+            "the folder in which this process works was removed, and no workers can start in it: call "
+            "os.chdir(folder) with one that is there"
+        ) from error
+
+
 def here() -> bytes:
     """Give this process as its workers on the same machine should see it, pickled once for all partitions."""
+    folder = working_directory()
+    if folder is not None and not os.access(folder, os.X_OK):
+        raise RxContextError(
+            f"{folder}: this process works in a folder that it could not enter again, and so its workers cannot enter: "
+            f"permission denied. Give it the right to (chmod u+rx), or work in another folder (os.chdir)"
+        )
     variables = dict(environment())
     gone = gone_variables(variables)
-    found = Surroundings(socket.gethostname(), variables, working_directory(), tuple(sys.path), gone)
+    found = Surroundings(socket.gethostname(), variables, folder, tuple(sys.path), gone)
     return pickle.dumps(found, 5)

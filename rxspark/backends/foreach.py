@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import logging
 import os
 import socket
 import threading
@@ -14,20 +15,25 @@ from contextlib import contextmanager
 from typing import Any
 
 import joblib
+import joblib.externals.loky.reusable_executor
 
-from rxspark.backends.base import Work, here, in_main_thread
+from rxspark.backends.base import Work, here, in_main_thread, starting_workers
 from rxspark.backends.foreign import reason
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
+from rxspark.backends.sequential import interrupts_told_apart
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
+from rxspark.once import once
 from rxspark.sharing.carriers import OnThisHost
 from rxspark.sharing.host import folder_here
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.leaving import say_what_stays
 from rxspark.worker.program import forget
-from rxspark.worker.runner import run_partition
+from rxspark.worker.runner import CallerInterrupt, run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
+
+logger = logging.getLogger("rxspark")
 
 # Seconds between looks at `work.cancelled` while a cluster works.
 _POLL = 0.1
@@ -51,6 +57,8 @@ class ForeachBackend:
         with _told(options), joblib.parallel_config(**backend):
             _parallel(options)
             workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
+        if workers == 1 < tasks and "n_jobs" not in options:
+            _say_that_nothing_is_parallel()
         return max(1, min(tasks, workers))
 
     def nodes(self) -> list[str]:
@@ -60,18 +68,21 @@ class ForeachBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        with OnThisHost(self._share_dir) as carrier:
+        with OnThisHost(self._share_dir) as carrier, interrupts_told_apart():
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
             run, alone = joblib.delayed(run_partition), in_main_thread()
             tasks = (run(call, part, work.attempt, apart, self.surroundings, alone) for part in parts)
-            with _hash_seed_for_new_workers():
+            with _hash_seed_for_new_workers(), starting_workers():
                 answers = iter(_parallel(work.options)(tasks))
             try:
                 while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
                     work.deliver(packed)
             except BrokenProcessPool as error:
                 work.trouble = str(error)
+            except CallerInterrupt as interrupt:  # tasks that run in this very thread
+                work.deliver(interrupt.finished)
+                raise
             except BaseException:
                 give_back_descriptors(work.id)  # what runs in threads of this process runs on for a while
                 raise
@@ -134,6 +145,28 @@ class ForeachInBackground(ForeachBackend):
             thread.join(_POLL)
         if outcome:
             raise outcome[0]
+
+
+_of_the_parent: list[Any] = []
+
+
+def _forget_joblibs_pool() -> None:
+    """In a forked process: joblib shall make workers of its own, as those that there are work for the parent."""
+    pools = joblib.externals.loky.reusable_executor
+    _of_the_parent.append(pools._executor)  # never collected, which would close pipes of the parent
+    pools._executor = pools._executor_kwargs = None
+    pools._executor_lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_forget_joblibs_pool)
+
+
+@once
+def _say_that_nothing_is_parallel() -> None:
+    logger.warning(
+        "RxForeachDoPar: joblib has one worker here, so that tasks run one after another. To run n at once: "
+        'with joblib.parallel_config("loky", n_jobs=n): rxExec(...), or foreachOpts={"n_jobs": n}'
+    )
 
 
 def default_backend() -> tuple[str, int, int]:

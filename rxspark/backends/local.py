@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import multiprocessing.process
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import loky
+import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
-from rxspark.backends.base import Work, here
+from rxspark.backends.base import Work, here, starting_workers
 from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.sharing.carriers import OnThisHost
@@ -64,11 +68,12 @@ class LocalBackend:
     def run(self, work: Work) -> None:
         with OnThisHost(self._share_dir) as carrier:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
+            run = partial(run_partition, call, attempt=work.attempt, surroundings=self.surroundings)
             try:
-                self._executor = self._pool(self.slots(len(work.partitions), {}))
-                run = partial(run_partition, call, attempt=work.attempt, surroundings=self.surroundings)
-                # No name here for the futures: each holds what its partition gave until it is let go of.
-                _collect({self._executor.submit(run, part) for part in parts}, work)
+                with starting_workers(), _as_no_daemon():
+                    self._executor = self._pool(self.slots(len(work.partitions), {}))
+                    # No name here for the futures: each holds what its partition gave until it is let go of.
+                    _collect({self._executor.submit(run, part) for part in parts}, work)
             except BrokenProcessPool as error:  # while tasks were being submitted
                 work.trouble = str(error)
 
@@ -121,6 +126,21 @@ class BackgroundBackend(LocalBackend):
 
     def _pool(self, workers: int) -> Any:
         return _background_pool(workers)
+
+
+@contextmanager
+def _as_no_daemon() -> Iterator[None]:
+    """Let a daemonic process of multiprocessing start workers, which it may not, as they could outlive it.
+
+    Ours end with it: see `_end_with`.
+    """
+    config = getattr(multiprocessing.current_process(), "_config", {})
+    daemon = config.pop("daemon", None)
+    try:
+        yield
+    finally:
+        if daemon is not None:
+            config["daemon"] = daemon
 
 
 def _collect(futures: set[Future[bytes]], work: Work) -> None:
@@ -202,6 +222,25 @@ def _in_background(parent: int) -> None:
     """Ctrl-C at the terminal goes to all processes behind it; a job in the background goes on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with(parent)
+
+
+_of_the_parent: list[Any] = []
+"""What a forked process must not use, nor collect: that would close pipes which it has in common with its parent."""
+
+
+def _forget_pools() -> None:
+    """In a forked process: have no workers, as those that there are work for the parent."""
+    global _held, _background
+    storage = loky.reusable_executor._executor_storage
+    _of_the_parent.extend([_background[1], storage.executor])
+    storage.executor = storage.executor_kwargs = None
+    _held, _background = 0, (0, None)
+    for process in list(multiprocessing.process._children):  # type: ignore[attr-defined]
+        if process._parent_pid != os.getpid():  # whose end Python would wait for, at the end of this one
+            multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
+
+
+os.register_at_fork(after_in_child=_forget_pools)
 
 
 def _end_with(parent: int) -> None:

@@ -18,7 +18,7 @@ from rxspark.worker.program import forget
 from rxspark.worker.runner import CallerInterrupt, run_partition
 from rxspark.worker.watch import process_kept
 
-__all__ = ["SequentialBackend"]
+__all__ = ["SequentialBackend", "interrupts_told_apart"]
 
 
 class SequentialBackend:
@@ -44,7 +44,7 @@ class SequentialBackend:
 
     def run(self, work: Work) -> None:
         try:
-            with OnThisHost(self._share_dir) as carrier, _interrupts_told_apart(), process_kept():
+            with OnThisHost(self._share_dir) as carrier, interrupts_told_apart(), process_kept():
                 call = carrier.call(work.call, work.kept)
                 run = partial(run_partition, call, attempt=work.attempt, descriptors=in_main_thread())
                 for partition in work.partitions:
@@ -70,7 +70,7 @@ class SequentialBackend:
 
 
 @contextmanager
-def _interrupts_told_apart() -> Iterator[None]:
+def interrupts_told_apart() -> Iterator[None]:
     """Let Ctrl-C raise an exception of its own, so that it ends the call; a task may raise KeyboardInterrupt itself."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -10,13 +10,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rxspark.errors import RxContextError
+from rxspark.extras import install
 
 __all__ = ["check_can_start", "check_version", "find_pyspark", "quiet_about_pandas", "version_of"]
 
 _NO_SPARK_NEEDED = "RxLocalSeq, RxLocalParallel and RxForeachDoPar need no Spark"
 
 _NO_PYSPARK = (
-    "PySpark is not installed, and no Spark was found. Install it (pip install pyspark), or set SPARK_HOME to a Spark "
+    f"PySpark is not installed, and no Spark was found. Install it ({install('spark')}), or set SPARK_HOME to a Spark "
     f"distribution and install findspark. {_NO_SPARK_NEEDED}"
 )
 

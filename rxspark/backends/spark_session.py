@@ -22,6 +22,7 @@ from rxspark.backends.spark_python import check_python, executors_python
 from rxspark.backends.spark_settings import chosen_master, session_settings, without_effect
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
+from rxspark.extras import install
 from rxspark.options import rxGetOption
 from rxspark.patience import within
 
@@ -169,9 +170,7 @@ def _connected(server: str) -> Any:
 
         return in_time(server, lambda: SparkSession.builder.remote(server).getOrCreate())
     except ImportError as error:
-        raise RxContextError(
-            f"{error}. A Spark Connect session needs: pip install grpcio grpcio-status pandas pyarrow"
-        ) from error
+        raise RxContextError(f"{error}. A Spark Connect session needs: {install('connect')}") from error
 
 
 def in_time(server: str, ask: Callable[[], Answer]) -> Answer:

@@ -89,6 +89,16 @@ class _Pulse:
 _pulse = _Pulse()
 
 
+def _begin_anew() -> None:
+    """In a forked process: no job runs, and no thread serves any."""
+    global _line, _pulse, _program_ends
+    _line, _pulse, _program_ends = _Line(), _Pulse(), threading.Event()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 def keep_alive(job: Job) -> None:
     """See to it that other processes which find the job know, until its end, that it is alive."""
     if job.folder is not None:

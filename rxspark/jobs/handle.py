@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import html
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextvars import copy_context
@@ -20,6 +21,7 @@ from rxspark.gathering import Gathering, opened, warn_of_failures, warn_of_prepa
 from rxspark.html_tables import html_table
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
+from rxspark.jobs.parents import ParentsJob
 from rxspark.jobs.resume import check_needs, continued
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.store import Folder
@@ -39,6 +41,20 @@ T = TypeVar("T")
 
 _jobs: dict[str, RxJob[Any]] = {}
 """The jobs of this process that have something to give, by id."""
+
+
+def _see_from_outside() -> None:
+    """In a forked process: jobs that run do so in the parent; of those that have ended, the results are here, too."""
+    for job in _jobs.values():
+        source = job._source
+        if isinstance(source, Job) and not source.come_to_a_fork():
+            folder = source.folder
+            job._source = (
+                ParentsJob(source.record) if folder is None else StoredJob(Folder(folder.place), source.record)
+            )
+
+
+os.register_at_fork(after_in_child=_see_from_outside)
 
 
 class RxJob(Generic[T]):
@@ -62,7 +78,7 @@ class RxJob(Generic[T]):
     [4, 9]
     """
 
-    def __init__(self, source: Job | StoredJob) -> None:
+    def __init__(self, source: Job | StoredJob | ParentsJob) -> None:
         self._source = source
         self.id = source.record.id
 

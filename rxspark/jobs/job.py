@@ -211,6 +211,11 @@ class Job:
                 return
         call(callback, self.id)
 
+    def come_to_a_fork(self) -> bool:
+        """In a forked process: whether the job has ended, and can be asked here; else it is the parent's."""
+        self._changed = threading.Condition()  # who held it is not there
+        return self.state in ENDED
+
     def _move(self, state: str, error: BaseException | None = None) -> None:
         follow(self.state, state)
         self._tell(state, error)  # first: who waits for the end may end the process

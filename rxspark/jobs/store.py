@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 
 from rxspark import records
 from rxspark.backends.base import Work
-from rxspark.errors import RxContextError, RxError, RxFileError, RxJobError
+from rxspark.errors import RxError, RxFileError, RxJobError
 from rxspark.jobs.processes import Process, this_process
 from rxspark.jobs.record import Record, is_id
 from rxspark.jobs.states import QUEUED, RUNNING, STATES
@@ -100,10 +100,8 @@ class Folder:
     def make(self, record: Record, call: Bundle, partitions: Iterable[Bundle], numbers: list[range]) -> Fetched | None:
         """Make the folder, and write what a resumed job needs; gives the way to the call in it, for its workers."""
         share = self.place.parent.parent
-        if share.start == "" and not share.is_folder():  # a misspelt one shall not come into being
-            raise RxContextError(
-                f"{share}: the share folder is not there, or is no folder; make it, or name another one"
-            )
+        if share.start == "":
+            share.make()  # for this user alone; who wants to have it for several makes it himself
         for last in (False, False, True):
             try:
                 self.place.parent.make(_FOR_ALL)

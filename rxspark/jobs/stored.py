@@ -28,13 +28,13 @@ class StoredJob:
 
     has_engines_bar = False
 
-    def __init__(self, folder: Folder) -> None:
+    def __init__(self, folder: Folder, record: Record | None = None) -> None:
         self.folder = folder
         self._gone: RxJobError | None = None
         self._names: list[str] = []
         self._damage: RxError | None = None
         try:
-            self.record = folder.record()
+            self.record = record or folder.record()
         except RxError as problem:  # a row in a list it is all the same; what needs more than that says why not
             self._damage = problem
             self.record = _unknown(folder.id)

@@ -22,6 +22,7 @@ from typing import IO
 from rxspark.contents import private
 from rxspark.errors import RxFileError
 from rxspark.once import once
+from rxspark.places import open_place, told
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.hostcache import free, lock, private_folder, roomy
 from rxspark.worker.parcels import InFile
@@ -40,7 +41,7 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
     RxFileError
         When the disk is full or the folder cannot be written to; nothing is left behind then.
     """
-    base = share_dir or roomy(tempfile.gettempdir(), bundle.size)
+    base = _made(share_dir) or roomy(tempfile.gettempdir(), bundle.size)
     path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
     try:
         with open(path, "xb", opener=private) as file:
@@ -56,7 +57,15 @@ def write_here(bundle: Bundle, share_dir: str | None) -> InFile:
 
 def folder_here(share_dir: str | None) -> Path:
     """The folder of this process, to which its workers on this host may write, too."""
-    return _own_folder(share_dir or tempfile.gettempdir(), process_token())
+    return _own_folder(_made(share_dir) or tempfile.gettempdir(), process_token())
+
+
+def _made(share_dir: str | None) -> str | None:
+    """The folder that the user names, made if it is not there yet."""
+    if share_dir is not None and not os.path.lexists(share_dir):
+        with told(open_place(share_dir)):
+            os.makedirs(share_dir, mode=0o700, exist_ok=True)
+    return share_dir
 
 
 def remove_diaries(folder: str, call_id: str) -> None:

@@ -40,7 +40,10 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
     except OSError as error:
-        raise RxContextError(f"{folder}: no folder for shared data can be made there: {error.strerror}") from error
+        raise RxContextError(
+            f"{folder}: no folder for shared data can be made there: {error.strerror}. Let the variable TMPDIR name a "
+            f"folder that can be written to, or give the compute context a shareDir"
+        ) from error
     if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
         raise RxContextError(
             f"{folder} must be a folder that user {os.geteuid()} alone can reach, as rxspark unpickles what is in it; "

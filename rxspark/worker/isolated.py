@@ -205,6 +205,19 @@ class _Child:
 _kept: _Child | None = None
 
 
+_of_the_parent: list[_Child | None] = []
+
+
+def _have_none() -> None:
+    """In a forked process: the child is the parent's, and so are the pipes."""
+    global _kept
+    _of_the_parent.append(_kept)
+    _kept = None
+
+
+os.register_at_fork(after_in_child=_have_none)
+
+
 def _child(call: Call, parcel: Parcel, surroundings: bytes | None) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept

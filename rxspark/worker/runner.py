@@ -51,6 +51,15 @@ __all__ = ["CallerInterrupt", "run_partition", "serve"]
 _turn = threading.RLock()
 
 
+def _take_turns_anew() -> None:
+    """In a forked process: whoever had the turn is not there."""
+    global _turn
+    _turn = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_take_turns_anew)
+
+
 # What turns the clock that times tasks into seconds since 1970: reading one clock is cheaper than reading two.
 _EPOCH = time.time() - perf_counter()
 

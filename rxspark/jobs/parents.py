@@ -1,0 +1,73 @@
+"""A job that the process runs from which this one was forked, and of which nothing can be told here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import NoReturn
+
+from rxspark.errors import RxJobError
+from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.states import UNDETERMINED
+from rxspark.worker.envelope import Envelopes
+
+__all__ = ["ParentsJob"]
+
+
+class ParentsJob:
+    """Answers what can be answered; see `Job` for what the attributes mean."""
+
+    state = UNDETERMINED
+    folder = None
+    done = 0
+    ended = 0.0
+    fetched = False
+    has_engines_bar = False
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.error = RxJobError(
+            f"it belongs to process {os.getppid()}, from which this one was forked: ask there, or give the compute "
+            f"context a shareDir, by which other processes can tell of its jobs"
+        )
+
+    def reason(self) -> BaseException:
+        """What to raise when somebody wants results."""
+        return self.error
+
+    def envelopes(self, after: int = 0) -> list[Envelopes]:
+        """Nothing."""
+        return []
+
+    def envelopes_that_are_sound(self) -> list[Envelopes]:
+        """Nothing."""
+        return []
+
+    def plan(self) -> Plan:
+        """Raise: it is run by another process."""
+        self._refuse()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for nothing: its end would not be heard of here."""
+        return True
+
+    def wait_for_more(self, than: int, timeout: float) -> None:
+        """Wait for nothing."""
+        self._refuse()
+
+    def cancel(self, reason: str) -> bool:
+        """Raise: it is run by another process."""
+        self._refuse()
+
+    def was_fetched(self, remove: bool) -> None:
+        """Nothing was."""
+
+    def forget(self, why: str) -> None:
+        """Forget it here."""
+
+    def when_ended(self, callback: Callable[[], None], apart: bool = True) -> None:
+        """Raise: its end will not be heard of here."""
+        self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        raise RxJobError(f"{self.record.id}: {self.error}")
