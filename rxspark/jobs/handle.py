@@ -21,7 +21,7 @@ from rxspark.gathering import Gathering, opened, warn_of_failures, warn_of_prepa
 from rxspark.html_tables import html_table
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
-from rxspark.jobs.parents import ParentsJob
+from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
 from rxspark.jobs.resume import check_needs, continued
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.store import Folder
@@ -46,12 +46,7 @@ _jobs: dict[str, RxJob[Any]] = {}
 def _see_from_outside() -> None:
     """In a forked process: jobs that run do so in the parent; of those that have ended, the results are here, too."""
     for job in _jobs.values():
-        source = job._source
-        if isinstance(source, Job) and not source.come_to_a_fork():
-            folder = source.folder
-            job._source = (
-                ParentsJob(source.record) if folder is None else StoredJob(Folder(folder.place), source.record)
-            )
+        job._source = seen_from_a_fork(job._source)
 
 
 os.register_at_fork(after_in_child=_see_from_outside)

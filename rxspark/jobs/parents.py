@@ -7,11 +7,14 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rxspark.errors import RxJobError
+from rxspark.jobs.job import Job
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import UNDETERMINED
+from rxspark.jobs.store import Folder
+from rxspark.jobs.stored import StoredJob
 from rxspark.worker.envelope import Envelopes
 
-__all__ = ["ParentsJob"]
+__all__ = ["ParentsJob", "seen_from_a_fork"]
 
 
 class ParentsJob:
@@ -71,3 +74,10 @@ class ParentsJob:
 
     def _refuse(self) -> NoReturn:
         raise RxJobError(f"{self.record.id}: {self.error}")
+
+
+def seen_from_a_fork(source: Job | StoredJob | ParentsJob) -> Job | StoredJob | ParentsJob:
+    """What answers for a job of the parent: itself when it has ended, else its folder, if it has one."""
+    if not isinstance(source, Job) or source.come_to_a_fork():
+        return source
+    return ParentsJob(source.record) if source.folder is None else StoredJob(Folder(source.folder.place), source.record)

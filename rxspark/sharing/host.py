@@ -70,8 +70,9 @@ def _made(share_dir: str | None) -> str | None:
 
 def remove_diaries(folder: str, call_id: str) -> None:
     """Remove what workers of a call that were ended have written down."""
-    for path in Path(folder).glob(f"{call_id}-*.diary"):
-        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):  # at the end of the program the folder goes first
+        for path in Path(folder).glob(f"{call_id}-*.diary"):
+            path.unlink(missing_ok=True)
 
 
 def remove_here(file: InFile) -> None:
