@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import html
 import os
@@ -22,9 +21,8 @@ from rxspark.html_tables import html_table
 from rxspark.jobs.background import start
 from rxspark.jobs.job import Job, output_lines, relay
 from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
-from rxspark.jobs.resume import check_needs, continued
+from rxspark.jobs.resume import check_needs, continued, leased
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
-from rxspark.jobs.store import Folder
 from rxspark.jobs.stored import StoredJob
 from rxspark.progress import Progress
 from rxspark.results import RxResults
@@ -189,7 +187,7 @@ class RxJob(Generic[T]):
         with translated(repr(context)):
             backend = backend_for(context, background=True)
             backend.prepare(source.record.facts.root.kind, set(source.record.modules))
-        with _leased(source.folder):
+        with leased(source.folder):
             there = source.envelopes_that_are_sound()
             job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)
         self._source = job
@@ -342,20 +340,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["description"],
         row["context"],
     ]
-
-
-@contextlib.contextmanager
-def _leased(folder: Folder | None) -> Iterator[None]:
-    """Be the one process that resumes a job; the next one may, when this one finds that it cannot."""
-    if folder is None:
-        yield
-        return
-    folder.take_lease()
-    try:
-        yield
-    except BaseException:
-        folder.give_back_lease()
-        raise
 
 
 def results_of(

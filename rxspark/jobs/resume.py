@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rxspark.backends.base import Backend, Work
@@ -17,7 +18,7 @@ from rxspark.worker.bundle import Bundle
 from rxspark.worker.envelope import Envelopes, merged
 from rxspark.worker.payload import Call, Column, Partition
 
-__all__ = ["check_needs", "continued"]
+__all__ = ["check_needs", "continued", "leased"]
 
 Piece = tuple[Sequence[int], Bundle]
 
@@ -106,3 +107,17 @@ def _these_tasks(bundle: Bundle, wanted: set[int]) -> Piece:
 
 def _some(column: Column, indices: list[int]) -> Column:
     return Column([column.values[index] for index in indices], column.pickled)
+
+
+@contextlib.contextmanager
+def leased(folder: Folder | None) -> Iterator[None]:
+    """Be the one process that resumes a job; the next one may, when this one finds that it cannot."""
+    if folder is None:
+        yield
+        return
+    folder.take_lease()
+    try:
+        yield
+    except BaseException:
+        folder.give_back_lease()
+        raise
