@@ -129,7 +129,8 @@ class Streams:
 
     def settle(self) -> None:
         """After a task: take back what it seeded or opened itself, and go on with the stream where it left it."""
-        self._take_back()
+        if STACK[-1] is not self or self.numpy.seized or self.stdlib.seized:
+            self._take_back()
         self._tasks += 1
         if NUMBA in sys.modules:
             self.numba.start()

@@ -257,8 +257,8 @@ class Console:
         task.warned = True
         (file or _STREAMS[2]).write(warnings.formatwarning(message, category, filename, lineno, line))
 
-    def take(self) -> str:
-        """What was written since the last `take`; empty when nothing was."""
+    def take(self, seconds: float) -> str:
+        """The text that a task of so many seconds has written; empty when there is none."""
         task = self.task
         task.warned = False
         if (
@@ -274,7 +274,7 @@ class Console:
         if task.at_terminal:
             task.at_terminal = False
             self.capture.install()
-        return self.capture.take()
+        return self.capture.take(seconds)
 
     def _part_with_threads(self) -> None:
         """The threads that still run belong to no task from here on; the text says that there are some."""

@@ -45,7 +45,8 @@ class _Loaded:
         self.names: dict[str, Any] = {}
         """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
-        self._noted = 0  # classes
+        self.noted = -1
+        """How many classes it had when its state was noted."""
 
     def note(self) -> None:
         """Note the state before a task: of all the first time, then of classes that came with its elements."""
@@ -53,9 +54,14 @@ class _Loaded:
             self._snapshot = Snapshot()
             held = (self.function, *self.args, *self.kwargs.values(), *self.objects.values())
             self._snapshot.take(held, self.classes.values(), shared_here())
-        elif self._noted != len(self.classes):
+        elif self.noted != len(self.classes):
             self._snapshot.take((), self.classes.values())
-        self._noted = len(self.classes)
+        self.noted = len(self.classes)
+
+    @property
+    def may_have_changed(self) -> bool:
+        """Whether tasks can change it, or its state was never noted."""
+        return self._snapshot is None or self._snapshot.changeable
 
     def as_before(self) -> bool:
         """Whether the next task may have it."""
@@ -121,7 +127,7 @@ class Program:
 
     def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The function and the arguments of the partition's task `index`."""
-        if self._used and not self._as_before():
+        if self._used and self._loaded.may_have_changed and not self._as_before():
             began = perf_counter()
             self._load()
             self.preparing += perf_counter() - began
@@ -134,7 +140,7 @@ class Program:
         kwargs = loaded.kwargs
         if partition.columns or partition.rows is not None:
             args, kwargs = _with_elements(args, kwargs, partition, index)
-        if self._changes < _CHANGES:
+        if loaded.noted != len(loaded.classes) and self._changes < _CHANGES:
             loaded.note()
         return loaded.function, args, kwargs
 

@@ -209,7 +209,7 @@ def _run_tasks(
             state.settle(envelopes.seconds[-1], console.task.warned)
             if in_force != options:
                 in_force.update(options)
-            text = console.take()
+            text = console.take(envelopes.seconds[-1])
             if text:
                 envelopes.output[number] = text
             failed = bool(envelopes.failures)

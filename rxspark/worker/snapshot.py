@@ -59,7 +59,8 @@ class Snapshot:
     """
 
     def __init__(self) -> None:
-        self._changeable = False
+        self.changeable = False
+        """Whether a task could have changed anything."""
         self._known = True
         self._seen = {id(vars(builtins))}
         self._of_functions: set[int] = set()
@@ -82,7 +83,7 @@ class Snapshot:
             level = [item for item in level if type(item) not in _LEAVES and self._is_new(item, of_program)]
             self._holders += level
             level = gc.get_referents(*level)
-        if self._known and self._changeable:
+        if self._known and self.changeable:
             self._dicts = [holder for holder in self._holders if isinstance(holder, dict)]
             self._held = gc.get_referents(*self._holders)
             self._keys = [*chain.from_iterable(self._dicts)]
@@ -94,7 +95,7 @@ class Snapshot:
 
     def changed(self) -> bool:
         """Whether something refers to other objects than it did."""
-        if not self._changeable:
+        if not self.changeable:
             return False
         if not self._known or any(_registered(base) != before for base, before in self._registries):
             return True
@@ -119,12 +120,12 @@ class Snapshot:
         if kind not in _BOUND and id(item) not in self._of_functions:
             if kind not in _CHANGEABLE and (all_immutable((item,)) or _of_numpy(item)):
                 return False
-            self._changeable = True
+            self.changeable = True
             self._known = self._known and self._shows_its_state(kind)
         return True
 
     def _follow_class(self, found: type) -> bool:
-        self._changeable = True
+        self.changeable = True
         copyreg._slotnames(found)  # type: ignore[attr-defined] # pickling an instance would add these to the class
         if isinstance(found, abc.ABCMeta):
             self._seen.add(id(vars(found)["_abc_impl"]))
@@ -133,7 +134,7 @@ class Snapshot:
 
     def _follow_function(self, function: FunctionType) -> bool:
         """Its globals, attributes and cells are changed only by code that assigns."""
-        self._changeable = self._changeable or _assigns(function.__code__)
+        self.changeable = self.changeable or _assigns(function.__code__)
         self._of_functions.update(id(held) for held in gc.get_referents(function) if type(held) is dict)
         return True
 
