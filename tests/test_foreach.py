@@ -16,7 +16,9 @@ import joblib
 import numpy as np
 import pytest
 
-from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec
+from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec, rxShare
+from rxspark.backends.foreach import ForeachBackend
+from rxspark.backends.joblib_hosts import _is_here
 
 # Threads of Ray's pool ask for results every 100 ms: after its shutdown they would start Ray anew, in this process.
 os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
@@ -166,3 +168,34 @@ def test_without_a_backend_it_says_that_nothing_is_parallel_and_ctrl_c_ends_the_
     out, err = program.communicate(timeout=60)
     assert out.splitlines() == ["interrupted True", "[3]"]
     assert "joblib has one worker" not in err
+
+
+@pytest.mark.parametrize("backend", ["dask", "ray"])
+def test_workers_of_a_cluster_on_this_host_are_seen(backend: str) -> None:
+    """Their addresses are this host's, so large data go by files that they map."""
+    with active(backend):
+        assert ForeachBackend(None).same_host
+
+
+def test_workers_elsewhere_get_bytes_and_no_file_of_this_host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Large constants, elements and shared objects travel to workers whose address is not this host's."""
+    monkeypatch.setattr("rxspark.backends.joblib_hosts._is_here", lambda address: False)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    large, shared = np.arange(200_000.0), rxShare(np.ones(300_000))
+    written = {str(path) for path in tmp_path.rglob("*.bundle")}
+
+    def total(element: np.ndarray, constant: np.ndarray, other: np.ndarray) -> tuple[float, set[str]]:
+        files = {str(path) for path in tmp_path.rglob("*.bundle")}
+        return float(element.sum() + constant.sum() + other.sum()), files - written
+
+    with active("dask"), RxForeachDoPar():
+        backend = ForeachBackend(None)
+        assert (backend.same_host, backend.diaries) == (False, None)
+        values = rxExec(total, rxElemArg([large, large + 1]), large, shared)
+    assert list(values) == [(2 * large.sum() + 300_000, set()), (2 * large.sum() + 500_000, set())]
+
+
+def test_an_address_of_another_host_is_not_taken_for_this_one() -> None:
+    """Loopback and names of this host are here; an address for documentation (RFC 5737) is not."""
+    assert [_is_here(address) for address in ("127.0.0.1", "localhost", "192.0.2.1")] == [True, True, False]

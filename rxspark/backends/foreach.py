@@ -19,11 +19,12 @@ import joblib.externals.loky.reusable_executor
 
 from rxspark.backends.base import Work, here, in_main_thread, starting_workers
 from rxspark.backends.foreign import reason
+from rxspark.backends.joblib_hosts import workers_are_here
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.backends.sequential import interrupts_told_apart
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.once import once
-from rxspark.sharing.carriers import OnThisHost
+from rxspark.sharing.carriers import Inside, OnThisHost
 from rxspark.sharing.host import folder_here
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
@@ -42,14 +43,17 @@ _POLL = 0.1
 class ForeachBackend:
     """Hands partitions to `joblib.Parallel`, which knows the backend and the number of workers."""
 
-    same_host = True
     partitions_per_slot = 8
     draws_bar = False
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
         self.surroundings: bytes | None = here()
-        self.diaries: str | None = str(folder_here(share_dir))
+        self._look_where_workers_are(_active_backend())
+
+    def _look_where_workers_are(self, backend: Any) -> None:
+        self.same_host = _is_joblibs_own(backend) or workers_are_here(backend)
+        self.diaries: str | None = str(folder_here(self._share_dir)) if self.same_host else None
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         _refuse_misspelt(options)
@@ -57,6 +61,7 @@ class ForeachBackend:
         with _told(options), joblib.parallel_config(**backend):
             _parallel(options)
             workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
+            self._look_where_workers_are(_active_backend())
         if workers == 1 < tasks and "n_jobs" not in options:
             _say_that_nothing_is_parallel()
         return max(1, min(tasks, workers))
@@ -68,7 +73,9 @@ class ForeachBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        with OnThisHost(self._share_dir) as carrier, interrupts_told_apart():
+        # A shareDir, of which users know that all hosts reach it, serves workers elsewhere as it does those here.
+        by_file = self.same_host or self._share_dir is not None
+        with OnThisHost(self._share_dir) if by_file else Inside() as carrier, interrupts_told_apart():
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
             run, alone = joblib.delayed(run_partition), in_main_thread()

@@ -17,7 +17,7 @@ from rxspark.sharing.host import remove_here, write_here
 from rxspark.worker.bundle import Bundle
 from rxspark.worker.parcels import Fetched, InFile, Inline, Parcel
 
-__all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "OnThisHost", "inline"]
+__all__ = ["WORTH_A_FILE", "ByFolder", "Carrier", "Inside", "OnThisHost", "inline"]
 
 WORTH_A_FILE = 1 << 20
 """Bytes below which a bundle for other hosts travels inside the task description, which goes to each executor once: a
@@ -79,6 +79,17 @@ class OnThisHost(Carrier):
         file = write_here(bundle, self._share_dir)
         self._removals.callback(remove_here, file)
         return file
+
+
+class Inside(Carrier):
+    """For workers on other hosts, to which the engine brings all that travels: every bundle goes as bytes."""
+
+    def call(self, bundle: Bundle, kept: Fetched | None = None) -> Parcel:
+        """The bytes, whatever their number."""
+        return inline(bundle)
+
+    def _carry(self, bundle: Bundle) -> Parcel:
+        return inline(bundle)
 
 
 class ByFolder(Carrier):
