@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import resource
+import signal
 import socket
 import stat
 import subprocess
@@ -336,26 +337,21 @@ def test_nothing_but_a_job_is_removed(name, job, tmp_path):
     assert job.results() == [0, 1, 4, 9]
 
 
-@pytest.mark.parametrize("limit", [700, 30_000])
-def test_a_full_disk_costs_no_result(limit, tmp_path):
-    """Files may grow to `limit` bytes: what cannot be kept is told of once, and all results come home."""
-
-    def task(number):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-        return bytes([number]) * 20_000
-
-    import signal
-
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+@pytest.mark.parametrize("size", [20_000, 200_000])
+def test_a_full_disk_costs_no_result(size, tmp_path):
+    """Files may grow to 100,000 bytes: what cannot be kept is told of once, and all results come home."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1][1]))
     try:
         with RxLocalSeq(wait=False, shareDir=str(tmp_path)):
-            job = rxExec(task, rxElemArg(range(3)), taskChunkSize=1)
+            job = rxExec(lambda number: bytes([number]) * size, rxElemArg(range(3)), taskChunkSize=1)
             assert job.wait(60) == "finished"
             kept = len(list((_folder(tmp_path, job) / "parts").iterdir()))
-            assert kept == (0 if limit < 20_000 else 3)
-            assert job.results() == [bytes([number]) * 20_000 for number in range(3)]
+            assert kept == (0 if size > 100_000 else 3)
+            assert job.results() == [bytes([number]) * size for number in range(3)]
     finally:
-        signal.signal(signal.SIGXFSZ, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, before[1])
+        signal.signal(signal.SIGXFSZ, before[0])
 
 
 def test_filters_of_the_list(job, context):
