@@ -151,7 +151,7 @@ def _stdin_replaced():
     sys.stdin = io.StringIO("left")
 
 
-@leaves(lambda: sys.__stdin__ is not None and sys.__stdin__.closed)
+@leaves(lambda: sys.__stdin__ is not None and (sys.__stdin__.closed, sys.__stdin__.name))
 def _stdin_closed():
     if sys.__stdin__ is not None:
         sys.__stdin__.close()

@@ -183,6 +183,9 @@ def _put_stdin(wanted: tuple[int, int] | None) -> None:
         os.dup2(_stdin_held[wanted], 0)
 
 
+_NAMES = ("<stdin>", "<stdout>", "<stderr>")
+
+
 def _streams() -> list[tuple[io.TextIOWrapper, int, str]]:
     """Python's own streams over the descriptors 0 to 2, where it still has them."""
     own = ((sys.__stdin__, 0, "r"), (sys.__stdout__, 1, "w"), (sys.__stderr__, 2, "w"))
@@ -211,6 +214,7 @@ def _put_streams(wanted: Any) -> None:
         encoding, errors, line_buffering, write_through = state
         if now is None:  # begin it anew: whoever holds this stream holds it still
             binary: Any = open(descriptor, mode + "b", closefd=False)  # noqa: SIM115 - as long as the stream
+            binary.raw.name = _NAMES[descriptor]
             io.TextIOWrapper.__init__(stream, binary, encoding, errors, None, line_buffering, write_through)
         elif mode == "w":
             stream.reconfigure(
