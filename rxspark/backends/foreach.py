@@ -80,7 +80,7 @@ class ForeachBackend:
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
             run, alone = joblib.delayed(run_partition), in_main_thread()
             tasks = (run(call, part, work.attempt, apart, self.surroundings, alone) for part in parts)
-            with _hash_seed_for_new_workers(), starting_workers():
+            with _hash_seed_for_new_workers, starting_workers():
                 answers = iter(_parallel(work.options)(tasks))
             try:
                 while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
@@ -207,17 +207,31 @@ def _is_joblibs_own(backend: Any) -> bool:
     return not is_backend or type(backend).__module__ == "joblib._parallel_backends"
 
 
-@contextmanager
-def _hash_seed_for_new_workers() -> Iterator[None]:
-    """Let the processes that joblib starts meanwhile have the hash seed of the call."""
-    before = os.environ.get(HASH_SEED)
-    os.environ[HASH_SEED] = call_hash_seed()
-    try:
-        yield
-    finally:
-        del os.environ[HASH_SEED]
-        if before is not None:
-            os.environ[HASH_SEED] = before
+class _HashSeedForNewWorkers:
+    """Let the processes that joblib starts meanwhile have the hash seed of calls, whatever threads ask at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before: str | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._before = os.environ.get(HASH_SEED)
+                os.environ[HASH_SEED] = call_hash_seed()
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                os.environ.pop(HASH_SEED, None)
+                if self._before is not None:
+                    os.environ[HASH_SEED] = self._before
+
+
+_hash_seed_for_new_workers = _HashSeedForNewWorkers()
 
 
 def _end(answers: Iterator[bytes]) -> None:
