@@ -87,10 +87,9 @@ class ForeachBackend:
                     work.deliver(packed)
             except BrokenProcessPool as error:
                 work.trouble = str(error)
-            except CallerInterrupt as interrupt:  # tasks that run in this very thread
-                work.deliver(interrupt.finished)
-                raise
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, CallerInterrupt) and error.finished:  # tasks that run in this very thread
+                    work.deliver(error.finished)
                 give_back_descriptors(work.id)  # what runs in threads of this process runs on for a while
                 raise
             finally:
