@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -56,7 +57,10 @@ def _listening():
     family = [psutil.Process(os.getpid()), *psutil.Process(os.getpid()).children(recursive=True)]
     found = set()
     for process in family:
-        for connection in process.net_connections("inet"):
+        connections = []
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            connections = process.net_connections("inet")
+        for connection in connections:
             if connection.status == psutil.CONN_LISTEN:
                 found.add(connection.laddr.ip.removeprefix("::ffff:"))
     return {address for address in found if not address.startswith("127.") and address != "::1"}

@@ -422,7 +422,7 @@ def submitted(
         for process in running:
             process.kill()
     said = {mode: ((folder / f"{mode}.out").read_text(), (folder / f"{mode}.err").read_text()) for mode in modes}
-    assert ends == [0, 0], "\n".join(log[-4000:] for _, log in said.values())
+    assert ends == [0, 0], "\n".join(text[-4000:] for texts in said.values() for text in texts)
     return said
 
 

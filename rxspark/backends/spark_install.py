@@ -49,7 +49,7 @@ def check_can_start() -> None:
         Says what is there, and what it is good for.
     """
     package = _package()
-    if not (package / "java_gateway.py").is_file() or importlib.util.find_spec("py4j") is None:
+    if any(importlib.util.find_spec(name) is None for name in ("py4j", "pyspark.java_gateway")):
         raise RxContextError(
             f"{package} is the client of Spark Connect alone (PySpark {version_of(package)}), which starts no Spark: "
             f"RxSpark(master='sc://host:15002') runs on a server. For a Spark of this program's own, replace it: "

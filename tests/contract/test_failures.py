@@ -50,8 +50,6 @@ def fail(kind):
     """Raise, or return, something difficult."""
     if kind == "result: lock":
         return threading.Lock()
-    if kind == "result: generator":
-        return (i for i in range(3))
     if kind == "result: explosive":
         return Explosive()
     if kind == "result: deep":
@@ -99,7 +97,6 @@ KINDS = {
     "memory": ("MemoryError", ""),
     "unicode": ("ValueError", "\ud800 ü"),
     "result: lock": ("PicklingError", "lock"),
-    "result: generator": ("PicklingError", "generator"),
     "result: explosive": ("ValueError", "not a number"),
     "result: deep": ("PicklingError", "list"),
 }
