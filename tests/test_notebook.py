@@ -50,7 +50,7 @@ def test_dice_and_results() -> None:
     html = next(output["data"]["text/html"] for source, (output, *_) in executed().items() if source == "games")
     assert html.startswith("<p>RxResults: 10000 results")
     assert html.count("<tr>") == 22
-    assert "9980 more" in html
+    assert "9,980 more" in html
 
 
 @pytest.mark.parametrize("cell", ["Our Rockin Soiree", "The Mandelbrot set", "The best of 10 runs", "estimate - truth"])
