@@ -48,6 +48,8 @@ def check_can_start() -> None:
     RxContextError
         Says what is there, and what it is good for.
     """
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has started one, as in a container of YARN's
+        return
     package = _package()
     if any(importlib.util.find_spec(name) is None for name in ("py4j", "pyspark.java_gateway")):
         raise RxContextError(
