@@ -51,7 +51,9 @@ def check_can_start() -> None:
     if "PYSPARK_GATEWAY_PORT" in os.environ:  # spark-submit has started one, as in a container of YARN's
         return
     package = _package()
-    if any(importlib.util.find_spec(name) is None for name in ("py4j", "pyspark.java_gateway")):
+    if package is None:  # in an archive, as Spark distributions send it: those have a Spark
+        return
+    if not (package / "java_gateway.py").is_file() or importlib.util.find_spec("py4j") is None:
         raise RxContextError(
             f"{package} is the client of Spark Connect alone (PySpark {version_of(package)}), which starts no Spark: "
             f"RxSpark(master='sc://host:15002') runs on a server. For a Spark of this program's own, replace it: "
@@ -68,9 +70,11 @@ def check_can_start() -> None:
         )
 
 
-def _package() -> Path:
+def _package() -> Path | None:
+    """The folder of PySpark's Python code; None where it lies in no folder."""
     found = importlib.util.find_spec("pyspark")
-    return Path(str(found.origin)).parent if found is not None else Path()
+    package = Path(str(found.origin)).parent if found is not None and found.origin else None
+    return package if package is not None and package.is_dir() else None
 
 
 def check_version(home: Path, package: Path) -> None:

@@ -68,7 +68,7 @@ def test_the_doctor_goes_on_where_there_is_no_spark(client: Path) -> None:
     program = "from rxspark.doctor import *; from rxspark import RxSpark; print(report(examine(RxSpark()), False))"
     lines = told(program, client).splitlines()
     assert any(line.startswith("WRONG  PySpark:") and "Spark Connect alone" in line for line in lines)
-    assert any(line.startswith("WRONG  round trip:") and "Spark Connect alone" in line for line in lines)
+    assert any(line.startswith("WRONG  round trip:") and "Spark Connect alone" in line for line in lines), lines
     assert any(line.startswith("ok     share folder:") for line in lines)
 
 
