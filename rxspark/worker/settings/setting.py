@@ -28,7 +28,7 @@ class Setting:
     """Something of the process that a task can change and that whoever comes next would meet."""
 
     name: str
-    """As the README lists it."""
+    """As the guide, examples/state.md, lists it."""
     read: Callable[[], Any]
     """Give a value that does not change with the setting, to be compared by ``==``."""
     write: Callable[[Any], object]
