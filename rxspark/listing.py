@@ -1,10 +1,10 @@
-"""What rxHadoopListFiles gives: a list of files that prints as a table."""
+"""List of files that rxHadoopListFiles gives; it prints as a table."""
 
 from __future__ import annotations
 
+import datetime
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from html import escape
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ class RxFile(NamedTuple):
     """Path or URL, as the other commands take it."""
     size: int
     """In bytes; 0 for folders."""
-    modified: datetime | None
+    modified: datetime.datetime | None
     owner: str | None
     permissions: str | None
     """As ``ls -l`` writes them, such as ``"drwxr-xr-x"``; without permissions the first letter alone tells a folder."""
@@ -58,7 +58,7 @@ class RxFiles(list[RxFile]):
 
 
 def within(folder: Place, recursive: bool) -> Iterator[dict[str, Any]]:
-    """What the file system tells about each thing in a folder; links to folders are not followed."""
+    """Yield an entry of the file system for each thing in a folder, without following links to folders."""
     for entry in folder.entries():
         yield entry
         if recursive and entry["type"] == "directory" and not entry.get("islink"):
@@ -82,11 +82,11 @@ def describe(place: Place, entry: dict[str, Any]) -> RxFile:
 _TIMES = ("modification_time", "mtime", "LastModified", "last_modified", "modified", "created")
 
 
-def _moment(value: Any) -> datetime | None:
+def _moment(value: Any) -> datetime.datetime | None:
     """A time from seconds, from HDFS's milliseconds, or as it is."""
     if isinstance(value, (int, float)):
-        return datetime.fromtimestamp(value / 1000 if value > 1e11 else value, UTC)
-    return value if isinstance(value, datetime) else None
+        return datetime.datetime.fromtimestamp(value / 1000 if value > 1e11 else value, datetime.UTC)
+    return value if isinstance(value, datetime.datetime) else None
 
 
 def _name_of(uid: int | None) -> str | None:

@@ -58,7 +58,7 @@ def test_files_that_the_guide_names_are_there(guide: Path) -> None:
     text = guide.read_text()
     for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert (guide.parent / link).exists(), f"{_name(guide)} links to {link}"
-    for file in re.findall(r"(?<![\w/.])(?:scripts|examples|conf|rxspark|tests)/[\w/]+(?:\.\w+)?", text):
+    for file in re.findall(r"(?<![\w/.])(?:scripts|examples|conf|rxspark|tests)/[\w/-]+(?:\.\w+)?", text):
         assert (ROOT / file).exists() or file == "examples/output/", f"{_name(guide)} names {file}"
 
 

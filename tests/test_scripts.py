@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCRIPTS = [*(ROOT / "scripts" / name for name in ("demo", "test", "check", "bench", "submit")), ROOT / ".ci" / "run"]
+SCRIPTS = [
+    *(ROOT / "scripts" / name for name in ("demo", "test", "check", "docs", "bench", "submit")),
+    ROOT / ".ci" / "run",
+]
 
 # Stands in for Python: writes down each call, makes a virtual environment that holds itself, and no more.
 STUB = """#!/bin/sh
@@ -194,7 +197,14 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     (checkout.folder / "scripts" / "matrix").write_text('#!/bin/sh\necho "matrix $1"\n')
     told = checkout.run(".ci/run")
     assert told.returncode == 1
-    checks = ["== scripts/check", "+ ruff check", "+ ruff format --check", "+ mypy"]
+    checks = [
+        "== scripts/check",
+        "+ ruff check",
+        "+ ruff format --check",
+        "+ mypy",
+        "+ scripts/docs",
+        "build/docs/index.html",
+    ]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
     assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", "== scripts/test on Hadoop"]
     assert sorted(checkout.said[-3:]) == [

@@ -1,7 +1,7 @@
 """Code blocks of the guides, and a program that runs those of one guide in order, as a reader does who pastes them.
 
-After three backquotes and the language stands what a block needs: nothing, `spark` (a Spark on this machine), or `cluster`
-(which no test has: such a block is not run). A block of text right behind one of Python is what that prints.
+After three backquotes and the language stands what a block needs: nothing, `spark` (a Spark on this machine), or
+`cluster` (which no test has: such a block is not run). A block of text right behind one of Python is what that prints.
 """
 
 from __future__ import annotations
