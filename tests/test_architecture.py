@@ -192,7 +192,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
                 "analysis.families",
                 "analysis.glm",
                 "analysis.kmeans",
-                "analysis.language",
+                "analysis.formula.syntax",
                 "analysis.printing",
                 "contexts",
                 "elements",

@@ -10,8 +10,8 @@ from rxspark.contexts import rxGetComputeContext
 from rxspark.elements import whole_number
 
 if TYPE_CHECKING:
+    from rxspark.analysis.formula.recipe import Table
     from rxspark.analysis.glm_result import RxGlm
-    from rxspark.analysis.recipe import Table
 
 __all__ = ["rxGlm"]
 

@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.design import Design, prepared
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import parse
+from rxspark.analysis.formula.design import Design, prepared
+from rxspark.analysis.formula.formula import parse
+from rxspark.analysis.formula.recipe import Table
 from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
 from rxspark.analysis.glm_result import RxGlm
 from rxspark.analysis.glm_rows import Moments, Part, Score, likelihood, moments, score
@@ -28,7 +29,6 @@ from rxspark.analysis.glm_table import part_of
 from rxspark.analysis.glm_theta import Theta, fit_with_theta
 from rxspark.analysis.links import Link
 from rxspark.analysis.parts import Parts
-from rxspark.analysis.recipe import Table
 from rxspark.analysis.sources import Selection, check_columns
 from rxspark.errors import RxArgumentError, RxModelWarning
 

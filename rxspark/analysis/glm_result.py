@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rxspark.analysis.design import Design
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import Formula
+from rxspark.analysis.formula.design import Design
+from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.glm_rows import residuals
 from rxspark.analysis.glm_table import all_rows

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.design import Matrices, refuse_infinite
 from rxspark.analysis.families import Family
-from rxspark.analysis.formulas import Formula
+from rxspark.analysis.formula.design import Matrices, refuse_infinite
+from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.glm_rows import Part
 from rxspark.errors import RxArgumentError
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans
 
-from rxspark.analysis.design import refuse_infinite
+from rxspark.analysis.formula.design import refuse_infinite
 from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans, codes_of

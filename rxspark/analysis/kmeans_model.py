@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.design import Design, prepared
-from rxspark.analysis.formulas import parse
+from rxspark.analysis.formula.design import Design, prepared
+from rxspark.analysis.formula.formula import parse
+from rxspark.analysis.formula.recipe import Table
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Moments, moments
 from rxspark.analysis.kmeans_start import Starts
 from rxspark.analysis.parts import Parts
-from rxspark.analysis.recipe import Table
 from rxspark.analysis.sources import Selection
 from rxspark.errors import RxArgumentError, RxModelWarning
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.design import Design
-from rxspark.analysis.formulas import Formula
+from rxspark.analysis.formula.design import Design
+from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.kmeans_rows import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines

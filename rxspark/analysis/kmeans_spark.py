@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.design import Design, refuse_infinite
+from rxspark.analysis.formula.design import Design, refuse_infinite
 from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Distant, Moments, Rows, clusters, distant

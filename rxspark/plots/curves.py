@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.expressions import columns_of
+from rxspark.analysis.formula.expressions import columns_of
+from rxspark.analysis.formula.functions.totals import Levels
+from rxspark.analysis.formula.recipe import Recipe, Step, Table
+from rxspark.analysis.formula.syntax import Call, Name, Node, deparse, parsed
+from rxspark.analysis.formula.values import Columns, as_factor
 from rxspark.analysis.frames import LocalTable
-from rxspark.analysis.language import Call, Name, Node, deparse, parsed
-from rxspark.analysis.recipe import Recipe, Step, Table
 from rxspark.analysis.sources import Selection, check_known, is_spark
-from rxspark.analysis.totals import Levels
-from rxspark.analysis.values import Columns, as_factor
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Chart", "Curve", "chart_of"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.arguments import flag, number, one_of
-from rxspark.analysis.values import Value, as_text, logical, missing
+from rxspark.analysis.formula.functions.arguments import flag, number, one_of
+from rxspark.analysis.formula.values import Value, as_text, logical, missing
 from rxspark.errors import RxArgumentError
 
 __all__ = ["TEXT_FUNCTIONS"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rxspark.analysis.language import Call, Constant, Name, Node, deparse, names_in
+from rxspark.analysis.formula.syntax import Call, Constant, Name, Node, deparse, names_in
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Terms", "expanded"]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rxspark.analysis.expressions import columns_of
-from rxspark.analysis.language import Call, Node, deparse, parsed
-from rxspark.analysis.terms import Terms, expanded
+from rxspark.analysis.formula.expressions import columns_of
+from rxspark.analysis.formula.syntax import Call, Node, deparse, parsed
+from rxspark.analysis.formula.terms import Terms, expanded
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Formula", "parse"]

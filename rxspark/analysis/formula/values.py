@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.language import number_text
+from rxspark.analysis.formula.syntax import number_text
 from rxspark.errors import RxArgumentError
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rxspark.analysis.values import Value, as_numbers, as_text
+from rxspark.analysis.formula.values import Value, as_numbers, as_text
 from rxspark.errors import RxArgumentError
 
 __all__ = ["flag", "number", "one_of", "refused"]

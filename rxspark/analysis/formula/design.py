@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.contrasts import CONTRASTS, dummies
-from rxspark.analysis.formulas import Formula
-from rxspark.analysis.language import Call, Constant, Name, Node, deparse
-from rxspark.analysis.recipe import Recipe, Step, Table
-from rxspark.analysis.sources import Selection
-from rxspark.analysis.values import (
+from rxspark.analysis.formula.contrasts import CONTRASTS, dummies
+from rxspark.analysis.formula.formula import Formula
+from rxspark.analysis.formula.recipe import Recipe, Step, Table
+from rxspark.analysis.formula.syntax import Call, Constant, Name, Node, deparse
+from rxspark.analysis.formula.values import (
     Matrix,
     UnseenLevels,
     Value,
@@ -29,6 +28,7 @@ from rxspark.analysis.values import (
     missing,
     taken,
 )
+from rxspark.analysis.sources import Selection
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Design", "Matrices", "prepared", "refuse_infinite"]

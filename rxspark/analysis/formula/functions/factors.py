@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.arguments import flag, number, one_of, refused
-from rxspark.analysis.functions import cut_at
-from rxspark.analysis.totals import ColumnFunction, Extremes, Levels, Totals
-from rxspark.analysis.values import Value, as_factor, as_numbers, as_text, chosen_factor, is_factor, is_number
+from rxspark.analysis.formula.functions.arguments import flag, number, one_of, refused
+from rxspark.analysis.formula.functions.elementwise import cut_at
+from rxspark.analysis.formula.functions.totals import ColumnFunction, Extremes, Levels, Totals
+from rxspark.analysis.formula.values import Value, as_factor, as_numbers, as_text, chosen_factor, is_factor, is_number
 
 __all__ = ["FACTOR_FUNCTIONS"]
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rxspark.analysis.arguments import flag, number, refused
-from rxspark.analysis.language import number_text
-from rxspark.analysis.text_functions import TEXT_FUNCTIONS
-from rxspark.analysis.values import (
+from rxspark.analysis.formula.functions.arguments import flag, number, refused
+from rxspark.analysis.formula.functions.text import TEXT_FUNCTIONS
+from rxspark.analysis.formula.syntax import number_text
+from rxspark.analysis.formula.values import (
     Matrix,
     Value,
     as_numbers,

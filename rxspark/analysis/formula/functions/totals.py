@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.values import Value, as_text, is_factor, is_number, missing
+from rxspark.analysis.formula.values import Value, as_text, is_factor, is_number, missing
 
 __all__ = ["ColumnFunction", "Extremes", "Levels", "Moments", "Totals"]
 

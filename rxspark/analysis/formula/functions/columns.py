@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.arguments import flag, number, refused
-from rxspark.analysis.factor_functions import FACTOR_FUNCTIONS
-from rxspark.analysis.splines import Knots, knots_of, natural_spline, spline
-from rxspark.analysis.totals import ColumnFunction, Extremes, Moments, Totals
-from rxspark.analysis.values import (
+from rxspark.analysis.formula.functions.arguments import flag, number, refused
+from rxspark.analysis.formula.functions.factors import FACTOR_FUNCTIONS
+from rxspark.analysis.formula.functions.splines import Knots, knots_of, natural_spline, spline
+from rxspark.analysis.formula.functions.totals import ColumnFunction, Extremes, Moments, Totals
+from rxspark.analysis.formula.values import (
     Matrix,
     Value,
     as_numbers,

@@ -1,0 +1,1 @@
+"""R's functions in formulas and expressions, each by R's name."""
