@@ -49,7 +49,7 @@ DOORS = {
         "backends/spark_package.py",
         "backends/worker_start.py",
         "backends/yarn.py",
-        "analysis/spark_frames.py",
+        "analysis/data/spark_tables.py",
     },
     "py4j": {"backends/spark.py", "backends/spark_mail.py", "backends/spark_session.py", "backends/yarn.py"},
     "findspark": {"backends/spark_install.py"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.sources import libraries, on_spark, selection
+from rxspark.analysis.data.sources import libraries, on_spark, selection
 from rxspark.contexts import rxGetComputeContext
 from rxspark.elements import whole_number
 
@@ -107,8 +107,8 @@ def rxGlm(
     {'(Intercept)': 0.0483, 'x': 0.9867}
     """
     with libraries("rxGlm"):
+        from rxspark.analysis.data.tables import LocalTable
         from rxspark.analysis.families import chosen
-        from rxspark.analysis.frames import LocalTable
         from rxspark.analysis.glm_model import fit_table
     asked = chosen(family, link, linkPower, theta=theta, varPower=varPower, variance=variance)
     steps = whole_number("maxIterations", maxIterations, 1)
@@ -116,8 +116,8 @@ def rxGlm(
     context = rxGetComputeContext()
     table: Table
     if on_spark(data, context, "rxGlm"):
-        from rxspark.analysis.spark_frames import spark_data
-        from rxspark.analysis.spark_parts import SparkTable
+        from rxspark.analysis.data.spark_blocks import SparkTable
+        from rxspark.analysis.data.spark_tables import spark_data
 
         table = SparkTable(spark_data(data, context, "rxGlm"))
     else:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from rxspark.analysis.data.blocks import Parts
 from rxspark.analysis.families import Family
 from rxspark.analysis.glm_rows import Moments, Score, first_score, level, moved, score
 from rxspark.analysis.links import Link
-from rxspark.analysis.parts import Parts
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Fit", "basis_of", "fit", "independent"]

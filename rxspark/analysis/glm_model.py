@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.data.sources import Selection, check_columns
 from rxspark.analysis.families import Family
 from rxspark.analysis.formula.design import Design, prepared
 from rxspark.analysis.formula.formula import parse
@@ -28,8 +30,6 @@ from rxspark.analysis.glm_rows import Moments, Part, Score, likelihood, moments,
 from rxspark.analysis.glm_table import part_of
 from rxspark.analysis.glm_theta import Theta, fit_with_theta
 from rxspark.analysis.links import Link
-from rxspark.analysis.parts import Parts
-from rxspark.analysis.sources import Selection, check_columns
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["fit_table"]

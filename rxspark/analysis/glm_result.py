@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rxspark.analysis.data.sources import on_spark
+from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.families import Family
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.glm_rows import residuals
 from rxspark.analysis.glm_table import all_rows
 from rxspark.analysis.links import link_named
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
-from rxspark.analysis.sources import on_spark
 from rxspark.contexts import rxGetComputeContext
 from rxspark.errors import RxArgumentError
 
@@ -153,8 +153,8 @@ class RxGlm:
             raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
         context, name = rxGetComputeContext(), f"{self.parsed.response}_Pred"
         if on_spark(data, context, "predict"):
-            from rxspark.analysis.spark_frames import spark_data
-            from rxspark.analysis.spark_predict import with_column
+            from rxspark.analysis.data.spark_predict import with_column
+            from rxspark.analysis.data.spark_tables import spark_data
 
             there = spark_data(data, context, "predict")
             needed = self.design.needed_of_new(there.columns)
@@ -193,8 +193,8 @@ class RxGlm:
         design, name = self.design.of_all_rows(), f"{self.parsed.response}_Resid"
         context = rxGetComputeContext()
         if on_spark(data, context, "residuals"):
-            from rxspark.analysis.spark_frames import spark_data
-            from rxspark.analysis.spark_predict import with_column
+            from rxspark.analysis.data.spark_predict import with_column
+            from rxspark.analysis.data.spark_tables import spark_data
 
             there = spark_data(data, context, "residuals")
             needed = design.recipe.needs(there.columns)

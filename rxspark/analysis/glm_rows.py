@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from rxspark.analysis.data.blocks import Sums
 from rxspark.analysis.families import Family
 from rxspark.analysis.links import Link
-from rxspark.analysis.parts import Sums
 
 __all__ = [
     "Moments",

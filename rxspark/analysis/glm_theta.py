@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from scipy.special import digamma, polygamma
 
+from rxspark.analysis.data.blocks import Parts, Sums
 from rxspark.analysis.families import Family, family_named
 from rxspark.analysis.glm_fit import Fit, fit
 from rxspark.analysis.glm_rows import Moments, Part
 from rxspark.analysis.links import Link
-from rxspark.analysis.parts import Parts, Sums
 
 __all__ = ["Theta", "fit_with_theta"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.sources import libraries, on_spark, selection
+from rxspark.analysis.data.sources import libraries, on_spark, selection
 from rxspark.contexts import rxGetComputeContext
 
 if TYPE_CHECKING:
@@ -93,8 +93,8 @@ def rxKmeans(
     picked = selection(rowSelection, transforms)
     context = rxGetComputeContext()
     if on_spark(data, context, "rxKmeans"):
+        from rxspark.analysis.data.spark_tables import spark_data
         from rxspark.analysis.kmeans_spark import cluster_on_spark
-        from rxspark.analysis.spark_frames import spark_data
 
         return cluster_on_spark(formula, spark_data(data, context, "rxKmeans"), starts, picked)
     return cluster_here(formula, data, starts, picked)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.cluster import KMeans
 
+from rxspark.analysis.data.blocks import Here
+from rxspark.analysis.data.sources import Selection
+from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.formula.design import refuse_infinite
-from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans, codes_of
 from rxspark.analysis.kmeans_rows import Moments, Rows, labelled
 from rxspark.analysis.kmeans_start import Starts
-from rxspark.analysis.parts import Here
-from rxspark.analysis.sources import Selection
 
 __all__ = ["cluster_here"]
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.data.sources import Selection
 from rxspark.analysis.formula.design import Design, prepared
 from rxspark.analysis.formula.formula import parse
 from rxspark.analysis.formula.recipe import Table
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Moments, moments
 from rxspark.analysis.kmeans_start import Starts
-from rxspark.analysis.parts import Parts
-from rxspark.analysis.sources import Selection
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["Found", "described", "modelled"]

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.sources import on_spark
+from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.frames import LocalTable
 from rxspark.analysis.kmeans_rows import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
-from rxspark.analysis.sources import on_spark
 from rxspark.contexts import rxGetComputeContext
 
 __all__ = ["RxKmeans", "codes_of"]
@@ -128,8 +128,8 @@ class RxKmeans:
         """
         context = rxGetComputeContext()
         if on_spark(data, context, "predict"):
-            from rxspark.analysis.spark_frames import spark_data
-            from rxspark.analysis.spark_predict import with_column
+            from rxspark.analysis.data.spark_predict import with_column
+            from rxspark.analysis.data.spark_tables import spark_data
 
             there = spark_data(data, context, "predict")
             return with_column(there, _NAME, "integer", self.design.needed_of_new(there.columns), self.predict)

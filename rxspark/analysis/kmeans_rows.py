@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.parts import Sums
+from rxspark.analysis.data.blocks import Sums
 
 __all__ = [
     "Clusters",

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.data.sources import Selection
+from rxspark.analysis.data.spark_blocks import SparkTable
 from rxspark.analysis.formula.design import Design, refuse_infinite
 from rxspark.analysis.kmeans_model import Found, described, modelled
 from rxspark.analysis.kmeans_result import RxKmeans
 from rxspark.analysis.kmeans_rows import Clusters, Distant, Moments, Rows, clusters, distant
 from rxspark.analysis.kmeans_start import Starts
-from rxspark.analysis.parts import Parts
-from rxspark.analysis.sources import Selection
-from rxspark.analysis.spark_parts import SparkTable
 
 __all__ = ["cluster_on_spark"]
 

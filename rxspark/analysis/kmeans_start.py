@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import kmeans_plusplus
 
+from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.data.sources import check_known
 from rxspark.analysis.kmeans_rows import Sample, sample
-from rxspark.analysis.parts import Parts
-from rxspark.analysis.sources import check_known
 from rxspark.elements import whole_number
 from rxspark.errors import RxArgumentError
 

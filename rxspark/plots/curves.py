@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.sources import Selection, check_known, is_spark
+from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.formula.expressions import columns_of
 from rxspark.analysis.formula.functions.totals import Levels
 from rxspark.analysis.formula.recipe import Recipe, Step, Table
 from rxspark.analysis.formula.syntax import Call, Name, Node, deparse, parsed
 from rxspark.analysis.formula.values import Columns, as_factor
-from rxspark.analysis.frames import LocalTable
-from rxspark.analysis.sources import Selection, check_known, is_spark
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Chart", "Curve", "chart_of"]
@@ -136,7 +136,7 @@ def _split(node: Node, operator: str) -> list[Node]:
 
 def _opened(data: Any) -> Table:
     if is_spark(data):
-        from rxspark.analysis.spark_parts import SparkTable
+        from rxspark.analysis.data.spark_blocks import SparkTable
 
         return SparkTable(data)
     return LocalTable(data, "rxLinePlot")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.sources import libraries, selection
+from rxspark.analysis.data.sources import libraries, selection
 from rxspark.errors import RxArgumentError, closest
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.sources import Selection
 from rxspark.analysis.formula.contrasts import CONTRASTS, dummies
 from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.formula.recipe import Recipe, Step, Table
@@ -28,7 +29,6 @@ from rxspark.analysis.formula.values import (
     missing,
     taken,
 )
-from rxspark.analysis.sources import Selection
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Design", "Matrices", "prepared", "refuse_infinite"]

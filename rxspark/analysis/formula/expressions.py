@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.sources import check_known
 from rxspark.analysis.formula.functions.columns import COLUMN_FUNCTIONS
 from rxspark.analysis.formula.functions.elementwise import ELEMENTWISE
 from rxspark.analysis.formula.syntax import Argument, Call, Constant, Name, Node, deparse, names_in
 from rxspark.analysis.formula.values import Columns, Matrix, UnseenLevels, Value, as_numbers
-from rxspark.analysis.sources import check_known
 from rxspark.errors import RxArgumentError, closest
 
 __all__ = ["Known", "Pending", "columns_of", "evaluate", "free_names", "grown", "is_whole"]

@@ -13,11 +13,11 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import pandas as pd
 
+from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.data.sources import Selection, check_known
 from rxspark.analysis.formula.expressions import Known, Pending, columns_of, evaluate, free_names, grown, is_whole
 from rxspark.analysis.formula.syntax import Call, Node, calls_in, deparse, parsed
 from rxspark.analysis.formula.values import Columns, Value, is_logical, kind_of, taken
-from rxspark.analysis.parts import Parts
-from rxspark.analysis.sources import Selection, check_known
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Recipe", "Step", "Table"]

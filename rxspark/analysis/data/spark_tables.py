@@ -11,7 +11,7 @@ from typing import Any
 from pyspark.errors import AnalysisException, PySparkException
 from pyspark.sql.types import StructType
 
-from rxspark.analysis.sources import is_spark, refuse_repeated
+from rxspark.analysis.data.sources import is_spark, refuse_repeated
 from rxspark.backends import backend_for
 from rxspark.backends.spark_session import active_session
 from rxspark.contexts import ComputeContext, RxSpark

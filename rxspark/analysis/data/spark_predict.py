@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from rxspark.analysis.spark_frames import made_column, places
+from rxspark.analysis.data.spark_tables import made_column, places
 from rxspark.worker.threads import Threads
 
 __all__ = ["with_column"]

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from rxspark.analysis.parts import Here
-from rxspark.analysis.sources import opened, refuse_repeated
+from rxspark.analysis.data.blocks import Here
+from rxspark.analysis.data.sources import opened, refuse_repeated
 
 __all__ = ["LocalTable"]
 

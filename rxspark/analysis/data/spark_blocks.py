@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from rxspark.analysis.spark_frames import numbered, spark_errors
+from rxspark.analysis.data.spark_tables import numbered, spark_errors
 from rxspark.errors import RxError
 from rxspark.worker.threads import Threads
 

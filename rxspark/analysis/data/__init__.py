@@ -1,0 +1,1 @@
+"""Data of an analysis, wherever they are: in this process, in Parquet files, or on Spark."""
