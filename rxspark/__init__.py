@@ -5,7 +5,7 @@
 [0, 1, 4, 9]
 """
 
-from rxspark.analysis.glm import rxGlm
+from rxspark.analysis.glm.api import rxGlm
 from rxspark.analysis.kmeans import rxKmeans
 from rxspark.contexts import (
     ComputeContext,

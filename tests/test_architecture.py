@@ -75,8 +75,8 @@ LAZY = {
     "rng/functions.py",
     "rng/rebinding.py",
     "rng/kinds.py",
-    "analysis/glm.py",
-    "analysis/glm_result.py",
+    "analysis/glm/api.py",
+    "analysis/glm/result.py",
     "analysis/kmeans.py",
     "analysis/kmeans_result.py",
     "plots/curves.py",
@@ -189,8 +189,8 @@ def test_public_names_are_complete_documented_and_typed() -> None:
         *(
             f"rxspark.{name}"
             for name in (
-                "analysis.families",
-                "analysis.glm",
+                "analysis.glm.families",
+                "analysis.glm.api",
                 "analysis.kmeans",
                 "analysis.formula.syntax",
                 "analysis.printing",

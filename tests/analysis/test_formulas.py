@@ -15,8 +15,8 @@ from golden_formulas import FORMULAS, IN_ORDER, data, expected
 
 from rxspark import RxArgumentError, RxModelWarning, rxGlm
 from rxspark.analysis.data.sources import selection
-from rxspark.analysis.families import chosen
-from rxspark.analysis.glm_model import fit_table
+from rxspark.analysis.glm.families import chosen
+from rxspark.analysis.glm.model import fit_table
 
 KEYS = ("deviance", "nullDeviance", "aic", "dfResidual", "dfNull", "rank")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rxspark.analysis.links import LINKS, link_named
+from rxspark.analysis.glm.links import LINKS, link_named
 
 ETA = np.linspace(0.3, 2.5, 12)  # where every inverse is defined, and no link of a probability is at its end
 STEP = 1e-5

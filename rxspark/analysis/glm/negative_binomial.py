@@ -12,10 +12,10 @@ import numpy as np
 from scipy.special import digamma, polygamma
 
 from rxspark.analysis.data.blocks import Parts, Sums
-from rxspark.analysis.families import Family, family_named
-from rxspark.analysis.glm_fit import Fit, fit
-from rxspark.analysis.glm_rows import Moments, Part
-from rxspark.analysis.links import Link
+from rxspark.analysis.glm.families import Family, family_named
+from rxspark.analysis.glm.fit import Fit, fit
+from rxspark.analysis.glm.links import Link
+from rxspark.analysis.glm.rows import Moments, Part
 
 __all__ = ["Theta", "fit_with_theta"]
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from rxspark.analysis.data.blocks import Sums
-from rxspark.analysis.families import Family
-from rxspark.analysis.links import Link
+from rxspark.analysis.glm.families import Family
+from rxspark.analysis.glm.links import Link
 
 __all__ = [
     "Moments",

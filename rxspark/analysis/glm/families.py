@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln, xlog1py, xlogy
 
-from rxspark.analysis.links import LINKS, Link, link_named, power_link
+from rxspark.analysis.glm.links import LINKS, Link, link_named, power_link
 from rxspark.errors import RxArgumentError, closest
 
 __all__ = ["FAMILIES", "Family", "chosen", "family_named"]

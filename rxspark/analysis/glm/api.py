@@ -11,7 +11,7 @@ from rxspark.elements import whole_number
 
 if TYPE_CHECKING:
     from rxspark.analysis.formula.recipe import Table
-    from rxspark.analysis.glm_result import RxGlm
+    from rxspark.analysis.glm.result import RxGlm
 
 __all__ = ["rxGlm"]
 
@@ -108,8 +108,8 @@ def rxGlm(
     """
     with libraries("rxGlm"):
         from rxspark.analysis.data.tables import LocalTable
-        from rxspark.analysis.families import chosen
-        from rxspark.analysis.glm_model import fit_table
+        from rxspark.analysis.glm.families import chosen
+        from rxspark.analysis.glm.model import fit_table
     asked = chosen(family, link, linkPower, theta=theta, varPower=varPower, variance=variance)
     steps = whole_number("maxIterations", maxIterations, 1)
     picked = selection(rowSelection, transforms)

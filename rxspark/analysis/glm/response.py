@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.families import Family
 from rxspark.analysis.formula.design import Matrices, refuse_infinite
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.glm_rows import Part
+from rxspark.analysis.glm.families import Family
+from rxspark.analysis.glm.rows import Part
 from rxspark.errors import RxArgumentError
 
 __all__ = ["all_rows", "part_of"]

@@ -20,16 +20,16 @@ import pandas as pd
 
 from rxspark.analysis.data.blocks import Parts
 from rxspark.analysis.data.sources import Selection, check_columns
-from rxspark.analysis.families import Family
 from rxspark.analysis.formula.design import Design, prepared
 from rxspark.analysis.formula.formula import parse
 from rxspark.analysis.formula.recipe import Table
-from rxspark.analysis.glm_fit import Fit, basis_of, fit, independent
-from rxspark.analysis.glm_result import RxGlm
-from rxspark.analysis.glm_rows import Moments, Part, Score, likelihood, moments, score
-from rxspark.analysis.glm_table import part_of
-from rxspark.analysis.glm_theta import Theta, fit_with_theta
-from rxspark.analysis.links import Link
+from rxspark.analysis.glm.families import Family
+from rxspark.analysis.glm.fit import Fit, basis_of, fit, independent
+from rxspark.analysis.glm.links import Link
+from rxspark.analysis.glm.negative_binomial import Theta, fit_with_theta
+from rxspark.analysis.glm.response import part_of
+from rxspark.analysis.glm.result import RxGlm
+from rxspark.analysis.glm.rows import Moments, Part, Score, likelihood, moments, score
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["fit_table"]

@@ -12,12 +12,12 @@ from scipy import stats
 
 from rxspark.analysis.data.sources import on_spark
 from rxspark.analysis.data.tables import LocalTable
-from rxspark.analysis.families import Family
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.glm_rows import residuals
-from rxspark.analysis.glm_table import all_rows
-from rxspark.analysis.links import link_named
+from rxspark.analysis.glm.families import Family
+from rxspark.analysis.glm.links import link_named
+from rxspark.analysis.glm.response import all_rows
+from rxspark.analysis.glm.rows import residuals
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
 from rxspark.contexts import rxGetComputeContext
 from rxspark.errors import RxArgumentError

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from rxspark.analysis.data.blocks import Parts
-from rxspark.analysis.families import Family
-from rxspark.analysis.glm_rows import Moments, Score, first_score, level, moved, score
-from rxspark.analysis.links import Link
+from rxspark.analysis.glm.families import Family
+from rxspark.analysis.glm.links import Link
+from rxspark.analysis.glm.rows import Moments, Score, first_score, level, moved, score
 from rxspark.errors import RxArgumentError
 
 __all__ = ["Fit", "basis_of", "fit", "independent"]
