@@ -6,7 +6,7 @@
 """
 
 from rxspark.analysis.glm.api import rxGlm
-from rxspark.analysis.kmeans import rxKmeans
+from rxspark.analysis.kmeans.api import rxKmeans
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,

@@ -77,8 +77,8 @@ LAZY = {
     "rng/kinds.py",
     "analysis/glm/api.py",
     "analysis/glm/result.py",
-    "analysis/kmeans.py",
-    "analysis/kmeans_result.py",
+    "analysis/kmeans/api.py",
+    "analysis/kmeans/result.py",
     "plots/curves.py",
     "plots/lineplot.py",
 }
@@ -191,7 +191,7 @@ def test_public_names_are_complete_documented_and_typed() -> None:
             for name in (
                 "analysis.glm.families",
                 "analysis.glm.api",
-                "analysis.kmeans",
+                "analysis.kmeans.api",
                 "analysis.formula.syntax",
                 "analysis.printing",
                 "contexts",

@@ -13,10 +13,10 @@ from rxspark.analysis.data.blocks import Here
 from rxspark.analysis.data.sources import Selection
 from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.formula.design import refuse_infinite
-from rxspark.analysis.kmeans_model import Found, described, modelled
-from rxspark.analysis.kmeans_result import RxKmeans, codes_of
-from rxspark.analysis.kmeans_rows import Moments, Rows, labelled
-from rxspark.analysis.kmeans_start import Starts
+from rxspark.analysis.kmeans.model import Found, described, modelled
+from rxspark.analysis.kmeans.result import RxKmeans, codes_of
+from rxspark.analysis.kmeans.rows import Moments, Rows, labelled
+from rxspark.analysis.kmeans.starts import Starts
 
 __all__ = ["cluster_here"]
 

@@ -9,7 +9,7 @@ from rxspark.analysis.data.sources import libraries, on_spark, selection
 from rxspark.contexts import rxGetComputeContext
 
 if TYPE_CHECKING:
-    from rxspark.analysis.kmeans_result import RxKmeans
+    from rxspark.analysis.kmeans.result import RxKmeans
 
 __all__ = ["rxKmeans"]
 
@@ -87,14 +87,14 @@ def rxKmeans(
     [2.0, 11.5]
     """
     with libraries("rxKmeans"):
-        from rxspark.analysis.kmeans_local import cluster_here
-        from rxspark.analysis.kmeans_start import Starts
+        from rxspark.analysis.kmeans.local import cluster_here
+        from rxspark.analysis.kmeans.starts import Starts
     starts = Starts.checked(numClusters, centers, algorithm, maxIterations, numStarts, seed)
     picked = selection(rowSelection, transforms)
     context = rxGetComputeContext()
     if on_spark(data, context, "rxKmeans"):
         from rxspark.analysis.data.spark_tables import spark_data
-        from rxspark.analysis.kmeans_spark import cluster_on_spark
+        from rxspark.analysis.kmeans.spark import cluster_on_spark
 
         return cluster_on_spark(formula, spark_data(data, context, "rxKmeans"), starts, picked)
     return cluster_here(formula, data, starts, picked)

@@ -14,7 +14,7 @@ from sklearn.cluster import kmeans_plusplus
 
 from rxspark.analysis.data.blocks import Parts
 from rxspark.analysis.data.sources import check_known
-from rxspark.analysis.kmeans_rows import Sample, sample
+from rxspark.analysis.kmeans.rows import Sample, sample
 from rxspark.elements import whole_number
 from rxspark.errors import RxArgumentError
 

@@ -12,7 +12,7 @@ from rxspark.analysis.data.sources import on_spark
 from rxspark.analysis.data.tables import LocalTable
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.kmeans_rows import nearest
+from rxspark.analysis.kmeans.rows import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
 from rxspark.contexts import rxGetComputeContext
 

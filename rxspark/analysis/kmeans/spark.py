@@ -19,10 +19,10 @@ from rxspark.analysis.data.blocks import Parts
 from rxspark.analysis.data.sources import Selection
 from rxspark.analysis.data.spark_blocks import SparkTable
 from rxspark.analysis.formula.design import Design, refuse_infinite
-from rxspark.analysis.kmeans_model import Found, described, modelled
-from rxspark.analysis.kmeans_result import RxKmeans
-from rxspark.analysis.kmeans_rows import Clusters, Distant, Moments, Rows, clusters, distant
-from rxspark.analysis.kmeans_start import Starts
+from rxspark.analysis.kmeans.model import Found, described, modelled
+from rxspark.analysis.kmeans.result import RxKmeans
+from rxspark.analysis.kmeans.rows import Clusters, Distant, Moments, Rows, clusters, distant
+from rxspark.analysis.kmeans.starts import Starts
 
 __all__ = ["cluster_on_spark"]
 

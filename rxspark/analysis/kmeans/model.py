@@ -15,9 +15,9 @@ from rxspark.analysis.data.sources import Selection
 from rxspark.analysis.formula.design import Design, prepared
 from rxspark.analysis.formula.formula import parse
 from rxspark.analysis.formula.recipe import Table
-from rxspark.analysis.kmeans_result import RxKmeans
-from rxspark.analysis.kmeans_rows import Clusters, Moments, moments
-from rxspark.analysis.kmeans_start import Starts
+from rxspark.analysis.kmeans.result import RxKmeans
+from rxspark.analysis.kmeans.rows import Clusters, Moments, moments
+from rxspark.analysis.kmeans.starts import Starts
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["Found", "described", "modelled"]
