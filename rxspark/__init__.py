@@ -5,8 +5,8 @@
 [0, 1, 4, 9]
 """
 
-from rxspark.analysis.glm.api import rxGlm
-from rxspark.analysis.kmeans.api import rxKmeans
+from rxspark.analysis.glm import rxGlm
+from rxspark.analysis.kmeans import rxKmeans
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,
