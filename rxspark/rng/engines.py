@@ -1,4 +1,4 @@
-"""What makes the numbers of a stream: one class for each way, all with start, get_state, set_state and names."""
+"""Engines that make the numbers of a stream, one class for each library, all with start, get_state, set_state, names."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Engine(Protocol):
 
 
 def engine(root: Root, normal_kind: str | None, dimension: int) -> Engine | None:
-    """What makes the numbers of a root; None for PHILOX, whose numbers are those of the bits beneath all kinds."""
+    """Make the engine of a root; None for PHILOX, whose numbers are those of the bits beneath all kinds."""
     row = KINDS[root.kind]
     check_dimension(root.kind, dimension)
     if normal_kind is not None and (row.library != "mkl_random" or normal_kind not in NORMAL_KINDS):

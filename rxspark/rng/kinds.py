@@ -220,7 +220,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True)
 class Root:
-    """What all streams of a call come from: the kind and the seed, and whether the user asked for control.
+    """Origin of all streams of a call: the kind and the seed, and whether the user chose them.
 
     Giving ``RNGseed=root.seed, RNGkind=root.kind`` again replays the call.
 

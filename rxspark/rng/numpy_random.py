@@ -89,7 +89,7 @@ def _draw_by(functions: dict[str, Callable[..., Any]]) -> None:
 
 
 class NumpyState(NamedTuple):
-    """What ``np.random.get_state()`` gives on a stream; ``np.random.set_state`` takes it back."""
+    """State that ``np.random.get_state()`` gives on a stream, and ``np.random.set_state`` takes."""
 
     draws: Any
     legacy: dict[str, Any]

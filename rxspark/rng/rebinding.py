@@ -48,7 +48,7 @@ class StreamFunction:
         self.__name__ = self.__qualname__ = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the function of that name gives now."""
+        """Call the function that has the name now."""
         return getattr(self._module, self.__name__)(*args, **kwargs)
 
     def __reduce__(self) -> Reduced:
