@@ -64,7 +64,7 @@ def _cloudpickle() -> ModuleType:
 
 
 def reduce_class(reduced: Any) -> Any:
-    """What a pickle says of a class by value, from what cloudpickle would say; anything else as it is."""
+    """Change cloudpickle's reduction of a class by value to ours; give any other as it is."""
     module = _cloudpickle()
     if not isinstance(reduced, tuple) or len(reduced) != 6 or reduced[5] is not module._class_setstate:
         return reduced

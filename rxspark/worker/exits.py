@@ -1,4 +1,4 @@
-"""What tasks register for the end of the program runs at the end of their task.
+"""Run the functions that a task registers by `atexit` at the end of the task.
 
 A task's program ends with the task, while its process goes on: a worker's is ended by a pool, which calls no such
 functions, and in the caller's own process they would be called at the end of his program. What a library registers
@@ -21,7 +21,7 @@ from rxspark.worker.current_task import TASK
 __all__ = ["follow_exits", "registered", "run_registered"]
 
 registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = []
-"""What the running task has registered."""
+"""Functions that the running task has registered, with their arguments."""
 
 _register, _unregister = atexit.register, atexit.unregister
 

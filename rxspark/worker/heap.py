@@ -1,4 +1,4 @@
-"""What garbage collections in Spark's Python workers need not look at."""
+"""Keep loaded modules out of the garbage collections of Spark's Python workers."""
 
 from __future__ import annotations
 

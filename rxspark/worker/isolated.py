@@ -79,7 +79,7 @@ class Start:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a child tells: before its first task, after each task, and at the end of the partition."""
+    """Message of a child: before its first task, after each task, and at the end of the partition."""
 
     envelopes: Envelopes
     stream: Any
@@ -184,7 +184,7 @@ class _Child:
         time.sleep(0.02)
 
     def _told(self) -> str:
-        """What the task has written that the child was at, and what was written at its death."""
+        """Console text of the task that the child was at, with what was written at its death."""
         return read_bounded(self._text, _TEXT_KEPT)
 
     @property

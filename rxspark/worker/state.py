@@ -1,4 +1,4 @@
-"""What a task meets of its process: set from the caller's at the start, put back after each task.
+"""State of the process that a task meets: set from the caller's at the start, put back after each task.
 
 Spark and loky reuse their worker processes, so whatever one task leaves behind (an environment variable, another
 working directory, a signal handler, an option of pandas) would be met by whichever task came next in that process:

@@ -18,7 +18,7 @@ from rxspark.once import once
 __all__ = ["Threads", "setMKLthreads"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-"""What libraries read when they are loaded."""
+"""Environment variables that libraries read when they are loaded."""
 
 
 class Threads:
