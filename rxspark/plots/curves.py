@@ -1,4 +1,4 @@
-"""What a plot shows: the points of each curve, by formula, groups and panels."""
+"""Points of each curve of a plot, by formula, groups and panels."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ class Chart:
     labels: list[str]
     """The groups, in their order; empty without groups."""
     legend: str
-    """What the groups are groups of."""
+    """Name of the column that makes the groups."""
     x: str
     y: str
     ticks: list[str]
     """The levels of x where it is text or a factor: its values are their numbers."""
     note: str
-    """What is not as it seems: a sample in place of all rows."""
+    """Note below the plot, such as that it shows a sample of the rows."""
 
 
 @dataclass(frozen=True)
