@@ -1,4 +1,4 @@
-"""What files hold is read and written whole, or an error says why not; on HDFS also while DataNodes die or hang.
+"""Read and write whole files on any fsspec file system; on HDFS also while DataNodes die or hang.
 
 hdfs-native gives a file up when a DataNode dies that was to take it, or takes connections and is silent for a minute;
 where one dies at the wrong moment of a write, it waits for ever. The NameNode goes on naming such a DataNode until it
@@ -54,7 +54,7 @@ def fetch(place: Place, path: str) -> None:
 
 
 def pieces(place: Place) -> Iterator[bytes]:
-    """What a file holds, one piece after another; on HDFS from another DataNode, where one does not answer."""
+    """Read a file, one piece after another; on HDFS from another DataNode, where one does not answer."""
     position = 0
     until = time.monotonic() + _PERSISTENCE
     while True:

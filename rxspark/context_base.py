@@ -1,4 +1,4 @@
-"""What all compute contexts have in common."""
+"""ComputeContext: the arguments and checks that all compute contexts have in common."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ entered: ContextVar[tuple[ComputeContext, ...]] = ContextVar("rxspark_entered", 
 
 @dataclass(frozen=True, kw_only=True)
 class ComputeContext:
-    """What all compute contexts have in common; use one of its subclasses.
+    """Base of all compute contexts, with their common arguments; use one of its subclasses.
 
     Parameters
     ----------

@@ -47,12 +47,12 @@ _CLUSTERS = ("distributed", "ray", "joblibspark")
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check has found."""
+    """Outcome of one check."""
 
     check: str
     well: bool
     told: str
-    """What is there, or what is wrong and the line that mends it."""
+    """The version or folder that was found, or the fault and the line that mends it."""
 
 
 def examine(context: ComputeContext) -> list[Finding]:
@@ -235,7 +235,7 @@ def _round_trip(context: ComputeContext) -> str:
 
 
 def _session(context: RxSpark) -> str:
-    """What kind of session there is, and what it can do."""
+    """Tell the kind of the session and its abilities."""
     connect = connect_session(context) is not None
     table = textwrap.indent(capability_table("connect" if connect else "classic"), "         ")
     return f"{'Spark Connect' if connect else 'a classic one'}\n{table}"

@@ -1,4 +1,4 @@
-"""What the paths that users write mean: decided once, on the driver, against the compute context."""
+"""Resolve the paths that users write: once, on the driver, by the compute context."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ def _several(given: Path | Iterable[Path], argument: str) -> list[Path]:
 
 
 def _sources(given: Path | Iterable[Path], argument: str, find: Callable[[Path, str], Place]) -> list[Place]:
-    """What the paths and patterns name: all of it is there."""
+    """Find the files that the paths and patterns name; an error where one names nothing."""
     return [found for path in _several(given, argument) for found in expand(find(path, argument))]
 
 

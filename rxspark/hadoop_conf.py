@@ -116,7 +116,7 @@ def _replaced(value: str, settings: dict[str, str]) -> str:
 
 
 def _known(name: str, settings: dict[str, str]) -> str | None:
-    """What a variable stands for: of the environment, of Java's system, or another setting."""
+    """Value of a variable: of the environment, of Java's system, or another setting."""
     asked = _ENVIRONMENT.fullmatch(name)
     if asked:
         there = os.environ.get(asked[1])

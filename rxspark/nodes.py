@@ -37,7 +37,7 @@ class RxNodes(dict[str, dict[str, Any]]):
 
 
 def rxGetNodeInfo() -> RxNodes:
-    """What each node of the active compute context has.
+    """Cores, memory and versions of each node of the active compute context.
 
     Returns
     -------

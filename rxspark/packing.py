@@ -280,7 +280,7 @@ def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _compiled(files: dict[str, Path]) -> dict[str, Path]:
-    """What Python has compiled of them by now, which saves each executor seconds."""
+    """Compiled files of the modules, as far as they exist; they save each executor seconds."""
     found = {}
     for name, path in files.items():
         compiled = Path(importlib.util.cache_from_source(str(path)))

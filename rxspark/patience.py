@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 def within(seconds: float, act: Callable[[], Answer], what: str) -> Answer:
-    """What `act` returns; TimeoutError, which tells `what` it was to do, when it takes longer.
+    """Call `act` and give its result, or raise a TimeoutError that names `what` it was to do when that takes longer.
 
     It runs in a thread of its own, and goes on there by itself then. Ctrl-C is heard meanwhile, also where `act` is
     native code.

@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
-"""What a URL begins with: its scheme."""
+"""The scheme that a URL begins with."""
 
 # The wheels that bring file systems which fsspec itself lacks, for those that we can name.
 _WHEELS = {
@@ -111,7 +111,7 @@ class Place:
         return self.at(self.path.rpartition("/")[0] or "/")
 
     def info(self) -> dict[str, Any] | None:
-        """What the file system tells about it, None when there is nothing."""
+        """Entry of the file system for it; None when nothing is there."""
         with told(self):
             try:
                 return dict(self.fs.info(self.path))
@@ -161,7 +161,7 @@ class Place:
         return self.fs.client.create(self.path, WriteOptions(permission=mode, overwrite=True))
 
     def entries(self) -> list[dict[str, Any]]:
-        """What the file system tells about each thing in this folder, sorted by name."""
+        """Entries of the file system for what is in this folder, sorted by name."""
         with told(self):
             found = [dict(entry) for entry in self.fs.ls(self.path, detail=True)]
         # Stores of objects may list the folder itself as an entry of its own.

@@ -115,7 +115,7 @@ def _holds(name: str, head: str) -> bool:
 
 
 def read(place: Place) -> bytes:
-    """What was written.
+    """Read the bytes of a record.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What is kept out of logs, reprs and errors."""
+"""Keep secrets out of logs, reprs and errors."""
 
 from __future__ import annotations
 

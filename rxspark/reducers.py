@@ -28,7 +28,7 @@ _SESSION_CLASSES = {"SparkContext", "SparkSession", "SQLContext", "RDD", "DataFr
 
 
 class RefusedError(RxShippingError):
-    """What can never travel, with a sentence that says why; the way to it is of less interest.
+    """An object that can never travel; the message says why.
 
     Attributes
     ----------

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Facts:
-    """What of a call's plan is needed to make its results of its envelopes, in whichever process that happens."""
+    """The part of a call's plan that turns envelopes into results, in whichever process that happens."""
 
     count: int
     """Number of tasks."""

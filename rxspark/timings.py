@@ -50,7 +50,7 @@ class RxTimings(NamedTuple):
 
 @dataclass(frozen=True)
 class Clock:
-    """What the caller has measured of a call; the rest is in its envelopes."""
+    """Times of a call that the caller has measured; the rest is in its envelopes."""
 
     planned: float = 0.0
     """Seconds, as are the others where nothing else is said."""

@@ -15,7 +15,7 @@ __all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
 
 
 def pairs(sources: list[Place], target: Place, given: Any) -> list[tuple[Place, Place]]:
-    """What goes where: into the target if that is a folder, else the one source gets the target's name."""
+    """Pair each source with its target: inside the target if that is a folder, else under the target's name."""
     into = target.is_folder()
     if not into and (len(sources) > 1 or os.fspath(given).endswith("/")):
         wanted = "several sources need a folder as dest" if len(sources) > 1 else "the slash at its end means a folder"

@@ -239,7 +239,7 @@ def _imported_by(node: ast.AST, name: str, package: bool) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _imported_at_head(module: ModuleSource, name: str) -> frozenset[str]:
-    """What a module imports under no condition, before it calls anything by a statement of its own."""
+    """Names that a module imports under no condition, before it calls anything by a statement of its own."""
     found: set[str] = set()
     with contextlib.suppress(SyntaxError):
         for node in ast.parse(module.source).body:
