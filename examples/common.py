@@ -1,4 +1,4 @@
-"""What the examples share: the command line and the folder for pictures.
+"""The command line and the folder for pictures, which the examples share.
 
 The calls of rxExec are not here: each example shows its own.
 """
@@ -25,7 +25,7 @@ COLOURS = [
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for: the short name of a compute context, and whether sizes shall be small."""
+    """Options of the command line: the short name of a compute context, and whether sizes shall be small."""
 
     context: str
     quick: bool

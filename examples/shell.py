@@ -1,4 +1,4 @@
-"""What one types in the PySpark shell.
+"""A session of the PySpark shell, to be typed or pasted.
 
 To see it run, line by line, from the project's folder:
 

@@ -41,7 +41,7 @@ SPARK_ENV = {
 
 @dataclass
 class Measure:
-    """What one contender did with one workload."""
+    """Figures of one contender at one workload."""
 
     figures: list[float] = field(default_factory=list)
     """Seconds, or where memory is measured, copies."""

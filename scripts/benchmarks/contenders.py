@@ -59,7 +59,7 @@ class Contender:
         """Get ready: whatever a user has to do once a session."""
 
     def prepare(self, work: Workload) -> None:
-        """What comes before the clock starts: the data is made, and placed if the work wants that."""
+        """Make the data, and place it if the work wants that, before the clock starts."""
         self.data = work.data() if work.data else None
         self.placed = self.place(self.data) if work.placed else None
 
@@ -277,7 +277,7 @@ class Ray(Contender):
 
 
 class Random(Contender):
-    """What makes random numbers inside one task: no tasks are run, so no system is around it."""
+    """A maker of random numbers inside one task: no tasks are run, so no system is around it."""
 
     draws = ""
     workloads = ("streams", "normals")

@@ -1,4 +1,4 @@
-"""What the driver alone does with many tasks: `scripts/bench --driver`.
+"""Measure what the driver alone does with many tasks: `scripts/bench --driver`.
 
 A stand-in for the cluster answers each partition at once, with envelopes such as workers make, so that what is left is
 the driver's own: planning, shipping, taking envelopes in, and putting the results together. The time in which the

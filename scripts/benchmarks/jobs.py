@@ -1,4 +1,4 @@
-"""What rxspark alone does: jobs that are submitted and come back to."""
+"""Jobs that are submitted and come back to, which only rxspark has."""
 
 from __future__ import annotations
 

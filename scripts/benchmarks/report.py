@@ -1,4 +1,4 @@
-"""What came out: Markdown and JSON tables, the targets, how times grow, and plots."""
+"""Write the results: Markdown and JSON tables, the targets, how times grow, and plots."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PACKAGES = ("rxspark", "pyspark", "numpy", "mkl_random", "joblib", "loky", "dist
 
 @dataclass(frozen=True)
 class Target:
-    """What to reach: at most `factor` times the median of `beside`, or so many milliseconds, or `copies`."""
+    """A target: at most `factor` times the median of `beside`, or so many milliseconds, or `copies`."""
 
     workload: str
     contender: str
@@ -223,7 +223,7 @@ def plot_growth(results: Results, path: Path) -> None:
 
 
 def unit(workload: str) -> str:
-    """What the figures of a workload count in the tables."""
+    """Unit of a workload's figures in the tables."""
     return "copies" if workload in WORKLOADS and WORKLOADS[workload].memory else "ms"
 
 

@@ -1,4 +1,4 @@
-"""What the tasks of the workloads do, and the data that they work on: the same functions for every contender."""
+"""Functions that the tasks of the workloads run, and their data: the same for every contender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the contenders do: tasks for rxspark, the same work cut into a peer's calls, and a check of the result."""
+"""Workloads of the contenders: tasks for rxspark, the same work cut into a peer's calls, and a check of the result."""
 
 from __future__ import annotations
 
