@@ -1,4 +1,4 @@
-"""What all tests share: a Spark that stays on this machine, and a compute context that no test leaves behind."""
+"""Shared by all tests: a Spark that stays on this machine, and a compute context that no test leaves behind."""
 
 from __future__ import annotations
 

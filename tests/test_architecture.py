@@ -160,7 +160,7 @@ def test_import_loads_nothing_heavy() -> None:
 
 
 def test_the_worker_loads_no_analysis_library() -> None:
-    """What executors import to run a task loads no PySpark, pandas, joblib, loky or matplotlib by itself."""
+    """The code that executors import to run a task loads no PySpark, pandas, joblib, loky or matplotlib by itself."""
     heavy = ["pyspark", "pandas", "joblib", "loky", "matplotlib", "mkl_random"]
     code = f"import sys, rxspark.worker.runner; print([m for m in {heavy!r} if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -54,7 +54,7 @@ def _session(server: str) -> Iterator[None]:
 
 
 def test_large_constants_and_elements_come_by_artifacts() -> None:
-    """What is too large for a plan, constants of 40 MB and elements of 8 MB, reaches the tasks whole."""
+    """Data too large for a plan, constants of 40 MB and elements of 8 MB, reach the tasks whole."""
     constant, elements = np.arange(5_000_000.0), [np.full(1_000_000, k) for k in range(3)]
 
     def look(element: np.ndarray, constant: np.ndarray) -> tuple[float, float]:

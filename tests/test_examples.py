@@ -20,14 +20,14 @@ CONTEXTS = [*HERE, pytest.param("spark", marks=pytest.mark.spark)]
 
 
 def outcome(example: str, context: str) -> examples_runs.Outcome:
-    """What comes of an example, which warns of nothing."""
+    """Outcome of an example, which warns of nothing."""
     done = examples_runs.outcome(example, context)
     assert "Warning" not in done.stderr, done.stderr
     return done
 
 
 def output(example: str, context: str) -> str:
-    """What an example prints."""
+    """Text that an example prints."""
     return outcome(example, context).stdout
 
 
@@ -71,7 +71,7 @@ def test_dice_wins_the_same_games_in_every_context() -> None:
 
 @pytest.mark.spark
 def test_dice_wins_the_same_games_on_spark() -> None:
-    """What `scripts/demo` runs: dice by Spark has the wins of a run without Spark."""
+    """Dice by Spark, as `scripts/demo` runs it, has the wins of a run without Spark."""
     assert wins(output("dice", "spark")) == wins(output("dice", "local"))
 
 

@@ -1,4 +1,4 @@
-"""Whatever an engine raises reaches the user as an error of ours: one line that says why, the JVM's pages behind it."""
+"""Errors of engines reach the user as errors of ours: one line that says why, the JVM's pages behind it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_an_error_of_an_engine_is_one_of_ours(name):
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("cannot schedule new futures")])
 def test_errors_of_a_pool_are_translated(error, monkeypatch):
-    """What the pool refuses, and what the system refuses it, is told with the context."""
+    """A refusal of the pool, or of the system, is told with the context."""
     with pytest.raises(RxContextError, match=rf"RxLocalParallel\(\) could not run the call: .*{error.args[-1]}"):
         _broken_executor(monkeypatch, error)
 

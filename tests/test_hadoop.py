@@ -185,7 +185,7 @@ def test_odd_names_are_taken_literally(root: str, local: Path) -> None:
 
 
 def test_a_missing_path_is_named(root: str) -> None:
-    """What is not there is an error that names path, user and reason, in each command."""
+    """A missing file is an error that names path, user and reason, in each command."""
     for command in (rxHadoopListFiles, rxHadoopRemove, rxHadoopRemoveDir):
         with pytest.raises(RxFileError, match=r"gone \(user '\w+'\): no such file or folder"):
             command(f"{root}/gone")

@@ -1,4 +1,4 @@
-"""What a user sees of tasks in his own process: prompts, debuggers, and his console at once after Ctrl-C."""
+"""Tasks in the user's own process: prompts, debuggers, and the console at once after Ctrl-C."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_a_java_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_java_that_fails_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the program itself said, such as macOS's stub, is in the message."""
+    """The text of the program itself, such as macOS's stub, is in the message."""
     put_on_path(monkeypatch, fake_java(tmp_path, "echo 'Unable to locate a Java Runtime.' >&2; exit 1"))
     assert "failed (status 1): Unable to locate a Java Runtime." in str(java_problem("4.3.0"))
 

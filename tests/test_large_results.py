@@ -30,7 +30,7 @@ def sizes(results):
 
 
 def whole(count, size):
-    """What `sizes` gives for results that arrived whole."""
+    """Value of `sizes` for results that arrived whole."""
     return [(size, bytes([i]), bytes([i])) for i in range(count)]
 
 

@@ -1,4 +1,4 @@
-"""What a call leaves behind in the system: no process, no port that others can reach."""
+"""A call leaves nothing behind in the system: no process, no port that others can reach."""
 
 from __future__ import annotations
 

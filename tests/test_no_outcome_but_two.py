@@ -1,4 +1,4 @@
-"""Whatever rxExec is given, it returns results or raises an error of its own that says why."""
+"""rxExec returns results or raises an error of its own that says why, whatever it is given."""
 
 from __future__ import annotations
 

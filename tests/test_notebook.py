@@ -31,7 +31,7 @@ def executed(context: str = "localpar") -> dict[str, list[Any]]:
 
 
 def shown(beginning: str, kind: str = "text/plain", context: str = "localpar") -> str:
-    """What the cell with this in its source shows, in one of the forms that it offers."""
+    """Output of the cell with this in its source, in one of the forms that it offers."""
     (outputs,) = [outputs for source, outputs in executed(context).items() if beginning in source]
     return "\n".join(output["data"][kind] for output in outputs if kind in output.get("data", {}))
 

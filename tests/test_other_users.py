@@ -1,4 +1,4 @@
-"""What other users of the system can do: write to nothing that is unpickled, and put nothing in its place."""
+"""Other users of the system can write to nothing that is unpickled, and put nothing in its place."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _attack(base: Path, group: int) -> str:
 def test_another_user_can_change_nothing_that_is_unpickled(
     base: Path, umask: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the umask is, and be they of the same group: no file, no folder, no name in it."""
+    """They see no file, no folder and no name in it, whatever the umask is, and if they are of the same group."""
     monkeypatch.setenv("LOCAL_DIRS", str(base))
     before = os.umask(umask)
     try:

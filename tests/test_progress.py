@@ -24,7 +24,7 @@ if __name__ == "__main__":
 
 
 def seen_in_terminal(tmp_path: Path, seconds: float, progress: int) -> str:
-    """What a program writes to a terminal as stderr."""
+    """Text that a program writes to a terminal as stderr."""
     script = tmp_path / "program.py"
     script.write_text(PROGRAM.format(seconds=seconds, progress=progress))
     ours, theirs = pty.openpty()

@@ -54,14 +54,14 @@ PSEUDO = [kind for kind, row in KINDS.items() if not row.quasi]
 
 
 def scipy_draws() -> Any:
-    """What SciPy draws where no random_state is given."""
+    """Draw by SciPy without a random_state."""
     import scipy.stats
 
     return scipy.stats.norm.rvs(size=2).tolist()
 
 
 def sklearn_draws() -> Any:
-    """What scikit-learn draws where no random_state is given."""
+    """Draw by scikit-learn without a random_state."""
     from sklearn.utils import check_random_state
 
     return check_random_state(None).uniform(size=2).tolist()
@@ -85,7 +85,7 @@ WAYS: dict[str, Callable[[], Any]] = {
 
 @dataclass(frozen=True)
 class Call:
-    """What one call of rxExec comes to."""
+    """Arguments of one call of rxExec, and its results."""
 
     tasks: int
     chunk: int | None
@@ -259,7 +259,7 @@ def test_no_number_depends_on_chunks_where_streams_are_the_tasks(call: Call) -> 
 @settings(max_examples=25, deadline=None)
 @given(before=calls, after=calls)
 def test_a_call_leaves_nothing_behind_for_the_next(before: Call, after: Call) -> None:
-    """Whatever a worker has run, of other kinds and seeds, with failed tasks: the next call's numbers are its own."""
+    """The next call's numbers are its own, whatever a worker has run: other kinds and seeds, failed tasks."""
     assume_enough_streams(before)
     assume_enough_streams(after)
     expected = here(after)
@@ -377,7 +377,7 @@ class TestSpark:
 
 @cache
 def spark_program(*options: str) -> list[dict[str, Any]]:
-    """What this file says of each Spark when it is run as a program."""
+    """Answers of this file, run as a program, for each Spark."""
     places = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, __file__, *options],
@@ -519,7 +519,7 @@ def test_a_numpy_integer_is_the_seed_that_it_equals(kind: type) -> None:
 
 
 def test_fewer_chunks_make_do_with_fewer_streams() -> None:
-    """What the message of a kind without enough streams advises works: 2,000 tasks of MCG31 in chunks of two."""
+    """The advice for a kind without enough streams works: 2,000 tasks of MCG31 in chunks of two."""
     with RxLocalSeq():
         results = rxExec(np.random.uniform, timesToRun=2_000, RNGkind="MCG31", RNGseed=777, taskChunkSize=2)
     assert len(set(results)) == 2_000

@@ -207,7 +207,7 @@ def stopped():
 
 @pytest.fixture(scope="module")
 def life() -> dict[str, Any]:
-    """What each step of that program saw."""
+    """Observations of each step of that program."""
     return {
         name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in said(STEP + PARTITION + LIFE))
     }
@@ -230,7 +230,7 @@ def test_another_program_on_one_application_adds_nothing_twice(life: dict[str, A
 
 
 def test_settings_without_effect_are_named_once(life: dict[str, Any]) -> None:
-    """What a session that is there does not have is told at the first call; what it has is not."""
+    """Settings that a session does not have are told at the first call; those that it has are not."""
     (told,) = life["settings_without_effect"]
     assert "numExecutors=4 (there: not set)" in told
     assert "parallelism" not in told
@@ -546,7 +546,7 @@ def launched_any():
 
 @pytest.fixture(scope="module")
 def executors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What calls are told whose executors lack mkl_random, NumPy, and the driver's version of Python."""
+    """Errors of calls whose executors lack mkl_random, NumPy, and the driver's version of Python."""
     folder = tmp_path_factory.mktemp("executors")
     lacking = folder / "lacking" / "mkl_random"
     lacking.mkdir(parents=True)

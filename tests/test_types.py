@@ -1,4 +1,4 @@
-"""What a static type checker knows of a user's program."""
+"""Types that a static checker finds in a user's program."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ print(*(os.path.basename(path) for path in mapped if os.path.dirname(path) == os
 
 @functools.cache
 def pack() -> list[str]:
-    """What tests need of this environment, for a small archive, as arguments of `python -m rxspark pack`."""
+    """Arguments of `python -m rxspark pack` for a small archive: the part of this environment that tests need."""
     used = subprocess.run([sys.executable, "-c", MKL], check=True, capture_output=True, text=True).stdout.split()
     unused = [f"lib/{path.name}" for path in Path(sys.prefix, "lib").glob("lib*") if path.name not in used]
     return ["pandas", *(f"--exclude={pattern}" for pattern in ("share/*", "opt/*", "etc/*", "*/tests/*", *unused))]
@@ -300,7 +300,7 @@ print([file.name for file in rxHadoopListFiles(sys.argv[1], recursive=True) if f
 
 @pytest.fixture(scope="session")
 def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the program above prints, by name; afterwards all daemons run again."""
+    """Output of the program above, by name; afterwards all daemons run again."""
     folder = tmp_path_factory.mktemp("program")
     arguments = [str(EXAMPLES), share, environment, str(cluster.parent), repr(SIZE), repr(SETTINGS)]
     try:
@@ -412,7 +412,7 @@ def test_a_task_that_ends_its_worker_costs_itself_alone(
 def submitted(
     cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[str, str]]:
-    """What the dice example said by scripts/submit, in client and in cluster mode side by side: output and log."""
+    """Output and log of the dice example by scripts/submit, in client and in cluster mode side by side."""
     folder = tmp_path_factory.mktemp("submitted")
     modes = ("client", "cluster")
     running = [submit(mode, folder, cluster, share) for mode in modes]

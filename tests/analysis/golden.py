@@ -1,4 +1,4 @@
-"""What R's glm says about models of R's own data sets: made once by tests/golden/glm/make.R."""
+"""Results of R's glm for models of R's own data sets: made once by tests/golden/glm/make.R."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def results() -> pd.DataFrame:
 
 
 def expected(case: str, key: str) -> pd.Series:
-    """What R says about one thing, by name."""
+    """Values of R for one thing, by name."""
     rows = results().query("case == @case and key == @key")
     return rows.set_index("name")["value"]

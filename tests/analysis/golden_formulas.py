@@ -1,4 +1,4 @@
-"""What R's glm says about many formulas: made once by tests/golden/glm/formulas.R."""
+"""Results of R's glm for many formulas: made once by tests/golden/glm/formulas.R."""
 
 from __future__ import annotations
 

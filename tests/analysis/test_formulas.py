@@ -58,7 +58,7 @@ class InParts:
         self.frames = [frame[one:two] for one, two in itertools.pairwise(places)]
 
     def total(self, needed: list[str], of: Any, add: Any) -> Any:
-        """What the parts give, added up."""
+        """Sum of what the parts give."""
         return functools.reduce(add, [self._sent(of)(frame[needed]) for frame in self.frames])
 
     def parts(self, needed: list[str], make: Any) -> Any:

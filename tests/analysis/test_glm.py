@@ -87,7 +87,7 @@ def test_predicting_leaves_gaps_where_data_have_them() -> None:
 
 
 def printed() -> list[str]:
-    """What R printed: two summaries and a model."""
+    """Text that R printed: two summaries and a model."""
     return re.split(r"(?=Call:)", (GOLDEN / "printed.txt").read_text())[1:]
 
 
@@ -179,7 +179,7 @@ def test_units_do_not_matter() -> None:
 
 
 def estimate(seed: int) -> list[float]:
-    """What a task does: simulate, fit, and give the coefficients, or the model."""
+    """Simulate, fit, and give the coefficients, or the model: a task."""
     x = np.random.uniform(size=500)
     model = rxGlm("y ~ x", {"x": x, "y": np.random.poisson(np.exp(1 + x))}, "poisson")
     return model if seed < 0 else model.params.tolist()

@@ -107,7 +107,7 @@ def test_more_starts_find_what_one_may_miss() -> None:
 
 
 def cluster(rows: int) -> list[float]:
-    """What a task does: draw data and cluster them, or give the clustering."""
+    """Draw data and cluster them, or give the clustering: a task."""
     x = np.random.uniform(size=abs(rows))
     model = rxKmeans("~ x", {"x": x}, 4)
     return model.centers["x"].tolist() if rows > 0 else model

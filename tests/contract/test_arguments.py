@@ -1,4 +1,4 @@
-"""What FUN gets: element arguments, constants, `elemArgs`, and the order of what it gives."""
+"""Arguments that FUN gets: element arguments, constants, `elemArgs`; and the order of the results."""
 
 from __future__ import annotations
 

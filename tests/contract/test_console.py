@@ -1,4 +1,4 @@
-"""What tasks write: kept for each task, bounded, and shown where that is asked for."""
+"""Console text of tasks: kept for each task, bounded, and shown where that is asked for."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_silent_task_has_no_output():
 
 
 def test_a_failed_task_keeps_its_output():
-    """What a task wrote before it failed is there."""
+    """The text that a task wrote before it failed is there."""
 
     def task():
         print("before")
@@ -124,7 +124,7 @@ class _Notebook(io.StringIO):
 
 
 def test_relayed_console_belongs_to_the_call(monkeypatch):
-    """What is relayed is written in the context of the call, from whichever thread the engine delivers it."""
+    """Relayed text is written in the context of the call, from whichever thread the engine delivers it."""
     rxExec(print, "other", consoleOutput=True)
     shown = _Notebook()
     monkeypatch.setattr(sys, "stdout", shown)
@@ -190,7 +190,7 @@ def write_in_many_ways(i):
 
 
 def test_native_code_and_programs_write_into_the_text_of_their_task():
-    """What is written past Python, be it by C, the descriptors or child processes, is the task's too, in its order."""
+    """Text written past Python, by C, the descriptors or child processes, is the task's too, in its order."""
     lines = "stdio {}\ndescriptor 1\nprogram\nprogram to sys.stderr\ndescriptor 2\npython again\n"
     result = rxExec(write_in_many_ways, rxElemArg(range(4)), taskChunkSize=2)
     assert result == [True] * 4
@@ -253,7 +253,7 @@ def test_native_text_is_bounded_too():
 
 
 def test_a_program_that_outlives_its_task_writes_to_no_other():
-    """What a program left behind writes later is in no task's text."""
+    """A program that was left behind writes into no other task's text."""
 
     def task(i):
         if i == 0:

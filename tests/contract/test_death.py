@@ -101,7 +101,7 @@ def test_a_death_under_a_long_search_path(monkeypatch, tmp_path):
 
 
 def test_the_console_of_the_survivors_arrives():
-    """What the other tasks wrote is in `.output`, and what they left behind is not met by any."""
+    """The text of the other tasks is in `.output`, and nothing that they left behind is met by any."""
 
     def talk(i):
         print("task", i, Path.cwd() == Path("/"))

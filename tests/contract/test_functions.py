@@ -1,4 +1,4 @@
-"""What FUN may be, what it may hold, and what `execObjects` and `packagesToLoad` put among its globals."""
+"""Kinds of FUN, what it may hold, and what `execObjects` and `packagesToLoad` put among its globals."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def test_exec_objects_leave_the_module_as_it_was():
 
 
 def test_objects_of_exec_objects_are_fresh_in_each_task():
-    """What one task does to such an object, the next one does not see."""
+    """A change that one task makes to such an object is not seen by the next."""
 
     def grow():
         held.append(1)  # noqa: F821
@@ -354,7 +354,7 @@ def test_objects_with_slots_come_back():
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])
 def test_the_callers_streams_are_the_tasks_own(name):
-    """What a task writes to the stream that it was given is in its output."""
+    """Text that a task writes to the stream that it was given is in its output."""
     held = {"file": getattr(sys, name)}
     results = rxExec(lambda file, x: print("written", x, file=file["file"]), held, rxElemArg([1, 2]))
     assert results == [None, None]

@@ -210,7 +210,7 @@ def test_this_process_stays_as_it_is_while_a_job_runs(capsys: pytest.CaptureFixt
 
 
 def test_arguments_are_taken_as_they_were_at_the_call() -> None:
-    """What becomes of an argument once rxExec has returned is not seen by the tasks."""
+    """A change of an argument after rxExec has returned is not seen by the tasks."""
     large, ones = np.ones(300_000), [np.ones(20_000), np.ones(20_000)]
     jobs = [rxExec(lambda x, y: float(x.sum() + y.sum()), large, rxElemArg(ones), taskChunkSize=1) for _ in range(2)]
     large[:] = 0

@@ -163,7 +163,7 @@ def test_grouped_responses_and_families_with_a_parameter(formula: str, arguments
     ],
 )
 def test_bad_input_is_told_alike(formula: str, arguments: dict[str, Any], told: str) -> None:
-    """What is wrong with an argument, or with the values, is the same error wherever the data are."""
+    """A wrong argument, or wrong values, are the same error wherever the data are."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxGlm(formula, given(table()), **arguments)
 
@@ -202,7 +202,7 @@ def test_clusters_from_a_seed_with_selections_and_gaps() -> None:
     ],
 )
 def test_what_cannot_be_clustered_is_told_alike(formula: str, clusters: int, told: str) -> None:
-    """What is wrong with columns, or with the number of clusters, is the same error wherever the data are."""
+    """Wrong columns, or a wrong number of clusters, are the same error wherever the data are."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxKmeans(formula, given(table()), clusters)
 

@@ -95,7 +95,7 @@ def test_a_slice_is_the_results_of_its_tasks(result):
     ],
 )
 def test_results_are_read_only(result, change):
-    """What changes a list in place is refused, with the way to a list that can be changed."""
+    """Each method that changes a list in place is refused, with the way to a list that can be changed."""
     before = list(result)
     with pytest.raises(TypeError, match=r"read-only.*list\(z\)"):
         change(result)

@@ -1,4 +1,4 @@
-"""What a call writes is for its user alone, and holds nothing of the caller's environment."""
+"""Files of a call are for its user alone, and hold nothing of the caller's environment."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def draw(i=None):
 
 
 def in_order(**call):
-    """What RxLocalSeq gives."""
+    """Results of the same call under RxLocalSeq."""
     with RxLocalSeq():
         return rxExec(draw, **call)
 
@@ -145,7 +145,7 @@ def test_compiled_functions_draw_from_the_stream(size):
 
 
 def test_functions_that_a_module_took_draw_the_same_everywhere(tmp_path, monkeypatch):
-    """What a module has by `from numpy.random import normal` draws the numbers that it draws under RxLocalSeq."""
+    """A function that a module has by `from numpy.random import normal` draws the numbers of RxLocalSeq."""
     (tmp_path / "taking.py").write_text("from numpy.random import normal\nfrom random import gauss\n")
     monkeypatch.syspath_prepend(tmp_path)
     taking = importlib.import_module("taking")

@@ -463,7 +463,7 @@ def visit(name, change):
 
 
 def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, record_settings_row):
-    """What a task sets is met by no other task, in its chunk or behind it, by no later call and not by the caller."""
+    """A task's setting is met by no other task, in its chunk or behind it, by no later call and not by the caller."""
     names = [name for name in LEAVE if where != "dopar-threading" or name not in MET_BY_THREADS]
     rxExec(abs, -1)  # joblib's first call settles how this process starts others
     callers = [repr(LOOK[name]()) for name in names]
@@ -498,7 +498,7 @@ def test_what_a_task_registers_for_the_end_of_the_program_runs_at_its_own_end():
 
 @pytest.mark.parametrize("chunk", [None, 2])
 def test_an_alarm_does_not_go_off_in_a_later_task(chunk):
-    """What a task has set to go off later is cleared with it."""
+    """An alarm that a task has set to go off later is cleared with the task."""
 
     def task(number):
         signal.setitimer(signal.ITIMER_REAL, 0.3)

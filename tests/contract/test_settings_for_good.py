@@ -1,4 +1,4 @@
-"""What cannot be put back ends the worker behind its partition, and neither a result nor a task is lost by it."""
+"""A setting that cannot be put back ends the worker behind its partition, and no result or task is lost by it."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_a_file_that_is_gone_or_damaged_is_named(share):
 
 
 def test_a_folder_that_others_can_write_to_is_refused(share):
-    """What lies in the share folder is unpickled by executors: nobody else may put anything there."""
+    """Executors unpickle the files of the share folder: nobody else may put anything there."""
     big = np.arange(1_000_000)
     rxShare(big).remove()
     [ours] = share.iterdir()

@@ -114,7 +114,7 @@ def test_a_task_may_write_to_its_own_copy_at_every_size(size, share):
 
 
 def test_a_read_only_array_stays_read_only_at_every_size():
-    """What the caller has locked a task cannot write to, be it small or large."""
+    """A task cannot write to an array that the caller has locked, be it small or large."""
 
     def locked(small, large):
         return small.flags.writeable, large.flags.writeable
@@ -236,7 +236,7 @@ def _own_and_large(make):
 
 
 def test_large_plain_objects_that_are_shared_are_loaded_once_a_worker(where):
-    """What tasks only read is unpickled by each worker once, for all tasks and calls.
+    """Each worker unpickles once what tasks only read, for all tasks and calls.
 
     Once a call where the caller's process runs the tasks, as it keeps nothing, and where the object is sent with each.
     """
@@ -249,7 +249,7 @@ def test_large_plain_objects_that_are_shared_are_loaded_once_a_worker(where):
 
 
 def test_small_shared_objects_are_each_tasks_own():
-    """Whatever a task changes in them, as with any argument."""
+    """A task's changes of them are its own, as with any argument."""
     shared = rxShare({"held": [1]})
     assert rxExec(lambda x: x["held"].append(1) or len(x["held"]), shared, timesToRun=4, taskChunkSize=4) == [2] * 4
 

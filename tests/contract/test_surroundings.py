@@ -1,4 +1,4 @@
-"""What of the caller's process the tasks see: on the caller's own machine all that is visible of it."""
+"""The part of the caller's process that tasks see: on the caller's own machine all that is visible of it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_environment_variable_set_just_before_arrives(monkeypatch):
     spark_connect="as spark-cluster",
 )
 def test_the_search_path_arrives(tmp_path, monkeypatch):
-    """What the caller can import, its tasks can."""
+    """Tasks can import what the caller can."""
     (tmp_path / "rx_only_here.py").write_text("VALUE = 42\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 

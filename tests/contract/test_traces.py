@@ -251,7 +251,7 @@ def _iterator():
     ids=["closure", "counter", "attribute", "default", "object", "iterator", "bound method"],
 )
 def test_no_task_sees_what_another_did_to_fun(make):
-    """Whatever state FUN keeps begins anew in each task, and the caller's FUN is untouched."""
+    """State that FUN keeps begins anew in each task, and the caller's FUN is untouched."""
     function = make()
     assert twice(function) == [1] * 5
     assert function() == 1

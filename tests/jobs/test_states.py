@@ -39,7 +39,7 @@ def test_the_states_are_those_of_revoscaler():
 
 @pytest.mark.parametrize(("old", "new"), list(itertools.product(STATES, STATES)))
 def test_only_legal_changes_are_made(old, new):
-    """What the table does not have is refused, as a mistake of ours."""
+    """A change that the table does not have is refused, as a mistake of ours."""
     if (old, new) in LEGAL:
         assert follow(old, new) == new
     else:

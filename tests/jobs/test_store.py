@@ -300,7 +300,7 @@ def test_a_record_that_says_what_no_version_writes_is_told_as_damaged(name, chan
 
 
 def test_large_constants_are_written_once(tmp_path, monkeypatch):
-    """What the job's folder holds is what the workers map; nothing else is written for them."""
+    """Workers map the file of the job's folder; nothing else is written for them."""
     from rxspark.sharing import carriers
 
     monkeypatch.setattr(carriers, "write_here", lambda *_: pytest.fail("it was written once more"))
@@ -328,7 +328,7 @@ def test_results_of_a_list_are_fetched_all_or_none(job, context):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "/", "*", "precious", "rxspark-jobs", "{share}", "{share}/precious"])
 def test_nothing_but_a_job_is_removed(name, job, tmp_path):
-    """What cannot be a job's id is refused, also under force: `rxCleanupJobs("..", force=True)` removes no folder."""
+    """No job's id, so refused, also under force: `rxCleanupJobs("..", force=True)` removes no folder."""
     (tmp_path / "precious").mkdir()
     for ask in (partial(rxCleanupJobs, force=True), rxGetJobStatus, rxCancelJob):
         with pytest.raises(RxArgumentError, match=r"its id .rxJob_\.\.\.., or its folder"):
@@ -366,7 +366,7 @@ def test_filters_of_the_list(job, context):
 
 
 def test_misuse_is_told(job):
-    """What is no job, or not there, or not in the state for it."""
+    """An error for what is no job, or not there, or not in the state for it."""
     for wrong in (5, None, 1.5):
         with pytest.raises(ValueError, match="job is what rxExec returned"):
             rxGetJobStatus(wrong)

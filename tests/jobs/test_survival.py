@@ -97,7 +97,7 @@ def _undisturbed(tasks=20, size=1):
 
 
 def _settled(share: Path, job: str) -> list[str]:
-    """What is there when the workers that a killed driver has left behind have ended."""
+    """Files that are there when the workers that a killed driver has left behind have ended."""
     before = None
     while before != (now := _parts(share, job)):
         before = now
@@ -312,7 +312,7 @@ def test_failed_tasks_run_again_and_no_others(tmp_path):
 
 
 def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
-    """What rxShare has written ends with its process: what the call has given can be read, and the rest is refused."""
+    """The file of rxShare ends with its process: what the call has given can be read, and the rest is refused."""
     before = (
         "import numpy as np; shared = rxShare(np.arange(100_000.0)); "
         "task = lambda number, folder, pause: (time.sleep(pause), float(shared.sum() + number))[1]"
@@ -336,7 +336,7 @@ def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
 
 
 def test_shared_objects_come_back_with_a_resumed_job(tmp_path):
-    """What rxShare has written ends with its process; a job that is to survive takes it along."""
+    """The file of rxShare ends with its process; a job that is to survive takes it along."""
     after = "job.wait()"
     before = (
         "import numpy as np; shared = rxShare(np.arange(100_000.0)); "

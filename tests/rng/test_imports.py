@@ -59,7 +59,7 @@ def some():
 
 @pytest.mark.parametrize("kind", ["MT2203", "PHILOX", "SOBOL"])
 def test_an_import_moves_no_number_of_the_task(module, kind):
-    """What a task draws is the same whether it, or an earlier one, was the first to import a module that draws."""
+    """A task draws the same whether it, or an earlier one, was the first to import a module that draws."""
 
     def first():
         before = some()

@@ -139,7 +139,7 @@ def test_roots_travel():
 
 
 def test_importing_the_package_loads_neither_numpy_nor_mkl():
-    """What `import rxspark` brings of rng is light."""
+    """`import rxspark` brings only light parts of rng."""
     code = "import sys, rxspark.rng, rxspark.rng.rebinding; print({'numpy', 'mkl_random', 'scipy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 

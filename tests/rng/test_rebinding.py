@@ -19,7 +19,7 @@ from rxspark.rng.streams import Streams
 
 
 class Pickler(cloudpickle.Pickler):
-    """What rxspark's own pickler does with generators."""
+    """A pickler that treats generators as rxspark's own does."""
 
     def reducer_override(self, obj):
         """A generator's stand-in first."""

@@ -29,7 +29,7 @@ def draws(kind, numbers, count, seed=777):
 
 @pytest.mark.parametrize("kind", PSEUDO)
 class TestIndependence:
-    """What would show if streams overlapped, were shifts of each other or had a common lattice."""
+    """Tests that would show if streams overlapped, were shifts of each other or had a common lattice."""
 
     def test_five_streams_of_500_are_uncorrelated(self, kind):
         """Over 100 seeds the largest of 1,000 correlations of 500 draws is below 4.5 standard deviations, 0.2."""

@@ -55,7 +55,7 @@ def draw_all():
 
 @pytest.mark.parametrize("kind", KINDS)
 class TestEachKind:
-    """What holds for all kinds."""
+    """Promises that hold for all kinds."""
 
     def test_every_way_to_draw_repeats_with_the_stream(self, kind):
         """Stream 3 started again gives all draws again, whatever was drawn in between."""
@@ -215,7 +215,7 @@ class TestDistributions:
         ],
     )
     def test_large_counts_keep_their_last_digits(self, kind, name, arguments, modulus):
-        """What 20,000 large counts leave when divided is as evenly spread as of numbers drawn one by one."""
+        """The remainders of 20,000 large counts are spread as evenly as those of numbers drawn one by one."""
         with Streams(root(kind)):
             drawn = getattr(np.random, name)(*arguments, size=20_000)
         legacy = getattr(np.random.RandomState(1), name)(*arguments, size=20_000)
@@ -331,7 +331,7 @@ def test_a_bit_generator_of_the_tasks_own_ends_with_the_task():
     data=st.data(),
 )
 def test_a_stream_depends_on_seed_kind_and_number_alone(kind, seed, numbers, data):
-    """Whatever order streams are started in, and whatever tasks do in between, stream k gives the same."""
+    """Stream k gives the same in whatever order streams are started, and whatever tasks do in between."""
 
     def draws(order):
         found = {}

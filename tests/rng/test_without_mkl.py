@@ -15,7 +15,7 @@ HIDDEN = "import sys, platform; sys.modules['mkl_random'] = None; platform.machi
 
 
 def without_mkl(program):
-    """What a program prints, and its errors, where Intel MKL does not exist."""
+    """Output and errors of a program where Intel MKL does not exist."""
     run = subprocess.run([sys.executable, "-c", HIDDEN + program], capture_output=True, text=True, cwd=EXAMPLES)
     return run.stdout, run.stderr
 

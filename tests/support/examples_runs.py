@@ -29,7 +29,7 @@ _ENGINES_END = re.compile(
 
 
 class Outcome(NamedTuple):
-    """What an example has printed, and its picture if it has made one."""
+    """Output of an example, and its picture if it has made one."""
 
     stdout: str
     stderr: str
@@ -51,7 +51,7 @@ def run(example: str, *options: str) -> subprocess.CompletedProcess[str]:
 
 @cache
 def outcome(example: str, context: str) -> Outcome:
-    """What comes of an example at its small size; run once a context, however many tests ask."""
+    """Outcome of an example at its small size; run once a context, however many tests ask."""
     if context == "spark" and example in ON_SPARK:
         return _on_spark()[example]
     picture = _no_picture(example)
@@ -62,7 +62,7 @@ def outcome(example: str, context: str) -> Outcome:
 
 
 def output(example: str, context: str) -> str:
-    """What an example prints."""
+    """Text that an example prints."""
     return outcome(example, context).stdout
 
 
@@ -91,7 +91,7 @@ print(json.dumps(told))
 
 @cache
 def _on_spark() -> dict[str, Outcome]:
-    """What comes of each example on Spark."""
+    """Outcome of each example on Spark."""
     pictures = {example: _no_picture(example) for example in ON_SPARK}
     places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(

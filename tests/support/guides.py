@@ -30,7 +30,7 @@ class Block(NamedTuple):
     code: str
     line: int
     prints: str
-    """What it prints, where the guide shows that."""
+    """The text that it prints, where the guide shows that."""
 
 
 def blocks(guide: Path) -> list[Block]:

@@ -42,7 +42,7 @@ class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
         return sorted(unquote(name) for name in names if not name.startswith(".new-"))
 
     def ls(self, path: str, detail: bool = True, **_: Any) -> list[Any]:
-        """What begins with the path, up to the next slash; an error where nothing does."""
+        """Names that begin with the path, up to the next slash; an error where there are none."""
         start = self._strip_protocol(path).rstrip("/") + "/"
         found: dict[str, dict[str, Any]] = {}
         for key in self._keys():
@@ -84,7 +84,7 @@ class Objects(AbstractFileSystem):  # type: ignore[misc] # fsspec has no types
 
 
 class _Written(io.BytesIO):
-    """What is put when it is closed."""
+    """A buffer that is put into the store when it is closed."""
 
     def __init__(self, store: Objects, path: str) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ except RxFileError as error:
 
 
 def test_the_error_names_the_limit_its_setting_and_the_size(tmp_path):
-    """What does not fit is told with what to raise."""
+    """An error for what does not fit names the limit to raise."""
     path = tmp_path / "large.bundle"
     with open(path, "wb") as file:
         Bundle([b"", np.zeros(100_000_000, np.uint8).data]).write(file)

@@ -75,7 +75,7 @@ def test_the_process_is_as_before():
     "spoil", [lambda: setattr(sys, "stdout", None), lambda: sys.stdout.close()], ids=["None", "closed"]
 )
 def test_a_stream_that_was_replaced_or_closed_comes_back(spoil):
-    """What a task does to sys.stdout does not outlive it."""
+    """A change of sys.stdout does not outlive its task."""
     with _console() as console:
         spoil()
         console.take(1.0)

@@ -125,7 +125,7 @@ def test_a_context_by_its_name(name, kind):
 
 
 def test_setting_gives_the_previous_one():
-    """What rxSetComputeContext returns can be set again."""
+    """The context that rxSetComputeContext returns can be set again."""
     first = rxSetComputeContext("localpar")
     assert rxSetComputeContext(first) == RxLocalParallel()
     assert rxGetComputeContext() == first

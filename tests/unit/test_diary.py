@@ -33,7 +33,7 @@ def noted(folder, seconds):
 
 
 def test_a_task_that_takes_longer_than_writing_is_on_record_at_once(tmp_path, clock):
-    """Whatever comes after it."""
+    """It is there whatever comes after it."""
     assert noted(tmp_path, [0.02, 0.02, 0.03]) == ([0, 1, 2], "after 2")
 
 

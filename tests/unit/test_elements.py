@@ -1,4 +1,4 @@
-"""What a call comes to: the cut into partitions and the plan of its tasks, without running anything."""
+"""Plan of a call's tasks and the cut into partitions, without running anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a path means, and what the file commands refuse before they touch anything."""
+"""Meaning of paths, and what the file commands refuse before they touch anything."""
 
 from __future__ import annotations
 

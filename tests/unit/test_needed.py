@@ -30,7 +30,7 @@ def test_packages_that_a_call_holds_by_name():
 
 
 def test_packages_that_a_function_imports_first():
-    """What it imports at its head is needed; what comes later, in a try or under a condition, may not be."""
+    """Imports at its head are needed; those that come later, in a try or under a condition, may not be."""
 
     def at_its_head():
         """A docstring does not end the head."""

@@ -16,7 +16,7 @@ def _kept():
 
 
 def test_setting_gives_the_previous_values():
-    """What rxOptions returns can be given to it again; without arguments it tells all."""
+    """The values that rxOptions returns can be given to it again; without arguments it tells all."""
     before = rxOptions()
     assert set(before) == set(OPTIONS)
     assert rxOptions(consoleLimit=5, reportProgress=0) == {

@@ -66,7 +66,7 @@ def test_the_same_environment_is_packed_once(
 
 
 def test_an_environment_that_does_not_run_is_not_delivered(tmp_path: Path) -> None:
-    """What lacks a part is unpacked, run, refused with the reason, and nothing is left in the folder."""
+    """An archive that lacks a part is unpacked, run, refused with the reason, and nothing is left in the folder."""
     with pytest.raises(RxContextError, match=r"does not run where it is unpacked: .*encodings"):
         packing.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "lib/python3.*/encodings/*"])
     assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,7 @@ def test_what_does_not_answer_is_named() -> None:
 
 @pytest.mark.parametrize("error", [ValueError("mine"), TimeoutError("mine"), SystemExit("mine")])
 def test_an_error_comes_as_it_is(error: BaseException) -> None:
-    """Whatever its kind: a time limit of the call's own is not taken for ours, nor a panic of native code for one."""
+    """A time limit of the call's own is not taken for ours, nor a panic of native code for one."""
 
     def fail() -> None:
         raise error

@@ -1,4 +1,4 @@
-"""What is told of executors that cannot run tasks, and the test of the share folder."""
+"""Errors for executors that cannot run tasks, and the test of the share folder."""
 
 from __future__ import annotations
 

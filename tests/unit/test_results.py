@@ -50,7 +50,7 @@ def test_node_names(host, name):
 
 
 def test_values_come_in_the_order_of_the_tasks():
-    """Whatever order the partitions come in, value i is that of task i."""
+    """Value i is that of task i, whatever the order in which partitions come."""
     parts = []
     for numbers in ([3, 1], [2, 0]):
         part = Envelopes("h", 1, 0)

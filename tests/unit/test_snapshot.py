@@ -139,7 +139,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("kind", CHANGES)
 def test_a_change_is_seen(kind):
-    """Whatever a task changes in its program, be it deep inside."""
+    """Each change that a task makes in its program is seen, be it deep inside."""
     value, change = CHANGES[kind]
     made, taken = loaded(value)
     change(made)
@@ -177,7 +177,7 @@ UNCHANGED = {
 
 @pytest.mark.parametrize("kind", UNCHANGED)
 def test_what_is_not_changed_is_kept(kind):
-    """What is not changed stays, also where it was used."""
+    """An object that is not changed stays, also where it was used."""
     made, taken = loaded(UNCHANGED[kind])
     repr(made)
     if kind == "classes":
@@ -190,7 +190,7 @@ def test_what_is_not_changed_is_kept(kind):
 
 
 def test_cycles_end():
-    """What contains itself has an end all the same."""
+    """An object that contains itself has an end all the same."""
 
     def factorial(n):
         return 1 if n < 2 else n * factorial(n - 1)

@@ -1,4 +1,4 @@
-"""What Spark says when it gives up a job, and what comes of it: another attempt, or an error that says what to do."""
+"""Spark's texts when it gives up a job, and what they lead to: another attempt, or an error that says what to do."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def judged(text: str) -> Work:
 
 
 def test_a_worker_that_was_ended_as_idle_is_told_by_both_settings_and_what_is_missing_runs_again() -> None:
-    """What Spark's own words do not say: which settings ended it."""
+    """The error names the settings that ended it, which Spark's own text does not."""
     work = judged(
         "org.apache.spark.SparkException: Python worker process terminated due to idle timeout (timeout: 2 s)"
     )

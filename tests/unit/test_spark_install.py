@@ -33,7 +33,7 @@ def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def told(program: str, folder: Path, **environment: str) -> str:
-    """What a program prints that finds PySpark in a folder."""
+    """Output of a program that finds PySpark in a folder."""
     path = os.pathsep.join([str(folder), *filter(None, sys.path)])
     done = subprocess.run(
         [sys.executable, "-P", "-c", program],
