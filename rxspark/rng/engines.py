@@ -1,4 +1,4 @@
-"""Engines that make the numbers of a stream, one class for each library, all with start, get_state, set_state, names."""
+"""Engines that make the numbers of a stream, each with start, get_state, set_state, and names."""
 
 from __future__ import annotations
 
