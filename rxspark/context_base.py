@@ -48,6 +48,11 @@ class ComputeContext:
     shareDir : str, optional
         A folder that this machine's workers can read, for the files of a call; default the system's temporary one.
 
+    Raises
+    ------
+    RxArgumentError
+        For an unknown argument or a value that it does not take.
+
     Examples
     --------
     A context may be entered, and is then the active one up to the end of the block:

@@ -238,6 +238,11 @@ def chosen_context() -> ComputeContext | None:
 def rxGetComputeContext() -> ComputeContext:
     """The active compute context; `RxLocalSeq()` when none was set.
 
+    Returns
+    -------
+    ComputeContext
+        That of the innermost `with` block, else the one that `rxSetComputeContext` has set.
+
     Examples
     --------
     >>> from rxspark import rxGetComputeContext

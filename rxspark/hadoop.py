@@ -87,6 +87,11 @@ def rxHadoopFileExists(path: Path) -> bool:
     path : str or path-like
         As for `rxHadoopListFiles`; patterns are not expanded.
 
+    Returns
+    -------
+    bool
+        True for a file and for a folder.
+
     Raises
     ------
     RxFileError
@@ -166,6 +171,11 @@ def rxHadoopCopyToLocal(source: Path | Iterable[Path], dest: Path, overwrite: bo
     overwrite : bool, default False
         Whether files that are there already are replaced.
 
+    Raises
+    ------
+    RxFileError
+        When a source is missing, `dest` is there already, or the user may not read or write.
+
     Examples
     --------
     >>> import pathlib, tempfile
@@ -192,6 +202,11 @@ def rxHadoopCopy(source: Path | Iterable[Path], dest: Path, overwrite: bool = Fa
     overwrite : bool, default False
         Whether files that are there already are replaced.
 
+    Raises
+    ------
+    RxFileError
+        When a source is missing, `dest` is there already, or the user may not read or write.
+
     Examples
     --------
     >>> from rxspark.hadoop import rxHadoopCopy, rxHadoopFileExists, rxHadoopMakeDir
@@ -214,6 +229,12 @@ def rxHadoopMove(source: Path | Iterable[Path], dest: Path, overwrite: bool = Fa
         As for `rxHadoopListFiles`. What is moved goes into `dest` if that is a folder, else gets this name.
     overwrite : bool, default False
         Whether a file that is there already is replaced; a folder never is.
+
+    Raises
+    ------
+    RxFileError
+        When a source is missing, `dest` is there already, or the user may not write; nothing is moved if that can be
+        known before.
 
     Examples
     --------

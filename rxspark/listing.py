@@ -15,7 +15,18 @@ __all__ = ["RxFile", "RxFiles", "describe", "within"]
 
 
 class RxFile(NamedTuple):
-    """One entry of a listing; what the file system does not tell is None."""
+    """One entry of a listing; what the file system does not tell is None.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from rxspark import rxHadoopListFiles, rxHadoopMakeDir
+    >>> folder = "file://" + tempfile.mkdtemp()
+    >>> rxHadoopMakeDir(f"{folder}/out")
+    >>> file = rxHadoopListFiles(folder)[0]
+    >>> file.isFolder, file.size, file.permissions[0]
+    (True, 0, 'd')
+    """
 
     name: str
     """Path or URL, as the other commands take it."""
@@ -33,7 +44,15 @@ class RxFile(NamedTuple):
 
 
 class RxFiles(list[RxFile]):
-    """Files and folders; prints as a table."""
+    """Files and folders; prints as a table.
+
+    Examples
+    --------
+    >>> from rxspark import RxFile, RxFiles
+    >>> files = RxFiles([RxFile("/data/a.csv", 12, None, "ada", "-rw-r--r--")])
+    >>> files.names
+    ['/data/a.csv']
+    """
 
     @property
     def names(self) -> list[str]:

@@ -152,6 +152,11 @@ def rxGetOption(name: str) -> Any:
     name : str
         One of the arguments of `rxOptions`.
 
+    Returns
+    -------
+    int, float, str or None
+        As the option has it.
+
     Raises
     ------
     RxArgumentError

@@ -37,6 +37,14 @@ class RxStream:
         How MKL makes normal numbers.
     dimension : int
         The dimension of a quasi-random kind; 1 for the others.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rxspark import rxRngNewStream
+    >>> with rxRngNewStream("PHILOX", subStream=3, seed=777) as stream:
+    ...     stream.kind, stream.subStream, np.random.uniform(size=2).shape
+    ('PHILOX', 3, (2,))
     """
 
     kind: str

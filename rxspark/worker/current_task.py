@@ -79,6 +79,11 @@ def rxRemoteGetId() -> int:
 
     RevoScaleR gives -1 in its local contexts too; here a task has the same number wherever it runs.
 
+    Returns
+    -------
+    int
+        1 for the first task of the call.
+
     Examples
     --------
     >>> from rxspark import rxExec, rxRemoteGetId
