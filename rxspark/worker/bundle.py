@@ -72,7 +72,7 @@ class Bundle:
         return [bytearray(part) for part in self._parts[start:]]
 
     def detached(self) -> Bundle:
-        """The same parts, which stay as they are whatever becomes of the objects that they belong to."""
+        """Copy the parts, so that they stay as they are when their objects change."""
         return Bundle([bytes(part) for part in self._parts])
 
     def write(self, file: Writable) -> None:
@@ -152,7 +152,7 @@ class MappedBundle(Bundle):
 
 
 def address_limit() -> str:
-    """A sentence on the limit of this process's addresses, which mapped files count against; empty without one."""
+    """Tell the limit of this process's address space, which mapped files count against; empty without one."""
     import resource  # not on Windows, which imports this module all the same
 
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)

@@ -18,12 +18,12 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle h
     """cloudpickle whose classes leave those that are there as they are."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """How to pickle functions and classes."""
+        """Give the reduction of functions and classes."""
         return reduce_class(super().reducer_override(obj))
 
 
 class _ValuePickler(ByValuePickler):
-    """For one of many values: who reads it has mostly read the definitions of its classes before."""
+    """Pickle one of many values, whose reader has mostly read the definitions of its classes before."""
 
     def reducer_override(self, obj: Any) -> Any:
         return refer_to_class(obj, super().reducer_override(obj), _definitions, _define)
@@ -39,7 +39,7 @@ def _define(found: type) -> bytes:
 def refer_to_class(
     obj: Any, reduced: Any, definitions: MutableMapping[type, bytes], define: Callable[[type], bytes]
 ) -> Any:
-    """From what a pickle would say of a class by value: its id and its definition, which is read where it is new."""
+    """Reduce a class by value to its id and its definition, which is read where the class is new."""
     tracker = tracker_of(reduced)
     if tracker is None:
         return reduced
@@ -49,7 +49,7 @@ def refer_to_class(
 
 
 def dump_by_value(value: Any) -> bytes:
-    """The pickle of a value."""
+    """Pickle a value."""
     return _dump(_ValuePickler, value)
 
 

@@ -1,4 +1,4 @@
-"""The file that takes what a task writes, be it by Python, by native code or by programs that the task starts.
+"""Capture what a task writes, by Python, native code or programs that it starts, in a file.
 
 The descriptors 1 and 2 of the process are put on this file while tasks run, so all that is written stands there in
 the order in which it was written. It is a file in memory and not a pipe: whoever writes to it never waits, while native
@@ -85,7 +85,7 @@ def read_bounded(descriptor: int, limit: int) -> str:
 
 
 class Capture:
-    """Takes what the tasks of one partition write, one task after another.
+    """Capture of what the tasks of one partition write, one task after another.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ class Capture:
         """Whether the task has started programs, which may write when it has ended."""
 
     def _use(self, file: int) -> None:
-        """Take what is written to an empty file."""
+        """Put an empty file in place of the streams."""
         self._file = file
         self._emptied_to = 0  # where the middle that has been taken away ends
         os.ftruncate(file, BEGIN + 1)  # as Python maps no more than there is
@@ -119,7 +119,7 @@ class Capture:
         os.ftruncate(file, BEGIN)
 
     def open(self) -> None:
-        """Begin to take."""
+        """Begin to capture."""
         if self._on_descriptors:
             _flush_stdio()
             self._outer = {number: _duplicate(number) for number in (1, 2)}
@@ -129,7 +129,7 @@ class Capture:
         _watch()
 
     def close(self) -> None:
-        """Give the descriptors back."""
+        """Give the descriptors back and end."""
         with _lock:
             _captures.remove(self)
         self.uninstall()
@@ -192,7 +192,7 @@ class Capture:
             self.flush(number)
 
     def flush(self, number: int) -> None:
-        """Put into the file what has come."""
+        """Write to the file the text that has come."""
         pending, self._pending = self._pending, bytearray()  # at once, as several threads of the task may write
         try:
             while pending:
@@ -242,7 +242,7 @@ class Capture:
             self._emptied_to = 0
 
     def thin_out(self) -> None:
-        """Free the memory of what will not be kept: all between the first and the last half of the limit."""
+        """Free the memory of text that will not be kept: all between the first and the last half of the limit."""
         end = os.fstat(self._file).st_size - self._half
         start = max(BEGIN + self._half, self._emptied_to)
         if end - start < _SLACK or not hasattr(mmap, "MADV_REMOVE"):

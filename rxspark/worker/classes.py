@@ -1,4 +1,4 @@
-"""The classes that travel by value: each task meets them as the caller had them, and the caller's stay as they are.
+"""Classes that travel by value: each task meets them as the caller had them, and the caller's stay as they are.
 
 cloudpickle gives each such class an id. Whoever unpickles it a second time in one process gets the class that is
 there, with the attributes of the pickle set anew: the count that a class keeps would go on from task to task, and
@@ -32,7 +32,7 @@ _unfilled: dict[int, type] = {}
 
 
 class _ClassesById:
-    """In place of cloudpickle's table: within a task the classes of its program, else those of the process."""
+    """Table of classes for cloudpickle: within a task those of its program, else those of the process."""
 
     def __init__(self, process: Any) -> None:
         self._process = process

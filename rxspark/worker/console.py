@@ -1,4 +1,4 @@
-"""The console while tasks run: each thread's text goes to its own task, and that of no task to where it went before.
+"""Console while tasks run: each thread's text goes to its own task, and other text to where it went before.
 
 `sys.stdout` and `sys.stderr` are two streams that live as long as the process, so that a logging handler which a module
 makes when it is imported writes in later calls too. They look whose text it is at each write.
@@ -57,7 +57,7 @@ class _Route(io.BufferedIOBase):
         return True
 
     def close(self) -> None:
-        """Stay open for the tasks to come."""
+        """Do nothing: the stream stays open for the tasks to come."""
 
     def write(self, data: Any) -> int:
         task, taken = _inside(), bytes(data)
@@ -123,7 +123,7 @@ class _Stream(io.TextIOWrapper):
         return self._route
 
     def reconfigure(self, **_: Any) -> None:
-        """Stay as it is: UTF-8, and each line at once."""
+        """Do nothing: the stream stays UTF-8, and each line is written at once."""
 
 
 class _Nowhere(io.TextIOBase):
@@ -168,7 +168,7 @@ _FORMAT = logging.Formatter("%(levelname)s:%(name)s:%(message)s")
 
 
 class Console:
-    """While entered, this thread is inside a task, and what the task writes is taken.
+    """Context manager that puts this thread inside a task, and captures what the task writes.
 
     Parameters
     ----------
@@ -315,7 +315,7 @@ def _flush(stream: Any) -> None:
 
 @functools.cache
 def _listen() -> None:
-    """Hear of threads, programs, and questions to the user that tasks start; once a process."""
+    """Listen, once a process, to threads, programs and questions to the user that tasks start."""
     follow_threads()
     for event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"):
         on_event(event, _program_starts)
@@ -343,7 +343,7 @@ def _breakpoint(*_: Any) -> None:
 
 
 def _debugger(*_: Any) -> None:
-    """A debugger is made; one that doctest or a server of debuggers makes for itself asks nobody here."""
+    """Prepare the console for a debugger; one of doctest or of a debug server asks nobody here."""
     made = sys._getframe(2).f_locals
     kind = type(made.get("self")).__module__
     if made.get("stdin") is None and (kind == "pdb" or kind.startswith("IPython.")):

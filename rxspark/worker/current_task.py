@@ -44,7 +44,7 @@ def current_task() -> int | None:
 
 @functools.cache
 def follow_threads() -> None:
-    """From now on a thread that a task starts runs in a copy of its context, and so belongs to the task."""
+    """Have each thread that a task starts run in a copy of the task's context, so that it belongs to the task."""
     on_thread(_thread_starts)
 
 

@@ -127,7 +127,7 @@ def free(folder: str | os.PathLike[str]) -> int:
 
 
 def _base() -> str:
-    """Where all executors of an application on this host find the same files: on YARN they are removed with it.
+    """The folder that all executors of an application on this host share; on YARN it is removed with the application.
 
     Not SPARK_LOCAL_DIRS, which is a folder of each executor.
     """
@@ -135,7 +135,7 @@ def _base() -> str:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what nobody has used lately. Who has mapped it goes on reading it."""
+    """Remove files that nobody has used lately; a process that has mapped one goes on reading it."""
     for entry in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):
             if entry.name != "fetching" and time.time() - entry.stat().st_mtime > _KEPT:

@@ -68,7 +68,7 @@ runner.serve(asked, answering)
 
 @dataclass(frozen=True)
 class Start:
-    """Where a child begins."""
+    """Request to a child: where in the partition it begins."""
 
     partition: Parcel
     index: int
@@ -166,7 +166,7 @@ class _Child:
             self.overdue = True
 
     def autopsy(self, limit: float | None) -> Failure:
-        """How the task that the child was at came to its end, or is about to; `end` the child then."""
+        """Describe how the task that the child was at has ended, or is about to, and `end` the child."""
         if self.overdue:
             self._ask_where_it_is()
             told = f"the task ran longer than taskTimeLimit={limit:g} seconds and was stopped"
@@ -175,7 +175,7 @@ class _Child:
         return Failure("WorkerDied", _how_it_ended(code), self._told(), error=RxLostTaskError)
 
     def _ask_where_it_is(self) -> None:
-        """Let faulthandler write the Python line that is running, be it within native code."""
+        """Let faulthandler write the Python line that is running, also within native code."""
         before = os.fstat(self._text).st_size
         self._process.send_signal(signal.SIGUSR1)
         patience = time.monotonic() + _LAST_WORDS
@@ -209,7 +209,7 @@ _of_the_parent: list[_Child | None] = []
 
 
 def _have_none() -> None:
-    """In a forked process: the child is the parent's, and so are the pipes."""
+    """Forget the child in a forked process: it and its pipes are the parent's."""
     global _kept
     _of_the_parent.append(_kept)
     _kept = None
@@ -237,7 +237,7 @@ def end_child() -> None:
 
 
 def orders(connection: Connection) -> Iterator[Start]:
-    """In the child: the partitions to run, up to the end of the worker or of its interest."""
+    """Yield, in the child, the partitions to run, until the worker ends or wants no more."""
     with suppress(EOFError):
         while connection.poll(_IDLE):
             start: Start = pickle.loads(connection.recv_bytes())
@@ -246,7 +246,7 @@ def orders(connection: Connection) -> Iterator[Start]:
 
 @contextmanager
 def tied_to(connection: Connection) -> Iterator[None]:
-    """In the child: end this process with the one that holds the other end of a pipe, whatever code is running.
+    """End this process, the child, with the one that holds the other end of a pipe, whatever code is running.
 
     The system signals the pipe's end (SIGIO), and the signal ends the process.
     """

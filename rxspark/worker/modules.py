@@ -29,7 +29,7 @@ class _Loader:
         """The file, in a folder with the other files of its package."""
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """Leave it to Python to make the module object."""
+        """Let Python make the module object."""
 
     def get_source(self, fullname: str) -> str:  # for tracebacks
         return importlib.util.decode_source(self._module.source)

@@ -1,4 +1,4 @@
-"""Pools, processes and threads that tasks start inside a worker: they work there, and do not keep it from ending.
+"""Let tasks start pools, processes and threads inside a worker, without keeping the worker from ending.
 
 A worker's end waits for the processes that it has started, and those of a pool that nobody has closed wait for work:
 joblib's for five minutes, those of `concurrent.futures` for ever.

@@ -78,7 +78,7 @@ _last: _Loaded | None = None
 
 
 def forget() -> None:
-    """Let go of the program, and of the shared objects, that this process has loaded."""
+    """Forget the program and the shared objects that this process has loaded."""
     global _last
     _last = None
     forget_shared()

@@ -1,4 +1,4 @@
-"""The guarded runner: the one way in which any backend runs tasks.
+"""Guarded runner: the one way in which any backend runs tasks.
 
 It sets the whole visible state of the process (modules, environment, working directory, search path, warnings
 filters, console, random streams) from what travelled with the call, runs the tasks, puts each task's answer into
@@ -52,7 +52,7 @@ _turn = threading.RLock()
 
 
 def _take_turns_anew() -> None:
-    """In a forked process: whoever had the turn is not there."""
+    """Reset the turns in a forked process, where the thread that had the turn does not exist."""
     global _turn
     _turn = threading.RLock()
 
