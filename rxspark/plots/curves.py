@@ -40,7 +40,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """All that a plot shows."""
+    """Curves, labels and notes of one plot."""
 
     curves: list[Curve]
     panels: list[str]
@@ -67,11 +67,11 @@ class _Formula:
 
     @property
     def where(self) -> str:
-        """How errors name it."""
+        """Its name in errors."""
         return f"formula={self.text!r}"
 
     def steps(self, columns: list[str], groups: Node | None) -> tuple[Step, ...]:
-        """Its expressions: the ys, x, the panels, and the groups; RxArgumentError for one that names no column."""
+        """Read its expressions: the ys, x, the panels and the groups; RxArgumentError for one that names no column."""
         for node in (*self.ys, self.x, *self.panels):
             if not columns_of(node, columns, self.where):
                 raise RxArgumentError(f"{self.where}: {deparse(node)!r} names no column")
@@ -143,7 +143,7 @@ def _opened(data: Any) -> Table:
 
 
 def _with_groups(table: Table, groups: Any) -> LocalTable:
-    """The data with one column more, of groups that are given beside them."""
+    """Add a column of groups that are given beside the data."""
     if not isinstance(table, LocalTable):
         raise RxArgumentError("groups: for data of Spark it is the name of a column, as their rows have no order")
     frame = table.frame(table.columns)
@@ -174,7 +174,7 @@ class _Sample:
         return _Sample(self.count + other.count, keys, frame, self.most).cut()
 
     def cut(self) -> _Sample:
-        """As few rows as are wanted."""
+        """Cut the sample to the rows that are wanted."""
         if len(self.keys) <= self.most:
             return self
         least = np.sort(np.argsort(self.keys, kind="stable")[: self.most])
@@ -267,7 +267,7 @@ def _numbers(values: pd.Series, text: str, where: str) -> Any:
 
 
 def _places(values: pd.Series, formula: _Formula) -> tuple[pd.Series, list[str]]:
-    """Where values lie on the axis: numbers, times, or the numbers of their levels, which are given too."""
+    """Positions of values on the axis: numbers, times, or the numbers of their levels, which are given too."""
     if pd.api.types.is_datetime64_any_dtype(values) or _are(values, ("date", "datetime", "datetime64")):
         return pd.to_datetime(values), []
     if isinstance(values.dtype, pd.CategoricalDtype) or _are(values, ("string",)):

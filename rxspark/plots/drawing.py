@@ -53,7 +53,7 @@ class Style:
 
 
 def check_style(style: Style) -> None:
-    """RxArgumentError for what matplotlib would not take."""
+    """Refuse colours and sizes that matplotlib would not take, by an RxArgumentError."""
     for name, colors in (("lineColor", style.line_colors), ("symbolColor", style.symbol_colors)):
         wrong = [color for color in _listed(colors) if not is_color_like(color)]
         if wrong:
@@ -64,7 +64,7 @@ def check_style(style: Style) -> None:
 
 
 def check_axes(axes: Any) -> None:
-    """RxArgumentError for what is no axes of matplotlib."""
+    """Refuse an `ax` that is no axes of matplotlib, by an RxArgumentError."""
     if axes is not None and not isinstance(axes, Axes):
         raise RxArgumentError(f"ax={axes!r}: ax is an Axes of matplotlib, such as plt.subplots()[1]")
 
@@ -136,13 +136,13 @@ def _legend_look(style: Style) -> dict[str, Any]:
 
 
 def _across(count: int) -> int:
-    """How many panels stand in a row: those of a square or one more, whatever leaves fewer places empty."""
+    """Number of panels in a row: that of a square or one more, whichever leaves fewer places empty."""
     least = math.ceil(math.sqrt(count))
     return min((least, least + 1), key=lambda across: -count % across)
 
 
 def _make_plain(legend: Legend) -> None:
-    """Symbols that are small and let others show through are hard to tell apart in a legend."""
+    """Draw the legend's symbols large and opaque: small and transparent ones are hard to tell apart."""
     for handle in legend.get_lines():
         handle.set_alpha(1)
         handle.set_markersize(max(handle.get_markersize(), 5))

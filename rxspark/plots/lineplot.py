@@ -118,7 +118,7 @@ def rxLinePlot(
 
 
 def _types(given: Any) -> tuple[str, ...]:
-    """The ways to draw; RxArgumentError for one that is not known."""
+    """Check the ways to draw; RxArgumentError for an unknown one."""
     kinds = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, Sequence) else ()
     for kind in kinds or (given,):
         if not isinstance(kind, str) or kind not in TYPES:
