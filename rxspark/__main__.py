@@ -1,4 +1,4 @@
-"""``python -m rxspark COMMAND``: what is done from a shell; each command is a function of this table."""
+"""``python -m rxspark COMMAND``: commands for a shell, each a function in one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hear of what happens in this process: one audit hook of Python's, as a hook stays for good and slows each event."""
+"""Listen to Python's audit events by one hook, as each hook stays for good and slows every event."""
 
 from __future__ import annotations
 

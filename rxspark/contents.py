@@ -35,7 +35,7 @@ _BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
 
 
 def read(place: Place) -> bytes:
-    """All that a file holds."""
+    """Read a whole file."""
     if place.hadoop:
         return b"".join(pieces(place))
     with told(place):

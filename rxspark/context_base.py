@@ -66,7 +66,7 @@ class ComputeContext:
     alias: ClassVar[str]
 
     def __new__(cls, *values: Any, **given: Any) -> Self:
-        """Refuse arguments that are none, with the right name."""
+        """Refuse positional and unknown arguments, and name the right ones."""
         if values:
             raise RxArgumentError(f"{cls.__name__}({values[0]!r}): arguments are given by name, {_fields_of(cls)}")
         check_names(cls, given)
@@ -144,7 +144,7 @@ def plain(value: Any) -> Any:
 
 
 def check_names(kind: type[ComputeContext], given: Iterable[str]) -> None:
-    """Find arguments that a context has not, and name the right ones."""
+    """Refuse arguments that a context does not have, and name the right ones."""
     fields = [field.name for field in dataclasses.fields(kind)]
     for name in given:
         if name not in fields:

@@ -230,7 +230,7 @@ _chosen: ComputeContext | None = None  # by rxSetComputeContext, for the whole p
 
 
 def chosen_context() -> ComputeContext | None:
-    """The context that somebody chose, or None: then RxLocalSeq is in force."""
+    """The context that was set or entered, or None: then RxLocalSeq is in force."""
     inner = entered.get()
     return inner[-1] if inner else _chosen
 

@@ -56,7 +56,7 @@ class Finding:
 
 
 def examine(context: ComputeContext) -> list[Finding]:
-    """Check all that calls under a compute context need; a check that fails keeps no other from being made."""
+    """Check all that calls under a compute context need; each check is made, also when another fails."""
     checks: dict[str, Callable[[], str]] = {"Python": _python, "packages": _packages, "random numbers": _kinds}
     checks["hash seed"] = _hash_seed
     if isinstance(context, RxSpark):

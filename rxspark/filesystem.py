@@ -13,7 +13,7 @@ __all__ = ["from_home", "local_place", "resolve", "share_folder", "store_folder"
 
 
 def resolve(path: str | os.PathLike[str], argument: str) -> Place:
-    """Where a path of the user's is; see `rxHadoopListFiles` for the rule.
+    """Find the file system and the path of a user's path; see `rxHadoopListFiles` for the rule.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def resolve(path: str | os.PathLike[str], argument: str) -> Place:
 
 
 def store_folder(context: ComputeContext) -> Place | None:
-    """The folder in which the jobs of a context survive, if it names one; that which all hosts reach goes first."""
+    """The folder in which the jobs of a context survive, if it names one; one that all hosts reach goes first."""
     named = context.shareDir or getattr(context, "hdfsShareDir", None)
     return open_place(_base(context, default_file_system())) if named else None
 
@@ -43,7 +43,7 @@ def share_folder(context: RxSpark) -> Place | None:
 
 
 def local_place(path: str | os.PathLike[str], argument: str) -> Place:
-    """Where a path on this machine is; relative to the current folder."""
+    """A path on this machine, relative to the current folder."""
     text = _text(path, argument)
     scheme = URL.match(text)
     if scheme and scheme[1] != "file":
@@ -70,7 +70,7 @@ def _base(context: ComputeContext, default: str | None) -> str:
 
 
 def from_home(path: str, default: str | None) -> str:
-    """A path with the user's home folder in place of a "~" at its start: that of the file system paths belong to."""
+    """Replace a "~" at the start of a path by the home folder on the file system that the path belongs to."""
     if default and (path == "~" or path.startswith("~/")):
         return f"{_home(default)}{path[1:]}"
     return os.path.expanduser(path)

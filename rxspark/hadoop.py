@@ -1,4 +1,4 @@
-"""The file commands, rxHadoop*: list, make, copy, move and remove, on HDFS and on all else that fsspec knows."""
+"""File commands, rxHadoop*: list, make, copy, move and remove, on HDFS and any other fsspec file system."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class _Reading:
                 self.final.add(name)
 
     def _include(self, element: Element, file: Path, above: tuple[Path, ...]) -> None:
-        """Read the file that is included, or what stands there for the case that there is none."""
+        """Read the file that is included, or the fallback that stands there for a missing one."""
         wanted = file.parent / element.get("href", "").strip().removeprefix("file://")
         if wanted.is_file():
             self.read(wanted, above)
@@ -103,7 +103,7 @@ def _local_name(element: Element) -> str:
 
 
 def _replaced(value: str, settings: dict[str, str]) -> str:
-    """A value with its variables replaced; those that nothing is known of stay as they are."""
+    """Replace the variables in a value; unknown ones stay as they are."""
     for _ in range(_MOST):
         for found in _VARIABLE.finditer(value):
             known = _known(found[1], settings)
@@ -134,12 +134,12 @@ def _system() -> Iterator[tuple[str, str]]:
 
 
 def hadoop_user() -> str:
-    """The user as whom Hadoop sees this process."""
+    """The user that this process is for Hadoop."""
     return os.environ.get("HADOOP_USER_NAME") or login()
 
 
 def login() -> str:
-    """The user as whom this process runs."""
+    """The user that this process runs as."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # in a container without an entry for its user

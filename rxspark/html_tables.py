@@ -24,7 +24,7 @@ def html_code(text: str) -> str:
 def html_table(
     titles: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[str] = (), wide: Sequence[str] = ()
 ) -> str:
-    """A table of cells that are HTML: numbers to the right, all else to the left; lines break in wide columns alone."""
+    """Make a table of HTML cells: numbers to the right, others to the left; only wide columns break lines."""
     styles = [
         f"{_CELL}text-align:{'right' if title in numbers else 'left'};"
         + ("white-space:normal;min-width:9em" if title in wide else "white-space:nowrap")

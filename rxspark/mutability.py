@@ -1,4 +1,4 @@
-"""Tell values that no task can change from those that it could, which each task gets a copy of."""
+"""Tell values that no task can change from those that it can, of which each task gets a copy."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def rxPingNodes() -> RxNodes:
 
 
 def _ask(question: Callable[[], Any]) -> RxResults[Any]:
-    """The answer of each node; waited for, in a context that does not wait too."""
+    """Ask each node and wait for its answer, also in a context with ``wait=False``."""
     with replace(rxGetComputeContext(), wait=True):
         return rxExec(question, oncePerElem=True)
 

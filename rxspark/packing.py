@@ -124,7 +124,7 @@ def _megabytes(path: Path) -> float:
 
 
 def _files(packages: list[str]) -> dict[str, Path]:
-    """Each file of the archive but the interpreter: its name there, and where it is here."""
+    """Find each file of the archive but the interpreter: its name there, and its path here."""
     found: dict[str, Path] = {}
     stdlib = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
     for file in _below(stdlib):
@@ -138,7 +138,7 @@ def _files(packages: list[str]) -> dict[str, Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The files in a folder, without compiled ones, which come and go."""
+    """List the files in a folder, without compiled ones, which come and go."""
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from (Path(place, name) for name in names if not name.endswith((".pyc", ".a")))
@@ -218,7 +218,7 @@ def _editable(dist: Distribution) -> bool:
 
 
 def _digest(files: dict[str, Path]) -> str:
-    """A name for what goes in: the interpreter, and each file's name, size and time."""
+    """Name the contents by a hash of the interpreter, and of each file's name, size and time."""
     state = hashlib.blake2b(sys.version.encode(), digest_size=8)
     for name in sorted(files):
         about = files[name].stat()
@@ -230,7 +230,7 @@ def _digest(files: dict[str, Path]) -> str:
 
 
 def _interpreter(work: Path) -> dict[str, Path]:
-    """The interpreter, and the library that holds it where it was built so; both found from where they are unpacked."""
+    """Prepare the interpreter, and its shared library if it has one, to be found from where they are unpacked."""
     python = Path(sys.executable).resolve()
     shared = Path(str(sysconfig.get_config_var("LIBDIR")), str(sysconfig.get_config_var("INSTSONAME")))
     if not sysconfig.get_config_var("Py_ENABLE_SHARED") or shared.name.encode() not in python.read_bytes():
@@ -272,7 +272,7 @@ def _write(files: dict[str, Path], interpreter: dict[str, Path], archive: Path) 
 
 
 def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """With no owner of this machine, and readable and writable for whoever unpacks it."""
+    """Take this machine's owner off an entry, and make it readable and writable for whoever unpacks it."""
     member.uid = member.gid = 0
     member.uname = member.gname = ""
     member.mode |= 0o644

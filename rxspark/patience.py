@@ -1,4 +1,4 @@
-"""Waiting no longer than is sensible for what may not answer."""
+"""Call functions that may never return, with a time limit."""
 
 from __future__ import annotations
 

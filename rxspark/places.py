@@ -93,11 +93,11 @@ class Place:
 
     @property
     def user(self) -> str:
-        """The user as whom the file system sees us."""
+        """The user that this process is for the file system."""
         return hadoop_user() if self.hadoop else login()
 
     def problem(self, reason: str) -> RxFileError:
-        """The error that says why something cannot be done here."""
+        """An error that names this path and says why something cannot be done."""
         return RxFileError(f"{self} (user {self.user!r}): {reason}")
 
     @property
@@ -125,7 +125,7 @@ class Place:
 
     @property
     def owner(self) -> int | str | None:
-        """Whose it is, be it a link; None for what is not there, or has no owner, as in stores of objects."""
+        """Owner of the file, or of the link; None when nothing is there or it has no owner, as in object stores."""
         found = self.info() or {}
         return os.lstat(self.path).st_uid if "uid" in found and self.start == "" else found.get("owner")
 
@@ -181,7 +181,7 @@ def _bare(entry: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def told(place: Place) -> Iterator[None]:
-    """Turn what file systems raise into an error of ours that names path, user and reason."""
+    """Turn errors of file systems into a RxFileError that names path, user and reason."""
     try:
         yield
     except RxError:
@@ -282,7 +282,7 @@ def _options(fsspec: Any, name: str, url: str) -> dict[str, Any]:
 
 
 def _open_hadoop(scheme: str, url: str) -> Place:
-    """HDFS by hdfs-native, the URL taken apart here.
+    """Open HDFS by hdfs-native, with the URL taken apart here.
 
     Its own way of doing so lowers the case of name services, and cuts paths at ``#``, ``?`` and ``;``, so that a
     command would act on another file.
@@ -313,7 +313,7 @@ def _path_of_hdfs(_kind: Any, path: Any) -> Any:
 
 
 def expand(place: Place) -> list[Place]:
-    """The place itself if there is one with this very name; else what its ``*``, ``?`` and ``[...]`` match.
+    """The path itself if a file has this very name; else the paths that its ``*``, ``?`` and ``[...]`` match.
 
     Raises
     ------

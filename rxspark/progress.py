@@ -1,4 +1,4 @@
-"""The progress bar: for calls that last, by finished tasks, in terminals and notebooks."""
+"""Progress bar of long calls, by finished tasks, in terminals and notebooks."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Progress:
                 self._bar.close()
 
     def add(self, tasks: int) -> None:
-        """More tasks have finished."""
+        """Count more finished tasks."""
         with self._lock:
             self._done += tasks
             if self._bar is not None:

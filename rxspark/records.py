@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all, and that tell when they were damaged, edited, or are too new.
+"""Write files that are there as a whole or not at all, and tell on reading that one is damaged, edited, or too new.
 
 The first line is ``rxspark <format> <length> <checksum>``, the rest are the bytes that were written.
 """
@@ -31,7 +31,7 @@ _CLAIM = 60.0
 
 
 def write(place: Place, body: bytes) -> None:
-    """Write a file, or replace it: who reads meanwhile gets the old or the new one, and never a part.
+    """Write or replace a file: a reader meanwhile gets the old or the new one, never a part.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def create(place: Place, body: bytes) -> bool:
 
 
 def _create_on_hdfs(place: Place, body: bytes) -> bool:
-    """By a rename that replaces nothing: what has the name is whole from the first moment."""
+    """Create by a rename that replaces nothing: the file is whole from the first moment."""
     draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
     write(draft, body)
     with told(place):
@@ -86,7 +86,7 @@ def _create_on_hdfs(place: Place, body: bytes) -> bool:
 
 
 def _create_by_claim(place: Place, body: bytes) -> bool:
-    """By a claim beside the file: whoever sees no other claim but its own may write the file.
+    """Create by a claim beside the file: who sees no claim but its own may write the file.
 
     Not every store of objects can refuse to replace an object, but those in use (S3, Google's, Azure's) list an object
     from the moment in which it is written. So of two processes that first write their claims and then look, at least

@@ -16,7 +16,7 @@ _PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):[^/@\s]+(?=@)")
 
 
 def without_secrets(value: Any) -> Any:
-    """A value to show: a URL without its password; of a dict of settings, those that tell of secrets without values.
+    """Hide secrets in a value to show: the password of a URL, and the values of secret settings in a dict.
 
     >>> without_secrets({"spark.authenticate.secret": "1234", "spark.ui.enabled": "false"})
     {'spark.authenticate.secret': '(not shown)', 'spark.ui.enabled': 'false'}

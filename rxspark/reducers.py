@@ -1,4 +1,4 @@
-"""How objects that neither pickle nor cloudpickle can take travel to the workers, and which ones cannot."""
+"""Pickle objects that neither pickle nor cloudpickle can, and refuse those that cannot travel at all."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RefusedError(RxShippingError):
 
 
 def reduce_special(obj: Any, kind: type) -> Reduced | None:
-    """How to pickle an object of one of the kinds below; None for all others.
+    """Give the reduction of an object of one of the kinds below; None for all others.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def _reduce_of_spark(obj: Any, name: str) -> Reduced | None:
 
 
 def _reduce_ufunc(ufunc: Any) -> Reduced | None:
-    """One of `np.frompyfunc` by the function inside, which it shows to the garbage collector alone."""
+    """Reduce a ufunc of `np.frompyfunc` to the function inside, which it shows to the garbage collector alone."""
     functions: list[Callable[..., Any]] = [held for held in gc.get_referents(ufunc) if callable(held)]
     if not functions:
         return None
@@ -103,5 +103,5 @@ def _from_python(function: FunctionType, takes: int, gives: int, identity: Any) 
 
 
 def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    """A function behind `functools.lru_cache`, with an empty cache."""
+    """Rebuild a function of `functools.lru_cache`, with an empty cache."""
     return functools.lru_cache(**parameters)(function)

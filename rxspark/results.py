@@ -159,7 +159,7 @@ class RxResults(list[T]):
         )
 
     def _refuse_change(self, *_: Any, **__: Any) -> NoReturn:
-        """Results are read-only: what else they tell is of their tasks. ``list(z)`` is a list that can be changed."""
+        """Refuse a change: results describe a call. ``list(z)`` is a list that can be changed."""
         raise TypeError("RxResults are read-only, since they describe a call; list(z) is a list that can be changed")
 
     append = extend = insert = remove = pop = clear = sort = reverse = _refuse_change
@@ -167,7 +167,7 @@ class RxResults(list[T]):
 
     @property
     def info(self) -> pandas.DataFrame:
-        """Where and when each task ran: one row for each task."""
+        """Host, process and times of each task: one row for each."""
         import pandas
 
         runs, place = self._runs, {number: place for place, number in enumerate(self._numbers)}

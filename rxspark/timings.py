@@ -1,4 +1,4 @@
-"""Where the time of a call went."""
+"""Seconds of a call by phase: RxTimings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RxTimings(NamedTuple):
 
     @property
     def total(self) -> float:
-        """The sum."""
+        """Sum of all phases, in seconds."""
         return sum(self)
 
     def __repr__(self) -> str:
@@ -63,7 +63,7 @@ class Clock:
 
 
 def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
-    """The phases of a call; without any task that has run, only the caller's."""
+    """Compute the phases of a call; without any task that has run, only the caller's."""
     ran = [part for part in runs if part.host and part.numbers]  # else the answers of workers that died
     began = min((min(part.started) for part in ran), default=clock.launched)
     ended = max((max(map(sum, zip(part.started, part.seconds, strict=True))) for part in ran), default=began)

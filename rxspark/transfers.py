@@ -1,4 +1,4 @@
-"""How files are copied, moved and removed, on one file system or between two."""
+"""Copy, move and remove files, on one file system or between two."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pairs(sources: list[Place], target: Place, given: Any) -> list[tuple[Place, 
 
 
 def check_free(target: Place, overwrite: bool) -> None:
-    """Refuse to write where something is, unless that was asked for."""
+    """Refuse to write over a file or folder, unless that was asked for."""
     if not overwrite and target.info() is not None:
         raise target.problem("exists already; overwrite=True replaces files, never folders")
 

@@ -53,7 +53,7 @@ class UserModules:
                 self._codes.add(obj.__code__)
 
     def update(self, others: UserModules) -> None:
-        """Take note of what others have noted."""
+        """Add the notes of another one."""
         self._names |= others._names
         self._codes |= others._codes
 
@@ -132,7 +132,7 @@ def _comes_with_us(top: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _installed(top: str) -> bool:
-    """Whether a top-level name is no business of ours: Python's, rxspark's, or in a site-packages folder."""
+    """Whether a top-level name is not the user's own: Python's, rxspark's, or in a site-packages folder."""
     if _comes_with_us(top):
         return True
     file = _file_of(top)
@@ -178,7 +178,7 @@ _WANTS_FILES = (b"__file__", b"__path__", b"get_data", b"resources", b"__spec__"
 
 
 def _with_data(name: str, module: ModuleSource) -> ModuleSource:
-    """The same with the data files of a package, or those that a module of its own names."""
+    """Add the data files of a package, or those that a single module names."""
     if module == NAMESPACE or not (module.package or any(word in module.source for word in _WANTS_FILES)):
         return module
     folder = os.path.dirname(module.file)
