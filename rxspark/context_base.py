@@ -93,8 +93,8 @@ class ComputeContext:
         self._check_folder("shareDir")
         if self.share_dir is not None and URL.match(self.share_dir):
             raise RxArgumentError(
-                f"{name}(shareDir={self.shareDir!r}): shareDir is a folder on this machine, such as '/tmp/rx', and no "
-                f"URL; RxSpark(hdfsShareDir=...) takes the URL of a folder that all nodes reach"
+                f"{name}(shareDir={self.shareDir!r}): shareDir is a folder on this machine, such as '/tmp/rx', not "
+                f"a URL; RxSpark(hdfsShareDir=...) takes the URL of a folder that all nodes reach"
             )
         object.__setattr__(self, "packagesToLoad", module_names(self.packagesToLoad, f"{name}(packagesToLoad=...)"))
 

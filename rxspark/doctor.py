@@ -186,7 +186,7 @@ def _yarn() -> str:
                 return f"{address} answers: {json.load(answer)['clusterInfo']['state']}"
         except (OSError, ValueError, KeyError) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):
-                return f"{address} answers, and wants Kerberos"
+                return f"{address} answers, and requires Kerberos"
             refused.append(f"{address}: {error}")
     raise RxContextError(
         f"no ResourceManager answers ({'; '.join(refused)}). Start YARN, or mend "

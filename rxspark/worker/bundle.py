@@ -104,8 +104,8 @@ class MappedBundle(Bundle):
             self._file = open(path, "rb")  # noqa: SIM115 - mapped again for each task; closed with this object
         except OSError as error:
             raise RxFileError(
-                f"{path}: shared data cannot be read: {error.strerror}. It is removed when the call, or the "
-                f"object that rxShare gave, has come to its end; it must not be removed before"
+                f"{path}: shared data cannot be read: {error.strerror}. rxspark removes the file when the "
+                f"call ends, or the object that rxShare gave; nobody else may remove it before"
             ) from error
         state = os.fstat(self._file.fileno())
         head = self._file.read(_HEAD.size)
