@@ -54,7 +54,7 @@ class RxLocalSeq(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
         As for every context, see `ComputeContext`.
 
     Examples
@@ -75,7 +75,7 @@ class RxLocalParallel(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
         As for every context, see `ComputeContext`.
 
     Examples
@@ -99,7 +99,7 @@ class RxForeachDoPar(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
         As for every context, see `ComputeContext`.
 
     Examples
@@ -142,7 +142,7 @@ class RxSpark(ComputeContext):
         Default: the interpreter that PYSPARK_PYTHON names, else the path of this one, which must exist on all nodes.
     extraSparkConfig : dict of str, optional
         Any other Spark settings. All settings count only where rxspark makes the session.
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask
+    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
         As for every context, see `ComputeContext`.
 
     Examples

@@ -72,10 +72,12 @@ def rxLinePlot(
         The least and the largest value to show; default: those of the data.
     legend : bool, default True
         Whether to name the groups, beside the plot.
-    lineColor, symbolColor : colour or list of colours, optional
+    lineColor : colour or list of colours, optional
         One for all groups, or one for each; default: ten that colour-blind people tell apart.
     lineWidth : float, default 2.0
         In points (1/72 inch).
+    symbolColor : colour or list of colours, optional
+        As `lineColor`.
     symbolSize : float, optional
         In points; default 5, with more than 2,000 points 2.5.
     ax : matplotlib.axes.Axes, optional
