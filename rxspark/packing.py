@@ -39,7 +39,7 @@ logger = logging.getLogger("rxspark")
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
 _SITE = f"lib/{_VERSION}/site-packages"
 
-# What rxspark needs on executors and, in cluster mode, on the driver: always packed where it is installed.
+# Packages that rxspark needs on executors and, in cluster mode, on the driver: packed wherever they are installed.
 _NEEDED = (
     *("cloudpickle", "joblib", "loky", "mkl-random", "numpy", "pandas", "threadpoolctl", "tqdm"),
     *("fsspec", "hdfs-native"),
@@ -53,7 +53,7 @@ _STDLIB_LEFT_OUT = re.compile(
     r"(test|idlelib|tkinter|turtledemo|lib2to3|ensurepip|(site|dist)-packages|config-.*)(/|$)"
 )
 
-# What MKL and the Intel compiler's runtime bring for GPUs, for MPI and for debuggers: a quarter of a gigabyte.
+# Files of MKL and of the Intel compiler's runtime for GPUs, MPI and debuggers: a quarter of a gigabyte.
 _LIBRARIES_LEFT_OUT = ("lib/libomptarget*", "lib/libur_*", "lib/libmkl_scalapack*", "lib/libmkl_blacs*", "*.dbg")
 
 # Whose import shows that the interpreter finds the libraries that it was built with.

@@ -258,7 +258,7 @@ def _imported_by_code(code: CodeType) -> Iterator[str]:
             yield from _imported_by_code(constant)
 
 
-# What import statements at the head of a function compile to; a `try` begins with a NOP.
+# Bytecode of import statements at the head of a function; a `try` begins with a NOP.
 _HEAD = {
     *("RESUME", "CACHE", "COPY_FREE_VARS", "MAKE_CELL", "LOAD_CONST", "LOAD_SMALL_INT", "IMPORT_NAME"),
     *("IMPORT_FROM", "STORE_FAST", "STORE_DEREF", "STORE_GLOBAL", "POP_TOP", "SWAP"),

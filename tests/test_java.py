@@ -12,7 +12,7 @@ import pytest
 
 from rxspark.backends.java import java_problem
 
-# What `java -version` of several vendors prints, to standard error.
+# Output of `java -version` of several vendors, on standard error.
 CORRETTO_8 = 'openjdk version "1.8.0_392"\nOpenJDK Runtime Environment Corretto-8.392.08.1 (build 1.8.0_392-b08)'
 ORACLE_11 = 'java version "11.0.2" 2019-01-15 LTS\nJava(TM) SE Runtime Environment 18.9 (build 11.0.2+9-LTS)'
 DEBIAN_17 = 'openjdk version "17.0.15" 2025-04-15\nOpenJDK Runtime Environment (build 17.0.15+6-Debian-1deb12u1)'

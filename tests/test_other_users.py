@@ -67,7 +67,7 @@ def _all_that_is_unpickled(base: Path) -> None:
         rxExec(abs, -1).wait(60)
 
 
-# What a user can do to all below a folder, each printed when it succeeds.
+# Attempts of a user at all below a folder, each printed when it succeeds.
 ATTACK = """
 import os, sys
 os.setgroups([])

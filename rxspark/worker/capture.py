@@ -265,7 +265,7 @@ def _duplicate(number: int) -> int | None:
         return None
 
 
-# What stdio has not written yet, where the GNU C library says so in a public header (bits/types/struct_FILE.h): the
+# Text not yet written by stdio, where the GNU C library says so in a public header (bits/types/struct_FILE.h): the
 # fifth and the sixth word of `stdout`. Reading them costs 0.05 us, a call of fflush 0.4 us.
 _WRITE_BASE, _WRITE_POINTER = 4, 5
 

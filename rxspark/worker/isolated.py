@@ -51,7 +51,7 @@ _IDLE = 10
 _LAST_WORDS = 0.5
 
 
-# What a child runs at first. Whatever lies in the working folder stands in for none of these modules.
+# The first code of a child. No file of the working folder stands in for one of these modules.
 _PROGRAM = """
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]

@@ -60,7 +60,7 @@ def _take_turns_anew() -> None:
 os.register_at_fork(after_in_child=_take_turns_anew)
 
 
-# What turns the clock that times tasks into seconds since 1970: reading one clock is cheaper than reading two.
+# Added to the clock that times tasks, it gives seconds since 1970: reading one clock is cheaper than reading two.
 _EPOCH = time.time() - perf_counter()
 
 

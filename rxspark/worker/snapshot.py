@@ -27,14 +27,14 @@ from rxspark.mutability import ATOMS, all_immutable
 
 __all__ = ["Snapshot", "found_by_name"]
 
-# What cannot change, or is no part of a program: modules keep their state as long as their worker.
+# Kinds that cannot change, or are no part of a program: modules keep their state as long as their worker.
 _LEAVES = {
     *(*ATOMS, type(...), type(NotImplemented), range, slice, CodeType, types.ModuleType, types.WrapperDescriptorType),
     *(types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GenericAlias),
     *(types.GetSetDescriptorType, types.MemberDescriptorType, types.UnionType, re.Pattern),
     *(operator.itemgetter, operator.attrgetter, operator.methodcaller),
 }
-# What changes only where code assigns to attributes, if at all.
+# Kinds that change only where code assigns to attributes, if at all.
 _BOUND = {
     *(tuple, frozenset, types.CellType, types.MethodType, BuiltinFunctionType, types.MappingProxyType),
     *(functools.partial, property, classmethod, staticmethod),

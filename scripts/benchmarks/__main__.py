@@ -28,7 +28,7 @@ SLOW, VERY_SLOW = 3.0, 30.0
 # 10,000 no-op tasks: 343).
 START_LIMIT, RUN_LIMIT = 120.0, 900.0
 
-# What is imported, each time by a fresh Python.
+# Packages whose import is timed, each time by a fresh Python.
 IMPORTS = ("rxspark", "joblib", "loky", "pyspark", "distributed", "ray")
 
 # Equal ground for all Spark sessions: loopback only, no web server, no progress bar, and a log that holds the errors.

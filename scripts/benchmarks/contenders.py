@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.workloads import ARRAYS, NORMALS, SEED, SIZES, SWITCHES, WORKLOADS, Workload
 
-# What everybody takes part in; what those do who can share data by themselves; and the works that a curve is drawn
+# Workloads of everybody; those of contenders who can share data by themselves; and the works that a curve is drawn
 # through, which are for those that do not take minutes.
 ALL = ("noop2", "noop10k", "dice", "birthday", "mandelbrot", "kmeans", "filter")
 PLACING = (*ALL, "filter-placed", "memory2", "memory4")

@@ -91,7 +91,7 @@ def table(workload: str, row: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-# What a family grows by: the unit of its slope, its factor from seconds a size, one of what, and the sizes' own unit.
+# Growth of each family: the unit of its slope, its factor from seconds a size, one of what, and the sizes' own unit.
 FAMILIES = {"tasks": ("µs", 1e6, "task", "tasks"), "data": ("ms", 1e12, "GB", "bytes")}
 
 

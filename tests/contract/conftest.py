@@ -107,7 +107,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize("context", values, indirect=True, scope="session")
 
 
-# What is tested on Spark Connect each time, where a call takes three times as long; the rest by `scripts/test -m slow`.
+# Tests run on Spark Connect each time, where a call takes three times as long; the rest by `scripts/test -m slow`.
 ON_CONNECT = {
     "test_the_numbers_are_those_of_the_sequential_context",
     "test_names_errors_and_output",
