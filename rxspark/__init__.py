@@ -7,6 +7,8 @@
 
 from rxspark.analysis.glm import rxGlm
 from rxspark.analysis.kmeans import rxKmeans
+from rxspark.backends.spark.application import rxSparkConnect, rxSparkDisconnect
+from rxspark.calls.tasks import rxElemArg
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,
@@ -16,7 +18,6 @@ from rxspark.contexts import (
     rxGetComputeContext,
     rxSetComputeContext,
 )
-from rxspark.elements import rxElemArg
 from rxspark.errors import (
     RxArgumentError,
     RxCanceledError,
@@ -34,6 +35,7 @@ from rxspark.errors import (
     RxTimeLimitError,
 )
 from rxspark.execute import rxExec
+from rxspark.files.listing import RxFile, RxFiles
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
@@ -45,8 +47,7 @@ from rxspark.hadoop import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
-from rxspark.jobs.finding import rxGetJobs
-from rxspark.jobs.functions import (
+from rxspark.jobs.api import (
     rxCancelJob,
     rxCleanupJobs,
     rxGetJobInfo,
@@ -56,16 +57,15 @@ from rxspark.jobs.functions import (
     rxResumeJob,
     rxWaitForJob,
 )
-from rxspark.jobs.handle import RxJob, RxJobs
-from rxspark.listing import RxFile, RxFiles
+from rxspark.jobs.lookup import rxGetJobs
+from rxspark.jobs.rxjob import RxJob, RxJobs
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.plots.lineplot import rxLinePlot
 from rxspark.results import RxNotFinished, RxResults
-from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
-from rxspark.share import rxShare
-from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
-from rxspark.timings import RxTimings
+from rxspark.results.timings import RxTimings
+from rxspark.rng.api import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
+from rxspark.serialize.share import rxShare
 from rxspark.worker.current_task import rxRemoteGetId
 from rxspark.worker.threads import setMKLthreads
 

@@ -7,12 +7,12 @@ import logging
 import sys
 from collections.abc import Callable
 
-from rxspark.backends.yarn import jars_archive
+from rxspark.backends.spark.yarn import jars_archive
 from rxspark.contexts import RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
+from rxspark.deploy.environment import pack
 from rxspark.doctor import examine, report
 from rxspark.errors import RxError
-from rxspark.packing import pack
-from rxspark.places import open_place
+from rxspark.files.paths import open_path
 
 __all__ = ["main"]
 
@@ -33,7 +33,7 @@ def _jars(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m rxspark jars", description=_jars.__doc__)
     parser.add_argument("--to", help="folder, such as hdfs:///share/rxspark; default .rxspark in your home on HDFS")
     given = parser.parse_args(arguments)
-    print(jars_archive(open_place(given.to) if given.to else None))
+    print(jars_archive(open_path(given.to) if given.to else None))
     return 0
 
 

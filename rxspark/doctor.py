@@ -17,22 +17,22 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from rxspark.backends.capabilities import capability_table
 from rxspark.backends.foreach import default_backend
-from rxspark.backends.java import java_problem
-from rxspark.backends.preflight import check_folder
-from rxspark.backends.spark_install import check_can_start, find_pyspark
-from rxspark.backends.spark_session import connect_session
+from rxspark.backends.spark.capabilities import capability_table
+from rxspark.backends.spark.install import check_can_start, find_pyspark
+from rxspark.backends.spark.java import java_problem
+from rxspark.backends.spark.preflight import check_folder
+from rxspark.backends.spark.session import connect_session
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxSpark
+from rxspark.data.local_files import local_folder
 from rxspark.errors import RxContextError, RxError
 from rxspark.execute import rxExec
 from rxspark.extras import install
-from rxspark.filesystem import share_folder
+from rxspark.files.hadoop_conf import hadoop_settings
+from rxspark.files.paths import default_file_system
 from rxspark.hadoop import rxHadoopFileExists
-from rxspark.hadoop_conf import hadoop_settings
-from rxspark.places import default_file_system
 from rxspark.rng.kinds import KINDS, mkl_exists, require
-from rxspark.sharing.host import folder_here
+from rxspark.user_paths import share_folder
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
 
 __all__ = ["Finding", "examine", "report"]
@@ -221,7 +221,7 @@ def _share_folder(context: ComputeContext) -> str:
     if share is not None:
         check_folder(share, lambda file, text: None)
         return f"{share}: written to, and cleaned"
-    folder = folder_here(context.share_dir)
+    folder = local_folder(context.share_dir)
     return f"{folder.parent}: {shutil.disk_usage(folder).free / 1e9:.1f} GB free"
 
 

@@ -1,10 +1,10 @@
 """rxExec: run a function many times in parallel, in five steps.
 
-plan     FUN, arguments -> tasks -> partitions               elements.py
+plan     FUN, arguments -> tasks -> partitions               calls/tasks.py
 streams  seed, kind -> a root, from which each chunk draws   rng/
-ship     function, constants -> bytes, once a call           shipping.py
-run      partitions -> envelopes, as they come               jobs/job.py, backends/, worker/runner.py
-gather   envelopes -> RxResults                              gathering.py, results.py
+ship     function, constants -> bytes, once a call           serialize/pickler.py
+run      partitions -> results, as they come               jobs/job.py, backends/, worker/runner.py
+gather   results -> RxResults                              results/gathering.py, results/results.py
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
-from rxspark.backends.foreign import translated
+from rxspark.backends.engine_errors import translate_errors
+from rxspark.calls.exec_objects import exec_objects
+from rxspark.calls.tasks import Tasks, cut, module_names, plan_tasks, whole_number
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, rxGetComputeContext
-from rxspark.elements import Tasks, cut, module_names, plan_tasks, whole_number
+from rxspark.data.bundle import Bundle
 from rxspark.errors import RxArgumentError, closest
-from rxspark.execobjects import exec_objects
-from rxspark.filesystem import store_folder
-from rxspark.gathering import Gathering, warn_of_failures, warn_of_preparing
-from rxspark.jobs.background import run_and_gather
-from rxspark.jobs.handle import submit
+from rxspark.files.paths import FsPath, login
+from rxspark.jobs.folder import create_job_folder, home_of
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Record, new_id
-from rxspark.jobs.store import home_of, kept_in
+from rxspark.jobs.rxjob import submit
+from rxspark.jobs.scheduler import run_and_gather
 from rxspark.once import once
 from rxspark.options import rxGetOption
-from rxspark.places import Place, login
 from rxspark.results import Facts, node_name
-from rxspark.rng.kinds import Root, check_capacity, resolve
-from rxspark.timings import Clock
-from rxspark.worker.bundle import Bundle
+from rxspark.results.gathering import Gathering, warn_of_failures, warn_of_preparing
+from rxspark.results.timings import Clock
+from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
+from rxspark.user_paths import store_folder
 from rxspark.worker.current_task import current_task
-from rxspark.worker.payload import Call
-from rxspark.worker.state import callers_settings, portable_filters
+from rxspark.worker.process_state import callers_settings, portable_filters
+from rxspark.worker.protocol import Call
 
 __all__ = ["rxExec"]
 
 if TYPE_CHECKING:
-    from rxspark.jobs.handle import RxResultsOrJob
+    from rxspark.jobs.rxjob import RxResultsOrJob
 
 T = TypeVar("T")
 
@@ -156,7 +156,7 @@ def rxExec(
     if plan.tasks.count == 0 and context.wait:
         return cast("RxResultsOrJob[T]", Gathering(_facts(plan, root), []).results(Clock()))
 
-    with translated(repr(context)):
+    with translate_errors(repr(context)):
         backend = backend_for(context, background=not context.wait)
         if oncePerElem:
             plan = _one_task_a_node(plan, timesToRun, backend.nodes())
@@ -166,7 +166,7 @@ def rxExec(
     home = None if share is None else home_of(share, job_id)
     to_last = home is not None and not context.wait  # longer than this process, and the handles it holds
     work = _ship(plan, parts, root, objects, options, stop_on_error, backend, job_id, home, to_last)
-    with translated(repr(context)):
+    with translate_errors(repr(context)):
         backend.prepare(root.kind, work.modules)
     record = Record(
         id=job_id,
@@ -184,7 +184,7 @@ def rxExec(
         planned=planned - began,
         shipped=time.perf_counter() - planned,
     )
-    job = Job(backend, work, record, kept_in(home, record, work, parts))
+    job = Job(backend, work, record, create_job_folder(home, record, work, parts))
     if not context.wait:
         return cast("RxResultsOrJob[T]", submit(job, backend))
     results = run_and_gather(job, cleanup)
@@ -340,21 +340,21 @@ def _parts(plan: _Plan, backend: Backend, options: dict[str, Any]) -> list[range
 def _ship(
     plan: _Plan,
     parts: list[range],
-    root: Root,
+    root: SeedRoot,
     objects: dict[str, Any],
     options: dict[str, Any],
     stop_on_error: bool,
     backend: Backend,
     job_id: str,
-    home: Place | None,
+    home: FsPath | None,
     to_last: bool,
 ) -> Work:
     """Turn the plan into bytes: the call, which travels once, and the partitions."""
-    from rxspark.shipping import Shipper  # with cloudpickle, which only calls need
-    from rxspark.usermodules import UserModules
+    from rxspark.serialize.pickler import CallSerializer  # with cloudpickle, which only calls need
+    from rxspark.serialize.user_modules import UserModules
 
     tasks = plan.tasks
-    shipper = Shipper(backend.same_host, to_last)
+    shipper = CallSerializer(backend.same_host, to_last)
     program = shipper.program(plan.function, tasks, objects)
     partitions = [Bundle([shipper.partition(tasks, numbers)]) for numbers in parts]
     for package in plan.packages:
@@ -374,7 +374,7 @@ def _ship(
         stop_on_error,
         plan.time_limit,
         plan.threads,
-        backend.diaries,
+        backend.journals,
         None if home is None else str(home),
     )
     name = getattr(plan.function, "__name__", type(plan.function).__name__)
@@ -393,5 +393,5 @@ def _ship(
     )
 
 
-def _facts(plan: _Plan, root: Root) -> Facts:
+def _facts(plan: _Plan, root: SeedRoot) -> Facts:
     return Facts(plan.tasks.count, plan.tasks.names, plan.chunk_size or 1, root, plan.once_per_node)

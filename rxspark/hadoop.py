@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Iterable
 
 from rxspark.errors import RxArgumentError
-from rxspark.filesystem import local_place, resolve
-from rxspark.listing import RxFiles, describe, within
-from rxspark.places import Place, expand
-from rxspark.transfers import check_free, copy, make_folder, move, pairs, remove
+from rxspark.files.listing import RxFiles, describe, within
+from rxspark.files.operations import check_free, copy, make_folder, move, pairs, remove
+from rxspark.files.paths import FsPath, expand
+from rxspark.user_paths import local_place, resolve
 
 __all__ = [
     "rxHadoopCopy",
@@ -324,12 +324,12 @@ def _several(given: Path | Iterable[Path], argument: str) -> list[Path]:
     return paths
 
 
-def _sources(given: Path | Iterable[Path], argument: str, find: Callable[[Path, str], Place]) -> list[Place]:
+def _sources(given: Path | Iterable[Path], argument: str, find: Callable[[Path, str], FsPath]) -> list[FsPath]:
     """Find the files that the paths and patterns name; an error where one names nothing."""
     return [found for path in _several(given, argument) for found in expand(find(path, argument))]
 
 
-def _copy_all(sources: list[Place], target: Place, dest: Path, overwrite: bool) -> None:
+def _copy_all(sources: list[FsPath], target: FsPath, dest: Path, overwrite: bool) -> None:
     copies = pairs(sources, target, dest)
     for _, goal in copies:
         check_free(goal, overwrite)

@@ -17,12 +17,12 @@ from enum import StrEnum
 from typing import Any
 
 from rxspark import contexts
+from rxspark.backends.spark.application import rxSparkConnect, rxSparkDisconnect
+from rxspark.calls.tasks import rxElemArg
 from rxspark.contexts import ComputeContext, rxGetComputeContext, rxSetComputeContext
-from rxspark.elements import rxElemArg
 from rxspark.errors import RxArgumentError
 from rxspark.execute import rxExec
-from rxspark.jobs.finding import rxGetJobs
-from rxspark.jobs.functions import (
+from rxspark.jobs.api import (
     rxCancelJob,
     rxCleanupJobs,
     rxGetJobInfo,
@@ -31,9 +31,9 @@ from rxspark.jobs.functions import (
     rxGetJobStatus,
     rxWaitForJob,
 )
-from rxspark.jobs.handle import RxJob, RxJobs
+from rxspark.jobs.lookup import rxGetJobs
+from rxspark.jobs.rxjob import RxJob, RxJobs
 from rxspark.jobs.states import MISSING
-from rxspark.sparkapp import rxSparkConnect, rxSparkDisconnect
 
 __all__ = [
     "RxForeachDoPar",

@@ -26,7 +26,7 @@ from rxspark import (
     rxResumeJob,
     rxWaitForJob,
 )
-from rxspark.backends.capabilities import CAPABILITIES, capability_table
+from rxspark.backends.spark.capabilities import CAPABILITIES, capability_table
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -45,7 +45,7 @@ def _session(server: str) -> Iterator[None]:
     """A session with it, as a user's own program has one."""
     from pyspark.sql.connect.session import SparkSession
 
-    from rxspark.backends.spark_session import stop_own
+    from rxspark.backends.spark.session import stop_own
 
     stop_own()
     session = SparkSession.builder.remote(server).create()
@@ -69,7 +69,7 @@ def test_large_constants_and_results_go_by_the_share_folder(tmp_path: Path) -> N
     with RxSpark(hdfsShareDir=f"file://{tmp_path}"):
         found = rxExec(lambda k, x: x + k, rxElemArg([1, 2]), np.arange(3_000_000.0))
     assert [float(values[-1]) for values in found] == [3_000_000.0, 3_000_001.0]
-    assert [file for file in tmp_path.rglob("*") if file.is_file() and file.name.endswith(".envelopes")] == []
+    assert [file for file in tmp_path.rglob("*") if file.is_file() and file.name.endswith(".results")] == []
 
 
 def test_one_result_that_is_too_large_is_named_and_the_others_come() -> None:
@@ -116,11 +116,11 @@ _ON_ONE_SESSION = """
 import os, sys
 from pyspark.sql.connect.session import SparkSession
 from rxspark import RxSpark, rxExec
-from rxspark.backends import spark_package
+from rxspark.backends.spark import package
 
 SparkSession.builder.remote(sys.argv[1]).create()
 if sys.argv[2] == "changed":
-    spark_package._DATE = (1990, 1, 1, 0, 0, 0)
+    package._DATE = (1990, 1, 1, 0, 0, 0)
 with RxSpark():
     print(rxExec(lambda: __import__("rxspark").__file__)[0], flush=True)
 os._exit(0)  # which leaves the session to the next program
@@ -158,7 +158,7 @@ def task(k):
     return float(np.random.uniform())
 
 def kill_when_four_have_finished_and_two_run(pid):
-    while len(list(folder.rglob("*.envelopes"))) < 4 or len(list(marks.iterdir())) < 6:
+    while len(list(folder.rglob("*.results"))) < 4 or len(list(marks.iterdir())) < 6:
         time.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
 

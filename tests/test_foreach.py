@@ -191,7 +191,7 @@ def test_workers_elsewhere_get_bytes_and_no_file_of_this_host(monkeypatch: pytes
 
     with active("dask"), RxForeachDoPar():
         backend = ForeachBackend(None)
-        assert (backend.same_host, backend.diaries) == (False, None)
+        assert (backend.same_host, backend.journals) == (False, None)
         values = rxExec(total, rxElemArg([large, large + 1]), large, shared)
     assert list(values) == [(2 * large.sum() + 300_000, set()), (2 * large.sum() + 500_000, set())]
 

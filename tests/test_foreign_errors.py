@@ -27,7 +27,7 @@ from rxspark import (
     rxHadoopListFiles,
 )
 from rxspark.backends import local
-from rxspark.backends.foreign import memory_hint, reason, translated
+from rxspark.backends.engine_errors import memory_hint, reason, translate_errors
 
 LOCK = threading.Lock()
 
@@ -149,9 +149,9 @@ def test_a_pool_that_breaks_each_time_loses_its_tasks(monkeypatch):
 
 def test_mistakes_of_our_own_stay_what_they_are():
     """A bug of rxspark is no error of an engine, and shows its own traceback."""
-    from rxspark.elements import cut
+    from rxspark.calls.tasks import cut
 
-    with pytest.raises(TypeError), translated("RxLocalSeq()"):
+    with pytest.raises(TypeError), translate_errors("RxLocalSeq()"):
         cut(None, None, None, None)
 
 

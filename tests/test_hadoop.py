@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxArgumentError, RxFileError, RxSpark, contents, rxSetComputeContext
-from rxspark.filesystem import resolve
+from rxspark import RxArgumentError, RxFileError, RxSpark, rxSetComputeContext
+from rxspark.files import io
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
@@ -28,6 +28,7 @@ from rxspark.hadoop import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
+from rxspark.user_paths import resolve
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "hadoop"
 
@@ -333,8 +334,8 @@ def test_files_are_written_and_read_though_a_datanode_hangs(
     cluster: Path, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that takes connections and never answers: by itself hdfs-native gives such a file up after a minute."""
-    monkeypatch.setattr(contents, "_SILENCE", 2)
-    monkeypatch.setattr(contents, "_PIECE", 4 << 20)
+    monkeypatch.setattr(io, "_SILENCE", 2)
+    monkeypatch.setattr(io, "_PIECE", 4 << 20)
     big = tmp_path / "big"
     big.write_bytes(os.urandom(40 << 20))
     for number in range(4):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from rxspark.backends.java import java_problem
+from rxspark.backends.spark.java import java_problem
 
 # Output of `java -version` of several vendors, on standard error.
 CORRETTO_8 = 'openjdk version "1.8.0_392"\nOpenJDK Runtime Environment Corretto-8.392.08.1 (build 1.8.0_392-b08)'

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from rxspark import RxLocalParallel, RxSpark, RxTaskError, RxTaskWarning, rxElemArg, rxExec
-from rxspark.backends.spark_session import stop_own
+from rxspark.backends.spark.session import stop_own
 
 MB = 1 << 20
 
@@ -55,7 +55,7 @@ def test_on_one_machine_results_of_any_size_arrive(tmp_path):
         stop_own()
     assert sizes(results) == whole(4, 6 * MB)
     assert runs(marks) == [1] * 4
-    assert not list(share.rglob("*.envelopes"))
+    assert not list(share.rglob("*.results"))
 
 
 @pytest.fixture(scope="module")

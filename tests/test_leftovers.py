@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from rxspark import RxLocalParallel, RxSpark, rxExec
-from rxspark.backends.spark_session import stop_own
+from rxspark.backends.spark.session import stop_own
 
 LIMITED = """
 import sys, time

@@ -24,14 +24,14 @@ from rxspark import (
     rxGetJobs,
     rxShare,
 )
-from rxspark.jobs.handle import RxJob
-from rxspark.jobs.store import Folder
-from rxspark.jobs.stored import StoredJob
-from rxspark.places import open_place
-from rxspark.sharing.folder import own_folder, write_there
-from rxspark.worker.bundle import Bundle
-from rxspark.worker.hostcache import fetched, private_folder
-from rxspark.worker.outbox import Elsewhere, Outbox
+from rxspark.data.bundle import Bundle
+from rxspark.data.host_cache import fetched, private_folder
+from rxspark.data.shared_files import process_folder, write_shared_bundle
+from rxspark.files.paths import open_path
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.rxjob import RxJob
+from rxspark.worker.delivery import ResultFile, ResultSink
 
 NOBODY = 65534
 
@@ -58,11 +58,11 @@ def _all_that_is_unpickled(base: Path) -> None:
     """One of each: the local cache, files of this host, a share folder with results in it, a job's folder."""
     (base / "share").mkdir()
     (base / "share").chmod(0o1777)  # as /tmp: whoever likes has a folder there
-    share = open_place(str(base / "share"))
-    place, parcel = write_there(Bundle([b"constants"]), share)
+    share = open_path(str(base / "share"))
+    place, parcel = write_shared_bundle(Bundle([b"constants"]), share)
     fetched(str(place), parcel.name, parcel.size)
-    outbox = Outbox(str(own_folder(share) / "call"), False, 0, "")
-    assert isinstance(outbox.post(bytes(2_000_000)), Elsewhere)
+    outbox = ResultSink(str(process_folder(share) / "call"), False, 0, "")
+    assert isinstance(outbox.post(bytes(2_000_000)), ResultFile)
     with RxLocalSeq(shareDir=str(base), autoCleanup=False, wait=False):
         rxExec(abs, -1).wait(60)
 
@@ -112,7 +112,7 @@ def test_another_user_can_change_nothing_that_is_unpickled(
     finally:
         os.umask(before)
     names = {path.name.rpartition(".")[2] for path in base.rglob("*") if path.is_file()}
-    assert {"bundle", "envelopes", "data"} <= names  # constants, results, a job
+    assert {"bundle", "results", "data"} <= names  # constants, results, a job
     assert _attack(base, os.getgid()) == ""
 
 
@@ -151,13 +151,13 @@ def test_another_user_reaches_nothing_of_what_is_on_this_host(base: Path) -> Non
 @pytest.mark.parametrize("made", ["folder", "link"])
 def test_a_share_folder_that_another_user_prepared_is_refused(tmp_path: Path, made: str) -> None:
     """Who was first in a folder for all could put other files in place of ours, or lead a link elsewhere."""
-    share = open_place(str(tmp_path))
+    share = open_path(str(tmp_path))
     ours, ready = tmp_path / f"rxspark-{share.user}", tmp_path / "ready"
     ready.mkdir()
     ready.rename(ours) if made == "folder" else ours.symlink_to(ready)
     os.chown(ours, NOBODY, NOBODY, follow_symlinks=False)
     with pytest.raises(RxFileError, match=f"it belongs to {NOBODY}"):
-        write_there(Bundle([b"constants"]), share)
+        write_shared_bundle(Bundle([b"constants"]), share)
 
 
 @root
@@ -169,5 +169,5 @@ def test_the_results_of_another_users_job_are_not_read(tmp_path: Path) -> None:
     folder = tmp_path / "rxspark-jobs" / job.id
     os.chown(folder, NOBODY, NOBODY)
     with pytest.raises(RxJobError, match="is another user's"):
-        RxJob(StoredJob(Folder(open_place(str(folder))))).results()
+        RxJob(RemoteJob(JobFolder(open_path(str(folder))))).results()
     assert rxGetJobResults(str(folder)) == [1]

@@ -43,7 +43,7 @@ from rxspark import (
     rxOptions,
     rxSparkDisconnect,
 )
-from rxspark.rng.kinds import KINDS, Root, capacity
+from rxspark.rng.kinds import KINDS, SeedRoot, capacity
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning"),
@@ -109,7 +109,7 @@ class Call:
             RNGscope=self.scope,
             packagesToLoad=[PACKAGES[way] for way in self.ways if way in PACKAGES],
         )
-        assert results.rng == Root(self.kind, self.seed, chosen=True)
+        assert results.rng == SeedRoot(self.kind, self.seed, chosen=True)
         return [(value.type, value.message) if isinstance(value, RxTaskError) else value for value in results]
 
     @property
@@ -221,7 +221,7 @@ calls = st.builds(
 
 def assume_enough_streams(call: Call) -> None:
     """Leave out the few calls that MCG59 refuses, as an even seed shortens its period."""
-    assume(call.streams <= capacity(Root(call.kind, call.seed, chosen=True)))
+    assume(call.streams <= capacity(SeedRoot(call.kind, call.seed, chosen=True)))
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -143,7 +143,7 @@ with rxspark.RxLocalSeq(shareDir={str(tmp_path)!r}):
 
 def test_what_the_temporary_folder_cannot_hold_goes_elsewhere(monkeypatch):
     """Without a shareDir, data that the temporary folder has no room for goes to memory, if that has."""
-    monkeypatch.setattr("rxspark.worker.hostcache.free", lambda folder: 1e9 if folder == "/dev/shm" else 1e6)
+    monkeypatch.setattr("rxspark.data.host_cache.free", lambda folder: 1e9 if folder == "/dev/shm" else 1e6)
     small, large = rxShare(np.zeros(10_000)), rxShare(np.zeros(1_000_000))
     assert small.parcel.path.startswith(tempfile.gettempdir())
     assert large.parcel.path.startswith("/dev/shm")

@@ -88,7 +88,8 @@ def slots():
 @step
 def another_program():
     from pyspark import SparkContext
-    from rxspark.backends import spark_package, spark_session
+    from rxspark.backends.spark import package
+    from rxspark.backends.spark import session
     sc = session.sparkContext
     zips = lambda: [file for file in sc.listFiles if "/rxspark-" in file]
     where = lambda: rxExec(lambda: __import__("rxspark").__file__)[0]
@@ -96,13 +97,13 @@ def another_program():
         rxExec(abs, -1)
         before, first = zips(), where()
         def start_anew():  # as a restarted kernel does: what this process knows of the application is gone
-            spark_session._applications.clear()
-            spark_package.packed_rxspark.cache_clear()
+            session._applications.clear()
+            package.packed_rxspark.cache_clear()
             sc._python_includes.clear()
         start_anew()
         again = list(rxExec(abs, -2)), zips() == before
         start_anew()
-        spark_package._DATE = (1990, 1, 1, 0, 0, 0)  # another content
+        package._DATE = (1990, 1, 1, 0, 0, 0)  # another content
         second = where()
         return again, len(before), len(zips()), first != second
 
@@ -141,7 +142,7 @@ def forked():
 
 @step
 def hosts():
-    from rxspark.backends.spark_cluster import Located, run_on_each
+    from rxspark.backends.spark.cluster import Located, run_on_each
     elements = [Located("127.0.0.1", 5), Located("192.0.2.7", 6)]  # the other one is no machine's
     return run_on_each(session.sparkContext, elements, lambda value: iter([value + 1]))
 

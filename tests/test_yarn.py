@@ -21,9 +21,9 @@ import pytest
 from brief_java import BRIEF
 
 from rxspark import RxFileError, RxLocalSeq, rxExec, rxHadoopFileExists, rxHadoopListFiles
-from rxspark.backends.preflight import check_folder
-from rxspark.backends.yarn import jars_archive
-from rxspark.places import open_place
+from rxspark.backends.spark.preflight import check_folder
+from rxspark.backends.spark.yarn import jars_archive
+from rxspark.files.paths import open_path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
@@ -481,7 +481,7 @@ def administer(cluster: Path, *command: str) -> None:
 def test_a_share_folder_in_safe_mode_is_named(cluster: Path, hdfs_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """HDFS in safe mode refuses the test file: path, user and reason; what only reads goes on."""
     monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
-    folder = open_place(f"{hdfs_root}/share/safe")
+    folder = open_path(f"{hdfs_root}/share/safe")
     administer(cluster, "-safemode", "enter")
     try:
         with pytest.raises(RxFileError, match=rf"{hdfs_root}/share/safe \(user '\w+'\): .*safe mode"):
@@ -524,11 +524,11 @@ def test_a_share_folder_without_permission_is_named_when_the_context_is_made(
 def test_the_jars_of_spark_are_put_there_once(cluster: Path, hdfs_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """All jars, flat in one archive named after them; the second time it is only named."""
     monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
-    folder = open_place(f"{hdfs_root}/share/jars")
+    folder = open_path(f"{hdfs_root}/share/jars")
     url = jars_archive(folder)
     (file,) = rxHadoopListFiles(str(folder))
     assert file.name == url
-    with open_place(url).fs.open(open_place(url).path, "rb") as opened:
+    with open_path(url).fs.open(open_path(url).path, "rb") as opened:
         names = zipfile.ZipFile(opened).namelist()
     assert sorted(names) == sorted(path.name for path in Path(JARS.removeprefix("local:")).parent.glob("*.jar"))
     assert jars_archive(folder) == url

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rxspark.backends.base import Backend
-from rxspark.backends.spark_forks import watch_forks
+from rxspark.backends.spark.forks import watch_forks
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
 from rxspark.errors import RxContextError
 
@@ -33,15 +33,17 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
 
         return (ForeachInBackground if background else ForeachBackend)(context.share_dir)
     if isinstance(context, RxSpark):
-        from rxspark.backends.spark_session import application_for, connect_session
+        from rxspark.backends.spark.session import application_for, connect_session
 
         session = connect_session(context)
         if session is not None:
-            from rxspark.backends.connect import ConnectBackend
+            from rxspark.backends.spark.connect import ConnectBackend
 
             return ConnectBackend(session, context)
         application = application_for(context)
-        from rxspark.backends.spark import SparkBackend  # PySpark can be imported only now, if findspark found it
+        from rxspark.backends.spark.classic import (
+            SparkBackend,  # PySpark can be imported only now, if findspark found it
+        )
 
         return SparkBackend(application, context)
     raise RxContextError(f"no backend runs {context!r}; use RxLocalSeq, RxLocalParallel, RxForeachDoPar or RxSpark")

@@ -13,25 +13,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from rxspark.data.bundle import Bundle
+from rxspark.data.refs import RemoteFileRef
 from rxspark.errors import RxContextError
-from rxspark.worker.bundle import Bundle
-from rxspark.worker.outbox import Letter
-from rxspark.worker.parcels import Fetched
-from rxspark.worker.payload import Surroundings
-from rxspark.worker.state import environment, gone_variables, working_directory
+from rxspark.worker.delivery import ResultMessage
+from rxspark.worker.process_state import environment, gone_variables, working_directory
+from rxspark.worker.protocol import ProcessEnvironment
 
 __all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts", "starting_workers"]
 
 
 def _nobody(packed: bytes) -> None:
-    raise RuntimeError("envelopes came for work that has no owner yet")
+    raise RuntimeError("results came for work that has no owner yet")
 
 
 @dataclass
 class Work:
     """What a backend is asked to run, and where it puts what comes back.
 
-    `deliver` takes the packed envelopes of one partition as soon as they are there, from any thread. `cancelled` is
+    `deliver` takes the packed results of one partition as soon as they are there, from any thread. `cancelled` is
     set by the owner when the rest is no longer wanted.
     """
 
@@ -56,12 +56,12 @@ class Work:
     """The call's `foreachOpts`."""
     shared: list[Any] = field(default_factory=list)
     """Handles of shared objects, which must live as long as the work."""
-    kept: Fetched | None = None
+    kept: RemoteFileRef | None = None
     """The way to `call` in the folder of the job, if it has one."""
     cancelled: threading.Event = field(default_factory=threading.Event)
 
-    def receive(self, letter: Letter) -> None:
-        """Deliver the envelopes of a partition that a worker has posted, fetching them if they are elsewhere."""
+    def receive(self, letter: ResultMessage) -> None:
+        """Deliver the results of a partition that a worker has posted, fetching them if they are elsewhere."""
         try:
             packed = letter if isinstance(letter, bytes) else letter.take()
         except OSError as error:
@@ -76,7 +76,7 @@ class Backend(Protocol):
     Attributes
     ----------
     surroundings : bytes or None
-        What the workers should take over from this process, a pickle of `Surroundings`; None where they are on other
+        What the workers should take over from this process, a pickle of `ProcessEnvironment`; None where they are on other
         machines.
     same_host : bool
         Whether all workers are on this machine.
@@ -90,9 +90,9 @@ class Backend(Protocol):
         Whether the engine itself shows a progress bar in terminals.
     """
 
-    surroundings: bytes | None
+    process_environment: bytes | None
     same_host: bool
-    diaries: str | None
+    journals: str | None
     partitions_per_slot: int
     draws_bar: bool
 
@@ -110,7 +110,7 @@ class Backend(Protocol):
         """
 
     def run(self, work: Work) -> None:
-        """Run the partitions and deliver the envelopes of each; return when no more will come.
+        """Run the partitions and deliver the results of each; return when no more will come.
 
         A partition whose worker died is not delivered: its tasks are then run again, or given up, by the caller.
         What makes the backend itself unusable is raised as an RxContextError.
@@ -173,5 +173,5 @@ def here() -> bytes:
         )
     variables = dict(environment())
     gone = gone_variables(variables)
-    found = Surroundings(socket.gethostname(), variables, folder, tuple(sys.path), gone)
+    found = ProcessEnvironment(socket.gethostname(), variables, folder, tuple(sys.path), gone)
     return pickle.dumps(found, 5)

@@ -18,14 +18,14 @@ import joblib
 import joblib.externals.loky.reusable_executor
 
 from rxspark.backends.base import Work, here, in_main_thread, starting_workers
-from rxspark.backends.foreign import reason
+from rxspark.backends.engine_errors import reason
 from rxspark.backends.joblib_hosts import workers_are_here
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.backends.sequential import interrupts_told_apart
+from rxspark.data.local_files import local_folder
+from rxspark.data.stores import InlineStore, LocalStore
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.once import once
-from rxspark.sharing.carriers import Inside, OnThisHost
-from rxspark.sharing.host import folder_here
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.leaving import say_what_stays
@@ -48,12 +48,12 @@ class ForeachBackend:
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
-        self.surroundings: bytes | None = here()
+        self.process_environment: bytes | None = here()
         self._look_where_workers_are(_active_backend())
 
     def _look_where_workers_are(self, backend: Any) -> None:
         self.same_host = _is_joblibs_own(backend) or workers_are_here(backend)
-        self.diaries: str | None = str(folder_here(self._share_dir)) if self.same_host else None
+        self.journals: str | None = str(local_folder(self._share_dir)) if self.same_host else None
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         _refuse_misspelt(options)
@@ -75,11 +75,11 @@ class ForeachBackend:
     def run(self, work: Work) -> None:
         # A shareDir, of which users know that all hosts reach it, serves workers elsewhere as it does those here.
         by_file = self.same_host or self._share_dir is not None
-        with OnThisHost(self._share_dir) if by_file else Inside() as carrier, interrupts_told_apart():
+        with LocalStore(self._share_dir) if by_file else InlineStore() as carrier, interrupts_told_apart():
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
             apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
             run, alone = joblib.delayed(run_partition), in_main_thread()
-            tasks = (run(call, part, work.attempt, apart, self.surroundings, alone) for part in parts)
+            tasks = (run(call, part, work.attempt, apart, self.process_environment, alone) for part in parts)
             with _hash_seed_for_new_workers, starting_workers():
                 answers = iter(_parallel(work.options)(tasks))
             try:
@@ -193,7 +193,7 @@ def _next(answers: Iterator[bytes]) -> bytes | None:
         return next(answers, None)
     except (BrokenProcessPool, RxError):
         raise
-    except Exception as error:  # of the cluster behind joblib: what tasks raise comes home in envelopes
+    except Exception as error:  # of the cluster behind joblib: what tasks raise comes home in results
         raise RxContextError(f"joblib's backend has given up: {type(error).__name__}: {error}") from error
 
 

@@ -21,10 +21,10 @@ import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Work, here, starting_workers
+from rxspark.data.local_files import local_folder
+from rxspark.data.stores import LocalStore
 from rxspark.once import once
 from rxspark.options import rxGetOption
-from rxspark.sharing.carriers import OnThisHost
-from rxspark.sharing.host import folder_here
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.runner import run_partition
 
@@ -53,8 +53,8 @@ class LocalBackend:
         self._share_dir = share_dir
         self._threads = threads
         self._executor: Any = None
-        self.surroundings: bytes | None = here()
-        self.diaries: str | None = str(folder_here(share_dir))
+        self.process_environment: bytes | None = here()
+        self.journals: str | None = str(local_folder(share_dir))
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
         return max(1, min(tasks, _allowed() // self._threads))
@@ -66,9 +66,9 @@ class LocalBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
-        with OnThisHost(self._share_dir) as carrier:
+        with LocalStore(self._share_dir) as carrier:
             call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
-            run = partial(run_partition, call, attempt=work.attempt, surroundings=self.surroundings)
+            run = partial(run_partition, call, attempt=work.attempt, process_environment=self.process_environment)
             try:
                 with starting_workers(), _as_no_daemon():
                     self._executor = self._pool(self.slots(len(work.partitions), {}))

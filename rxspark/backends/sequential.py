@@ -12,8 +12,8 @@ from types import FrameType
 from typing import Any
 
 from rxspark.backends.base import Work, in_main_thread
-from rxspark.sharing.carriers import OnThisHost, inline
-from rxspark.worker.isolated import end_child
+from rxspark.data.stores import LocalStore, inline
+from rxspark.worker.child_process import end_child
 from rxspark.worker.program import forget
 from rxspark.worker.runner import CallerInterrupt, run_partition
 from rxspark.worker.watch import process_kept
@@ -24,9 +24,9 @@ __all__ = ["SequentialBackend", "interrupts_told_apart"]
 class SequentialBackend:
     """Runs in the caller's own thread."""
 
-    surroundings: bytes | None = None  # the tasks are in this very process
+    process_environment: bytes | None = None  # the tasks are in this very process
     same_host = True
-    diaries: str | None = None
+    journals: str | None = None
     partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
     draws_bar = False
 
@@ -44,7 +44,7 @@ class SequentialBackend:
 
     def run(self, work: Work) -> None:
         try:
-            with OnThisHost(self._share_dir) as carrier, interrupts_told_apart(), process_kept():
+            with LocalStore(self._share_dir) as carrier, interrupts_told_apart(), process_kept():
                 call = carrier.call(work.call, work.kept)
                 run = partial(run_partition, call, attempt=work.attempt, descriptors=in_main_thread())
                 for partition in work.partitions:

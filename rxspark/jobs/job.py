@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
 
 from rxspark.backends.base import Backend, Work
-from rxspark.backends.foreign import translated
+from rxspark.backends.engine_errors import translate_errors
+from rxspark.data.bundle import Bundle
+from rxspark.data.local_files import remove_journals
 from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
 from rxspark.jobs.callbacks import call, call_apart
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.progress import Progress
 from rxspark.jobs.record import Plan, Record
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
-from rxspark.jobs.store import Folder
-from rxspark.progress import Progress
-from rxspark.sharing.host import remove_diaries
-from rxspark.worker.bundle import Bundle
-from rxspark.worker.diary import Diary, path_of
-from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.worker.journal import PartitionJournal, journal_path
+from rxspark.worker.results import PartitionResult, TaskFailure
 
 __all__ = ["Job", "first_error", "output_lines", "relay"]
 
@@ -35,7 +35,7 @@ _ATTEMPTS = 3
 
 
 class Job:
-    """Runs the partitions of one call on a backend until each task has its envelope.
+    """Runs the partitions of one call on a backend until each task has its result.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Job:
         Where other processes find it.
     """
 
-    def __init__(self, backend: Backend, work: Work, record: Record, folder: Folder | None = None) -> None:
+    def __init__(self, backend: Backend, work: Work, record: Record, folder: JobFolder | None = None) -> None:
         self.record = record
         self.state = QUEUED
         self.folder = folder
@@ -69,7 +69,7 @@ class Job:
         self._backend = backend
         self._work = work
         self._plan = Plan(work.call, [])
-        self._envelopes: list[Envelopes] = []
+        self._partition_results: list[PartitionResult] = []
         self._complained = False
         self._changed = threading.Condition()
         self._answered: set[int] = set()
@@ -91,13 +91,13 @@ class Job:
         """What to raise when somebody wants results that there are none of."""
         return self.error
 
-    def envelopes_that_are_sound(self) -> list[Envelopes]:
+    def readable_results(self) -> list[PartitionResult]:
         """What has come back, here and to the job's folder."""
-        return self._envelopes + ([] if self.folder is None else self.folder.sound_envelopes())
+        return self._partition_results + ([] if self.folder is None else self.folder.readable_results())
 
-    def envelopes(self, after: int = 0) -> list[Envelopes]:
+    def partition_results(self, after: int = 0) -> list[PartitionResult]:
         """What has come back so far, but for the first `after` of them."""
-        return self._envelopes[after:]
+        return self._partition_results[after:]
 
     def run(self) -> None:
         """Run all tasks to their end, in the caller's thread.
@@ -130,10 +130,10 @@ class Job:
         """What it had to run, if it was started in the background."""
         return self._plan
 
-    def go_on_from(self, state: str, plan: Plan, envelopes: list[Envelopes]) -> None:
-        """Be queued after another one of this id, which ended in `state` and left these envelopes."""
-        self.state, self._plan, self._envelopes = state, plan, envelopes
-        self.done = sum(len(part.numbers) for part in envelopes)
+    def go_on_from(self, state: str, plan: Plan, partition_results: list[PartitionResult]) -> None:
+        """Be queued after another one of this id, which ended in `state` and left these results."""
+        self.state, self._plan, self._partition_results = state, plan, partition_results
+        self.done = sum(len(part.numbers) for part in partition_results)
         self._move(QUEUED)
 
     def run_in_background(self) -> None:
@@ -158,7 +158,7 @@ class Job:
     def wait_for_more(self, than: int, timeout: float) -> None:
         """Wait until more than so many partitions have answered, the job has ended, or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._envelopes) > than or self.state in ENDED, timeout)
+            self._changed.wait_for(lambda: len(self._partition_results) > than or self.state in ENDED, timeout)
 
     def cancel(self, reason: str) -> bool:
         """End the job, with all that it runs; False if it had ended before."""
@@ -198,7 +198,7 @@ class Job:
             except RxError as problem:  # whoever has just fetched the results shall get them
                 logger.warning("the folder of %s cannot be removed: %s", self.id, problem)
         self._call(self._change(MISSING, RxJobError(why)))
-        self._envelopes, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
+        self._partition_results, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
 
     def when_ended(self, callback: Callable[[], None], apart: bool = False) -> None:
         """Call when the job has ended, or at once if it has ended already.
@@ -287,15 +287,15 @@ class Job:
                 raise
             raise why from error
         finally:
-            if self._backend.diaries is not None:
-                remove_diaries(self._backend.diaries, self._work.id)
+            if self._backend.journals is not None:
+                remove_journals(self._backend.journals, self._work.id)
         self._move(FINISHED)
 
     def _run_rounds(self) -> None:
         work, attempts = self._work, 0
         while work.partitions and attempts < _ATTEMPTS and not work.cancelled.is_set():
             work.attempt, work.crowded = attempts, False
-            with translated(self.record.context):
+            with translate_errors(self.record.context):
                 self._backend.run(work)
             before = len(work.partitions)
             self._keep_missing()
@@ -311,7 +311,7 @@ class Job:
         if self._problem is not None:
             raise self._problem
         if self._stopped:
-            raise first_error(self._envelopes)
+            raise first_error(self._partition_results)
         if self._unwanted is not None and self._work.partitions:
             raise self._unwanted
 
@@ -323,21 +323,21 @@ class Job:
         self._work.partitions = [packed for _, packed in missing]
 
     def _take(self, packed: bytes) -> None:
-        """Take in the envelopes of one partition; on any thread, also that on which Spark delivers."""
-        part = Envelopes.unpack(packed)
+        """Take in the results of one partition; on any thread, also that on which Spark delivers."""
+        part = PartitionResult.unpack(packed)
         with self._changed:
             if part.numbers and part.numbers[0] in self._answered:  # a second copy of an attempt that was given up
                 return
             self._answered.update(part.numbers[:1])
-            self._envelopes.append(part)
+            self._partition_results.append(part)
             self.done += len(part.numbers)
             self._problem = self._problem or part.problem
             self._stopped = self._stopped or (self.record.stop_on_error and bool(part.failures))
             stop = self._problem is not None or self._stopped
             self._changed.notify_all()
-        if self._backend.diaries is not None and len(part.numbers) > 1:
+        if self._backend.journals is not None and len(part.numbers) > 1:
             with contextlib.suppress(OSError):
-                os.unlink(path_of(self._backend.diaries, f"{self._work.id}-{part.numbers[0]}"))
+                os.unlink(journal_path(self._backend.journals, f"{self._work.id}-{part.numbers[0]}"))
         if self._relays_in is not None:
             self._relays_in.copy().run(relay, part)
         if part.unsaved:
@@ -349,12 +349,12 @@ class Job:
 
     def _take_what_is_on_record(self) -> None:
         """After an early end: take in what workers of this host had finished of partitions that will not arrive."""
-        folder = self._backend.diaries
+        folder = self._backend.journals
         if folder is None:
             return
         for numbers in self._work.numbers:
             if numbers[0] not in self._answered:
-                parts = [part for part, _ in Diary(folder, f"{self._work.id}-{numbers[0]}").entries()]
+                parts = [part for part, _ in PartitionJournal(folder, f"{self._work.id}-{numbers[0]}").entries()]
                 for more in parts[1:]:
                     parts[0].extend(more)
                 if parts:
@@ -366,24 +366,24 @@ class Job:
 
     def _give_up(self, numbers: Sequence[int]) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
-        part = Envelopes("", 0, _ATTEMPTS)
+        part = PartitionResult("", 0, _ATTEMPTS)
         told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._work.trouble}"
         for number in numbers:
             part.add(number, None, 0.0, 0.0)
-            part.failures[number] = Failure("WorkerDied", told, "", error=RxLostTaskError)
+            part.failures[number] = TaskFailure("WorkerDied", told, "", error=RxLostTaskError)
         self._take(part.pack())
 
 
-def first_error(envelopes: Iterable[Envelopes]) -> RxTaskError:
+def first_error(partition_results: Iterable[PartitionResult]) -> RxTaskError:
     """The error of the failed task with the lowest number."""
     number, failure, host = min(
-        ((number, failure, part.host) for part in envelopes for number, failure in part.failures.items()),
+        ((number, failure, part.host) for part in partition_results for number, failure in part.failures.items()),
         key=lambda found: found[0],
     )
     return failure.to_error(number, host)
 
 
-def relay(part: Envelopes) -> None:
+def relay(part: PartitionResult) -> None:
     """Show the console output of a partition's tasks."""
     for line in output_lines(part.output):
         sys.stdout.write(f"{line}\n")

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from rxspark.errors import RxJobError
+from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.states import UNDETERMINED
-from rxspark.jobs.store import Folder
-from rxspark.jobs.stored import StoredJob
-from rxspark.worker.envelope import Envelopes
+from rxspark.worker.results import PartitionResult
 
 __all__ = ["ParentsJob", "seen_from_a_fork"]
 
@@ -38,11 +38,11 @@ class ParentsJob:
         """What to raise when somebody wants results."""
         return self.error
 
-    def envelopes(self, after: int = 0) -> list[Envelopes]:
+    def partition_results(self, after: int = 0) -> list[PartitionResult]:
         """Nothing."""
         return []
 
-    def envelopes_that_are_sound(self) -> list[Envelopes]:
+    def readable_results(self) -> list[PartitionResult]:
         """Nothing."""
         return []
 
@@ -76,8 +76,10 @@ class ParentsJob:
         raise RxJobError(f"{self.record.id}: {self.error}")
 
 
-def seen_from_a_fork(source: Job | StoredJob | ParentsJob) -> Job | StoredJob | ParentsJob:
+def seen_from_a_fork(source: Job | RemoteJob | ParentsJob) -> Job | RemoteJob | ParentsJob:
     """What answers for a job of the parent: itself when it has ended, else its folder, if it has one."""
     if not isinstance(source, Job) or source.come_to_a_fork():
         return source
-    return ParentsJob(source.record) if source.folder is None else StoredJob(Folder(source.folder.place), source.record)
+    return (
+        ParentsJob(source.record) if source.folder is None else RemoteJob(JobFolder(source.folder.place), source.record)
+    )

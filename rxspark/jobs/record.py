@@ -8,9 +8,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rxspark.data.bundle import Bundle
 from rxspark.results import Facts
-from rxspark.timings import Clock
-from rxspark.worker.bundle import Bundle
+from rxspark.results.timings import Clock
 
 __all__ = ["Plan", "Record", "is_id", "new_id"]
 
@@ -52,7 +52,7 @@ class Record:
     shipped: float = 0.0
 
     def clock(self, ended: float) -> Clock:
-        """What was measured of it, if its last envelope came at `ended`."""
+        """What was measured of it, if its last result came at `ended`."""
         return Clock(self.planned, self.shipped, self.created, ended)
 
 

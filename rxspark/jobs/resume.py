@@ -9,14 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rxspark.backends.base import Backend, Work
+from rxspark.data.bundle import Bundle
 from rxspark.errors import RxJobError
+from rxspark.files.paths import open_path
+from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import Plan, Record
-from rxspark.jobs.store import Folder
-from rxspark.places import open_place
-from rxspark.worker.bundle import Bundle
-from rxspark.worker.envelope import Envelopes, merged
-from rxspark.worker.payload import Call, Column, Partition
+from rxspark.worker.protocol import Call, Column, Partition
+from rxspark.worker.results import PartitionResult, merged
 
 __all__ = ["check_needs", "continued", "leased"]
 
@@ -32,7 +32,7 @@ def check_needs(record: Record) -> None:
         When it is not: names the file.
     """
     for file in record.shared:
-        if open_place(file).info() is None:
+        if open_path(file).info() is None:
             raise RxJobError(
                 f"{record.id} cannot go on: it needs {file}, which rxShare had written and which ended with its "
                 f"process. rxGetJobResults(job, partial=True) gives what is there; call rxExec again for the rest, "
@@ -45,9 +45,9 @@ def continued(
     record: Record,
     state: str,
     plan: Plan,
-    envelopes: list[Envelopes],
+    partition_results: list[PartitionResult],
     failed_too: bool,
-    folder: Folder | None,
+    folder: JobFolder | None,
 ) -> Job:
     """The job that runs what is missing of one that ended in `state`, and, with `failed_too`, its failed tasks again.
 
@@ -57,7 +57,7 @@ def continued(
         When nothing of it is missing.
     """
     call: Call = pickle.loads(plan.call.part(0))
-    there = merged(envelopes)
+    there = merged(partition_results)
     answered = {number for part in there for number in part.numbers}
     failed = {number for part in there for number in part.failures} if failed_too or record.stop_on_error else set()
     alone = call.tasks_per_stream == 1
@@ -110,7 +110,7 @@ def _some(column: Column, indices: list[int]) -> Column:
 
 
 @contextlib.contextmanager
-def leased(folder: Folder | None) -> Iterator[None]:
+def leased(folder: JobFolder | None) -> Iterator[None]:
     """Be the one process that resumes a job; the next one may, when this one finds that it cannot."""
     if folder is None:
         yield

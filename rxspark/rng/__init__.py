@@ -11,13 +11,13 @@ functions      rxRngNewStream and its kin
 rebinding      generators that a function carries along
 """
 
-from rxspark.rng.functions import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
-from rxspark.rng.kinds import KINDS, Root
+from rxspark.rng.api import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
+from rxspark.rng.kinds import KINDS, SeedRoot
 
 __all__ = [
     "KINDS",
-    "Root",
     "RxStream",
+    "SeedRoot",
     "rxRngDelStream",
     "rxRngGetStream",
     "rxRngNewStream",

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from rxspark.errors import RxArgumentError
-from rxspark.rng.kinds import KINDS, MEMBERS, WARM_UP, Root, digest, require
+from rxspark.rng.kinds import KINDS, MEMBERS, WARM_UP, SeedRoot, digest, require
 from rxspark.rng.mkl_quirks import mkl_functions
-from rxspark.rng.numpy_random import shared_bits
+from rxspark.rng.numpy_patch import shared_bits
 from rxspark.rng.quasi import Quasi, check_dimension
 
 __all__ = ["NORMAL_KINDS", "Counter", "Engine", "Jumped", "Mkl", "engine"]
@@ -38,7 +38,7 @@ class Engine(Protocol):
         """The functions of np.random that draw from the engine itself."""
 
 
-def engine(root: Root, normal_kind: str | None, dimension: int) -> Engine | None:
+def engine(root: SeedRoot, normal_kind: str | None, dimension: int) -> Engine | None:
     """Make the engine of a root; None for PHILOX, whose numbers are those of the bits beneath all kinds."""
     row = KINDS[root.kind]
     check_dimension(root.kind, dimension)
@@ -55,7 +55,7 @@ def engine(root: Root, normal_kind: str | None, dimension: int) -> Engine | None
     return Jumped(root.seed) if root.kind == "PCG64DXSM" else None
 
 
-def _words(root: Root, number: int, count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
+def _words(root: SeedRoot, number: int, count: int) -> np.ndarray[Any, np.dtype[np.uint32]]:
     """MKL's seed vector for a stream: little-endian words of `digest`, the first made odd, as MCG59 needs."""
     words = np.frombuffer(digest(root, "stream", number, 4 * count), dtype="<u4").copy()
     words[0] |= 1
@@ -68,7 +68,7 @@ class Counter:
     Setting a state from lists of ints takes 0.5 us, from arrays 1.2 us.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: SeedRoot) -> None:
         self.bits = shared_bits("Philox")
         if root.kind == "PHILOX":
             key = [int(word) for word in np.random.Philox(root.seed).state["state"]["key"]]
@@ -119,7 +119,7 @@ class Jumped:
 class Mkl:
     """The pseudo-random kinds of MKL, by one MKLRandomState that is seeded in place."""
 
-    def __init__(self, root: Root, normal_kind: str | None) -> None:
+    def __init__(self, root: SeedRoot, normal_kind: str | None) -> None:
         import mkl_random
 
         self._root = root

@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from rxspark.rng.current import current
+from rxspark.rng.active import current
 
 __all__ = ["import_outside_streams"]
 

@@ -30,13 +30,13 @@ from typing import Any, Literal
 
 from rxspark.errors import RxArgumentError, RxMissingError, closest
 from rxspark.options import rxGetOption
-from rxspark.rng.current import current
+from rxspark.rng.active import current
 from rxspark.rng.quasi import DIMENSIONS, SEGMENT, library
 
 __all__ = [
     "KINDS",
     "Kind",
-    "Root",
+    "SeedRoot",
     "check_capacity",
     "default_kind",
     "digest",
@@ -219,13 +219,13 @@ KINDS: dict[str, Kind] = {
 
 
 @dataclass(frozen=True)
-class Root:
+class SeedRoot:
     """Origin of all streams of a call: the kind and the seed, and whether the user chose them.
 
     Giving ``RNGseed=root.seed, RNGkind=root.kind`` again replays the call.
 
-    >>> Root("MT2203", 777, chosen=True)
-    Root(kind='MT2203', seed=777, chosen=True)
+    >>> SeedRoot("MT2203", 777, chosen=True)
+    SeedRoot(kind='MT2203', seed=777, chosen=True)
     """
 
     kind: str
@@ -233,7 +233,7 @@ class Root:
     chosen: bool
 
 
-def digest(root: Root, purpose: str, number: int, size: int) -> bytes:
+def digest(root: SeedRoot, purpose: str, number: int, size: int) -> bytes:
     """`size` bytes that belong to one purpose and number of a root: equal everywhere, unrelated to all others."""
     key = f"rxspark {purpose} {root.kind} {root.seed} {number}"
     return hashlib.shake_128(key.encode()).digest(size)
@@ -269,7 +269,7 @@ def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def resolve(seed: Any, kind: Any) -> Root:
+def resolve(seed: Any, kind: Any) -> SeedRoot:
     """The root for ``RNGseed`` and ``RNGkind`` as the user gave them.
 
     Parameters
@@ -296,14 +296,14 @@ def resolve(seed: Any, kind: Any) -> Root:
     Examples
     --------
     >>> resolve(777, "PHILOX")
-    Root(kind='PHILOX', seed=777, chosen=True)
+    SeedRoot(kind='PHILOX', seed=777, chosen=True)
     """
     chosen = seed is not None or kind is not None
     fresh = seed is None or _is_auto(seed)
     if kind is None or _is_auto(kind):
         kind = default_kind(fresh) if chosen else "PHILOX"
     known_kind(kind, "RNGkind")
-    root = Root(kind, fresh_seed() if fresh else checked_seed(seed, "RNGseed"), chosen)
+    root = SeedRoot(kind, fresh_seed() if fresh else checked_seed(seed, "RNGseed"), chosen)
     require(kind)
     return root
 
@@ -345,7 +345,7 @@ def require(kind: str) -> None:
         ) from error
 
 
-def capacity(root: Root) -> int:
+def capacity(root: SeedRoot) -> int:
     """How many streams a root has: its kind's number, but for MCG59, whose period an even seed shortens."""
     streams = KINDS[root.kind].streams
     if root.kind != "MCG59" or not 0 < root.seed < 2**32:
@@ -353,7 +353,7 @@ def capacity(root: Root) -> int:
     return max(1, streams // (root.seed & -root.seed))
 
 
-def check_capacity(root: Root, streams: int) -> None:
+def check_capacity(root: SeedRoot, streams: int) -> None:
     """Refuse a plan that needs more streams than its root has.
 
     Raises
@@ -363,7 +363,7 @@ def check_capacity(root: Root, streams: int) -> None:
 
     Examples
     --------
-    >>> check_capacity(Root("MT2203", 777, chosen=True), 10_000)
+    >>> check_capacity(SeedRoot("MT2203", 777, chosen=True), 10_000)
     """
     most = capacity(root)
     if streams <= most:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rxspark.once import once
-from rxspark.rng.current import current
+from rxspark.rng.active import current
 
 __all__ = ["NUMBA", "NumbaRandom"]
 

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.random import mtrand
 
-from rxspark.rng.current import STACK, current
+from rxspark.rng.active import STACK, current
 from rxspark.rng.engines import Counter, Jumped, engine
-from rxspark.rng.kinds import Root, digest
+from rxspark.rng.kinds import SeedRoot, digest
 from rxspark.rng.numba_random import NUMBA, NumbaRandom
-from rxspark.rng.numpy_random import NumpyRandom, NumpyState
-from rxspark.rng.stdlib_random import StdlibRandom
+from rxspark.rng.numpy_patch import NumpyRandom, NumpyState
+from rxspark.rng.stdlib_patch import StdlibRandom
 
 __all__ = ["StreamState", "Streams", "current"]
 
@@ -62,7 +62,7 @@ class Streams:
 
     Examples
     --------
-    >>> with Streams(Root("PHILOX", 777, chosen=True)) as streams:
+    >>> with Streams(SeedRoot("PHILOX", 777, chosen=True)) as streams:
     ...     streams.start(0)
     ...     first = np.random.uniform()
     ...     streams.start(0)
@@ -70,7 +70,9 @@ class Streams:
     True
     """
 
-    def __init__(self, root: Root, normal_kind: str | None = None, dimension: int = 1, owner: str = "rxExec") -> None:
+    def __init__(
+        self, root: SeedRoot, normal_kind: str | None = None, dimension: int = 1, owner: str = "rxExec"
+    ) -> None:
         self.root = root
         self.normal_kind = normal_kind
         self.dimension = dimension
@@ -127,7 +129,7 @@ class Streams:
         if NUMBA in sys.modules:
             self.numba.start()
 
-    def settle(self) -> None:
+    def restore(self) -> None:
         """After a task: take back what it seeded or opened itself, and go on with the stream where it left it."""
         if STACK[-1] is not self or self.numpy.seized or self.stdlib.seized:
             self._take_back()
@@ -159,9 +161,9 @@ class Streams:
         if STACK[-1] is not self:
             self._close_inner()
         if self.numpy.seized:
-            self.numpy.settle()
+            self.numpy.restore()
         if self.stdlib.seized:
-            self.stdlib.settle()
+            self.stdlib.restore()
 
     def in_place(self) -> bool:
         """Whether the functions of `random` and ``np.random`` are those of the stream, which a task may replace."""

@@ -19,7 +19,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any, TextIO
 
-from rxspark.audit import on_event
+from rxspark.worker.audit import on_event
 from rxspark.worker.capture import Capture
 from rxspark.worker.current_task import TASK, Task, follow_threads
 

@@ -12,7 +12,7 @@ from contextvars import ContextVar, copy_context
 from types import FunctionType, MethodType
 from typing import Any
 
-from rxspark.audit import on_thread
+from rxspark.worker.audit import on_thread
 from rxspark.worker.capture import Capture
 
 __all__ = ["TASK", "Task", "current_task", "follow_threads", "globals_of", "rxRemoteGetId"]

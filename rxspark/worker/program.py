@@ -12,12 +12,12 @@ from time import perf_counter
 from types import FunctionType
 from typing import Any
 
+from rxspark.data.bundle import Bundle, address_limit
+from rxspark.data.refs import forget_shared, shared_here
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
-from rxspark.worker.bundle import Bundle, address_limit
 from rxspark.worker.classes import own_classes
 from rxspark.worker.current_task import globals_of
-from rxspark.worker.parcels import forget_shared, shared_here
-from rxspark.worker.payload import Call, Partition, process_token
+from rxspark.worker.protocol import Call, Partition, process_token
 from rxspark.worker.snapshot import Snapshot
 
 __all__ = ["Program", "forget"]

@@ -2,10 +2,10 @@
 
 It sets the whole visible state of the process (modules, environment, working directory, search path, warnings
 filters, console, random streams) from what travelled with the call, runs the tasks, puts each task's answer into
-an envelope, undoes after each task what that task changed, and leaves the process as it found it.
+an result, undoes after each task what that task changed, and leaves the process as it found it.
 
-No exception of the user's leaves it: a task's error is that task's envelope, and what keeps the whole partition
-from running (the function cannot be rebuilt here, a package is missing) is the envelopes' `problem`.
+No exception of the user's leaves it: a task's error is that task's result, and what keeps the whole partition
+from running (the function cannot be rebuilt here, a package is missing) is the results' `problem`.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from time import perf_counter  # by this name, as a task may replace that of the
 from types import GeneratorType
 from typing import Any
 
+from rxspark.data.bundle import Bundle
+from rxspark.data.refs import DataRef
 from rxspark.errors import RxError
 from rxspark.options import in_force
 from rxspark.rng.imports import import_outside_streams
-from rxspark.worker import modules
-from rxspark.worker.bundle import Bundle
+from rxspark.worker import user_modules
+from rxspark.worker.child_process import RunRequest, TaskReport, die_with_parent, requests, run_in_children
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
-from rxspark.worker.diary import Diary
-from rxspark.worker.envelope import Envelopes, dump_value, failure_of
 from rxspark.worker.hash_seed import has_hash_seed
-from rxspark.worker.isolated import Answer, Start, orders, run_in_children, tied_to
-from rxspark.worker.keeping import keep
+from rxspark.worker.job_files import keep
+from rxspark.worker.journal import PartitionJournal
 from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
-from rxspark.worker.parcels import Parcel
-from rxspark.worker.payload import Call, Partition, process_token
+from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program
-from rxspark.worker.state import ProcessState
+from rxspark.worker.protocol import Call, Partition, process_token
+from rxspark.worker.results import PartitionResult, describe_failure, dump_value
 from rxspark.worker.threads import Threads
 
 __all__ = ["CallerInterrupt", "run_partition", "serve"]
@@ -68,18 +68,18 @@ class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
     finished: bytes = b""
-    """The packed envelopes of the tasks of the partition that had finished."""
+    """The packed results of the tasks of the partition that had finished."""
 
 
 def run_partition(
-    call: Parcel,
-    partition: Parcel,
+    call: DataRef,
+    partition: DataRef,
     attempt: int = 0,
     apart: bool = False,
-    surroundings: bytes | None = None,
+    process_environment: bytes | None = None,
     descriptors: bool = True,
 ) -> bytes:
-    """Run the tasks of one partition one after another and give their envelopes, packed.
+    """Run the tasks of one partition one after another and give their results, packed.
 
     In child processes where an attempt before has failed, or where tasks are to be `apart` from what else this process
     does: a thread that draws a random number in between would take it from the task's stream. `descriptors`: whether
@@ -87,20 +87,20 @@ def run_partition(
     """
     task = TASK.get()
     with _turn if task is None else task.turn:
-        envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt)
+        result = PartitionResult(socket.gethostname(), os.getpid(), attempt)
         try:
             apart = apart or attempt > 0
-            folder = _run(call, partition, surroundings, envelopes, apart, descriptors).folder
+            folder = _run(call, partition, process_environment, result, apart, descriptors).folder
             if folder is not None:
-                envelopes.unsaved = keep(folder, envelopes)
+                result.unsaved = keep(folder, result)
         except RxError as problem:
-            envelopes.problem = problem
+            result.problem = problem
         except CallerInterrupt as interrupt:
-            interrupt.finished = envelopes.pack()
+            interrupt.finished = result.pack()
             raise
         if must_leave():
             leave_pool()
-        return envelopes.pack()
+        return result.pack()
 
 
 def serve(asked: Connection, writing: int) -> None:
@@ -109,21 +109,21 @@ def serve(asked: Connection, writing: int) -> None:
     faulthandler.enable(text)
     faulthandler.register(signal.SIGUSR1, text, all_threads=False)
     answers = Connection(writing, readable=False)
-    parcel, surroundings = pickle.loads(asked.recv_bytes())
-    envelopes = Envelopes(socket.gethostname(), os.getpid(), attempt=1)
+    parcel, process_environment = pickle.loads(asked.recv_bytes())
+    result = PartitionResult(socket.gethostname(), os.getpid(), attempt=1)
 
     def answer(place: Callable[[], Any], last: bool = False) -> None:
-        answers.send_bytes(pickle.dumps(Answer(envelopes.take(), place(), last), 5))
+        answers.send_bytes(pickle.dumps(TaskReport(result.take(), place(), last), 5))
 
-    for start in orders(asked):
+    for start in requests(asked):
         try:
-            with tied_to(asked):
+            with die_with_parent(asked):
                 bundle = parcel.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
                 console = Console(call.console_limit, call.log_level, file=text)
-                _run_tasks(call, bundle, tasks, surroundings, envelopes, console, start, answer)
+                _run_tasks(call, bundle, tasks, process_environment, result, console, start, answer)
         except RxError as problem:
-            envelopes.problem = problem
+            result.problem = problem
         answer(_nowhere, last=True)
         if must_leave():
             break
@@ -135,10 +135,10 @@ def _nowhere() -> None:
 
 
 def _run(
-    parcel: Parcel,
-    partition: Parcel,
-    surroundings: bytes | None,
-    envelopes: Envelopes,
+    parcel: DataRef,
+    partition: DataRef,
+    process_environment: bytes | None,
+    result: PartitionResult,
     apart: bool,
     descriptors: bool,
 ) -> Call:
@@ -146,18 +146,18 @@ def _run(
     call: Call = pickle.loads(bundle.part(0))
     tasks: Partition = pickle.loads(partition.open().part(0))
     in_worker = call.origin != process_token()
-    kept = call.diaries if in_worker else None  # what ends this worker leaves the caller alive
-    diary = Diary(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
+    kept = call.journals if in_worker else None  # what ends this worker leaves the caller alive
+    journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
     if apart or call.time_limit is not None or (in_worker and not has_hash_seed(call.hash_seed)):
-        stream = diary.read(envelopes) if diary is not None else None
-        run_in_children(call, parcel, surroundings, partition, tasks.numbers, envelopes, stream)
+        stream = journal.read(result) if journal is not None else None
+        run_in_children(call, parcel, process_environment, partition, tasks.numbers, result, stream)
     else:
         alone = len(tasks.numbers) == 1  # nothing is lost before its end
-        note = None if diary is None or alone else partial(diary.note, envelopes)
+        note = None if journal is None or alone else partial(journal.note, result)
         console = Console(call.console_limit, call.log_level, call.id, in_worker or descriptors, not in_worker)
-        _run_tasks(call, bundle, tasks, surroundings, envelopes, console, answer=note)
-    if diary is not None:
-        diary.close()
+        _run_tasks(call, bundle, tasks, process_environment, result, console, answer=note)
+    if journal is not None:
+        journal.close()
     return call
 
 
@@ -165,10 +165,10 @@ def _run_tasks(
     call: Call,
     bundle: Bundle,
     partition: Partition,
-    surroundings: bytes | None,
-    envelopes: Envelopes,
+    process_environment: bytes | None,
+    result: PartitionResult,
     console: Console,
-    start: Start | None = None,
+    start: RunRequest | None = None,
     answer: Callable[[Callable[[], Any]], None] | None = None,
 ) -> None:
     """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each.
@@ -180,12 +180,14 @@ def _run_tasks(
     worker = call.origin != process_token()
     if worker:
         let_tasks_nest()
-    modules.install(call)
+    user_modules.install(call)
     import_outside_streams()
     with (
         Threads(call.threads, worker) as threads,
         console,
-        ProcessState(call, None if surroundings is None else pickle.loads(surroundings), threads.variables) as state,
+        ProcessState(
+            call, None if process_environment is None else pickle.loads(process_environment), threads.variables
+        ) as state,
         Streams(call.root) as streams,
         Program(call, bundle) as program,
     ):
@@ -203,16 +205,16 @@ def _run_tasks(
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
             console.task.number = number
-            _run_task(program, partition, index, number, envelopes, call.console_limit)
-            streams.settle()
-            threads.settle(envelopes.seconds[-1])
-            state.settle(envelopes.seconds[-1], console.task.warned)
+            _run_task(program, partition, index, number, result, call.console_limit)
+            streams.restore()
+            threads.restore(result.seconds[-1])
+            state.restore(result.seconds[-1], console.task.warned)
             if in_force != options:
                 in_force.update(options)
-            text = console.take(envelopes.seconds[-1])
+            text = console.take(result.seconds[-1])
             if text:
-                envelopes.output[number] = text
-            failed = bool(envelopes.failures)
+                result.output[number] = text
+            failed = bool(result.failures)
             if answer is not None:
                 answer(place)
             if failed and call.stop_on_error:
@@ -220,7 +222,7 @@ def _run_tasks(
 
 
 def _run_task(
-    program: Program, partition: Partition, index: int, number: int, envelopes: Envelopes, limit: int
+    program: Program, partition: Partition, index: int, number: int, result: PartitionResult, limit: int
 ) -> None:
     clock = perf_counter()
     value = None
@@ -232,10 +234,10 @@ def _run_task(
         raise
     except BaseException as error:
         value = None
-        envelopes.failures[number] = failure_of(error, limit, skip_frames=_own_frames(error))
-    envelopes.add(number, value, _EPOCH + clock, perf_counter() - clock)
+        result.failures[number] = describe_failure(error, limit, skip_frames=_own_frames(error))
+    result.add(number, value, _EPOCH + clock, perf_counter() - clock)
     if program.preparing:
-        envelopes.preparing += program.preparing
+        result.preparing += program.preparing
         program.preparing = 0.0
 
 

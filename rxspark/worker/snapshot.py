@@ -23,7 +23,7 @@ from itertools import chain
 from types import BuiltinFunctionType, CodeType, FunctionType
 from typing import Any
 
-from rxspark.mutability import ATOMS, all_immutable
+from rxspark.worker.mutability import ATOMS, all_immutable
 
 __all__ = ["Snapshot", "found_by_name"]
 

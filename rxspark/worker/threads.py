@@ -47,7 +47,7 @@ class Threads:
                 self._before[pool.filepath] = pool.get_num_threads()
             _set(pool, self._number)
 
-    def settle(self, seconds: float) -> None:
+    def restore(self, seconds: float) -> None:
         """Undo what a task of some length has set; after one too short to have used threads, only what it said."""
         global _changed
         if _changed or seconds > _WORTH_LOOKING:

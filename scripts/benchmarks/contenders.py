@@ -311,11 +311,11 @@ class RxRandom(Random):
     def start(self) -> None:
         import numpy as np
 
-        from rxspark.rng.kinds import Root
+        from rxspark.rng.kinds import SeedRoot
         from rxspark.rng.streams import Streams
 
         self.random = np.random
-        self.streams = Streams(Root(self.kind, SEED, chosen=True)).__enter__()
+        self.streams = Streams(SeedRoot(self.kind, SEED, chosen=True)).__enter__()
 
     def switch(self) -> float:
         for number in range(SWITCHES):

@@ -1,7 +1,7 @@
 """Measure what the driver alone does with many tasks: `scripts/bench --driver`.
 
-A stand-in for the cluster answers each partition at once, with envelopes such as workers make, so that what is left is
-the driver's own: planning, shipping, taking envelopes in, and putting the results together. The time in which the
+A stand-in for the cluster answers each partition at once, with results such as workers make, so that what is left is
+the driver's own: planning, shipping, taking results in, and putting the results together. The time in which the
 stand-in makes its answers is not counted. A process of its own for each size, as memory is what it has taken at most.
 """
 
@@ -25,9 +25,9 @@ SIZES = ((10**4, 100), (10**5, 1_000), (10**6, 10_000), (10**7, 10_000))
 class Cluster:
     """A backend whose tasks give None in no time."""
 
-    surroundings = None
+    process_environment = None
     same_host = False
-    diaries = None
+    journals = None
     partitions_per_slot = 1
 
     def __init__(self, slots: int) -> None:
@@ -44,11 +44,11 @@ class Cluster:
 
     def run(self, work: Any) -> None:
         """Answer for each partition."""
-        from rxspark.worker.envelope import Envelopes
+        from rxspark.worker.results import PartitionResult
 
         for numbers in work.numbers:
             began = time.perf_counter()
-            part = Envelopes(f"node-{numbers[0] % 1000}", 1, 0)
+            part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0)
             for number in numbers:
                 part.add(number, pickle.dumps(None, 5), began, 1e-6)
             packed = part.pack()

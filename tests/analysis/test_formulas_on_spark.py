@@ -30,7 +30,7 @@ SOME = (
 @pytest.fixture(scope="module")
 def session() -> Iterator[Any]:
     """A Spark session, and the context over it."""
-    from rxspark.backends.spark_session import active_session, stop_own
+    from rxspark.backends.spark.session import active_session, stop_own
 
     stop_own()
     context = RxSpark(master="local[2,4]", extraSparkConfig={"spark.ui.enabled": "false"})

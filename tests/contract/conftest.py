@@ -37,7 +37,7 @@ def _joblib(backend: str) -> Iterator[ComputeContext]:
 @contextmanager
 def _own_session() -> Iterator[ComputeContext]:
     """A session that rxspark makes at the first call."""
-    from rxspark.backends.spark_session import stop_own
+    from rxspark.backends.spark.session import stop_own
 
     stop_own()
     config = {"spark.ui.enabled": "false"}
@@ -51,7 +51,7 @@ def _borrowed_session() -> Iterator[ComputeContext]:
     import pyspark
     from pyspark.sql import SparkSession
 
-    from rxspark.backends.spark_session import stop_own
+    from rxspark.backends.spark.session import stop_own
 
     stop_own()
     builder = SparkSession.builder.master("local-cluster[2,1,1024]").config("spark.ui.enabled", "false")
@@ -71,7 +71,7 @@ def _connect_session() -> Iterator[ComputeContext]:
     """A session with a Spark Connect server on this machine."""
     from pyspark.sql.connect.session import SparkSession
 
-    from rxspark.backends.spark_session import stop_own
+    from rxspark.backends.spark.session import stop_own
 
     stop_own()
     with connect_server() as server:

@@ -54,7 +54,7 @@ def given(frame: pd.DataFrame) -> Any:
     context = rxGetComputeContext()
     if isinstance(context, RxLocalSeq):
         return frame
-    from rxspark.backends.spark_session import active_session
+    from rxspark.backends.spark.session import active_session
 
     rxExec(abs, -1)  # starts the session
     return active_session(context).createDataFrame(frame.replace({np.nan: None})).repartition(2)
@@ -246,7 +246,7 @@ def test_names_that_spark_takes_for_one_are_told() -> None:
 @pytest.mark.left_out(local="it is about Spark")
 def test_data_of_spark_by_name_and_by_path(context: ComputeContext, where: str, tmp_path: Path) -> None:
     """A table's name and the path of Parquet files; what is not there is told; local data are fitted here."""
-    from rxspark.backends.spark_session import active_session
+    from rxspark.backends.spark.session import active_session
 
     frame = table().dropna()
     data = given(frame)

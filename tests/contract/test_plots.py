@@ -13,7 +13,7 @@ pytestmark = pytest.mark.left_out(local=HERE, localpar=HERE, dopar_loky=HERE, do
 
 def test_plots_of_spark_data(context: ComputeContext) -> None:
     """Few rows are all drawn, in the order of x; of many a sample that is told of; selections are made by Spark."""
-    from rxspark.backends.spark_session import active_session
+    from rxspark.backends.spark.session import active_session
 
     rxExec(abs, -1)  # starts the session
     ids = active_session(context).range(50_000, numPartitions=4)

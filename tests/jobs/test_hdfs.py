@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxSpark, records, rxElemArg, rxExec, rxGetJobs, rxGetJobStatus, rxHadoopListFiles, rxHadoopMakeDir
-from rxspark.jobs.handle import RxJob
-from rxspark.jobs.store import Folder
-from rxspark.jobs.stored import StoredJob
+from rxspark import RxSpark, rxElemArg, rxExec, rxGetJobs, rxGetJobStatus, rxHadoopListFiles, rxHadoopMakeDir
+from rxspark.files import atomic
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.rxjob import RxJob
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "hadoop"
 
@@ -39,7 +40,7 @@ def _slow_square(number):
 
 def test_jobs_on_hdfs(namenode):
     """Cancelled, listed, resumed and removed by way of HDFS; when it dies, a running job's results still come home."""
-    from rxspark.backends.spark_session import stop_own
+    from rxspark.backends.spark.session import stop_own
 
     rxHadoopMakeDir("/jobs")
     config = {"spark.ui.enabled": "false"}
@@ -51,9 +52,9 @@ def test_jobs_on_hdfs(namenode):
             while job.info()["done"] < 3:
                 time.sleep(0.05)
             assert job.cancel() is True
-            folder = Folder(job._source.folder.place)
-            assert not records.create(folder.place / "lease-1", b"")
-            elsewhere = RxJob(StoredJob(folder))
+            folder = JobFolder(job._source.folder.place)
+            assert not atomic.create(folder.place / "lease-1", b"")
+            elsewhere = RxJob(RemoteJob(folder))
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
             assert elsewhere.results() == [number * number for number in range(8)]
@@ -62,7 +63,7 @@ def test_jobs_on_hdfs(namenode):
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
             while stranded.info()["done"] < 1:
                 time.sleep(0.05)
-            seen_by_others = RxJob(StoredJob(Folder(stranded._source.folder.place)))
+            seen_by_others = RxJob(RemoteJob(JobFolder(stranded._source.folder.place)))
             os.kill(namenode, signal.SIGKILL)
             assert stranded.wait(120) == "finished"
             assert seen_by_others.status() == "undetermined"

@@ -47,7 +47,7 @@ def test_jobs_leave_nothing(jobs, durable, tmp_path, monkeypatch):
         assert rxGetJobs() == []
     assert _settles(before, (0, 2))
     assert not (tmp_path / "rxspark-jobs").exists()
-    assert [path for path in temporary.rglob("*") if path.suffix in (".bundle", ".diary", ".envelopes")] == []
+    assert [path for path in temporary.rglob("*") if path.suffix in (".bundle", ".journal", ".results")] == []
 
 
 def rxGetJobResults_of(jobs):
@@ -75,7 +75,7 @@ def test_submitting_and_cancelling_again_and_again(jobs, tmp_path):
 @pytest.mark.spark
 def test_spark_jobs_side_by_side_leave_nothing():
     """Two jobs share the slots under FAIR; many leave no thread in this process nor the JVM, and no broadcast."""
-    from rxspark.backends.spark_session import classic_context, stop_own
+    from rxspark.backends.spark.session import classic_context, stop_own
 
     stop_own()
     config = {"spark.ui.enabled": "false", "spark.scheduler.mode": "FAIR"}
@@ -133,7 +133,7 @@ def test_spark_jobs_side_by_side_leave_nothing():
 MANY_ON_SPARK = """
 import gc, json, os, sys, threading, time
 from rxspark import RxSpark, rxCancelJob, rxCleanupJobs, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
-from rxspark.backends.spark_session import classic_context
+from rxspark.backends.spark.session import classic_context
 
 ROUND = 10
 TABLE = list(range(300_000))

@@ -15,18 +15,18 @@ from rxspark import (
     RxLocalParallel,
     RxLocalSeq,
     execute,
-    records,
     rxElemArg,
     rxExec,
     rxGetJobResults,
     rxGetJobs,
     rxResumeJob,
 )
-from rxspark.jobs import finding
-from rxspark.jobs.handle import RxJob
-from rxspark.jobs.store import Folder
-from rxspark.jobs.stored import StoredJob
-from rxspark.places import open_place
+from rxspark.files import atomic
+from rxspark.files.paths import open_path
+from rxspark.jobs import lookup
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.rxjob import RxJob
 
 SUPPORT = str(Path(__file__).parents[1] / "support")
 
@@ -39,8 +39,8 @@ def share(tmp_path, monkeypatch):
     import objects_store  # which registers the store
 
     objects_store.POINTER.write_text(str(tmp_path))
-    place = open_place("objects://bucket/share")
-    for module in (execute, finding):
+    place = open_path("objects://bucket/share")
+    for module in (execute, lookup):
         monkeypatch.setattr(module, "store_folder", lambda context: place)
     yield place
     objects_store.POINTER.unlink()
@@ -61,14 +61,14 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
         while job.info()["done"] < 3:
             time.sleep(0.02)
         assert job.cancel() is True
-        folder = Folder(job._source.folder.place)
-        assert folder.part_names() == [f"{n}-{n}-1.envelopes" for n in range(3)]
-        elsewhere = RxJob(StoredJob(folder))
+        folder = JobFolder(job._source.folder.place)
+        assert folder.part_names() == [f"{n}-{n}-1.results" for n in range(3)]
+        elsewhere = RxJob(RemoteJob(folder))
         assert (elsewhere.status(), elsewhere.info()["done"]) == ("canceled", 3)
         flag.touch()
         with RxLocalSeq(packagesToLoad="objects_store"):
             assert elsewhere.resume().wait(120) == "finished"
-            assert RxJob(StoredJob(Folder(folder.place))).results(autoCleanup=False) == [n * n for n in range(6)]
+            assert RxJob(RemoteJob(JobFolder(folder.place))).results(autoCleanup=False) == [n * n for n in range(6)]
             assert elsewhere.results() == [n * n for n in range(6)]
         assert not folder.exists()
 
@@ -77,7 +77,7 @@ def test_a_job_without_any_result_yet_can_be_looked_at(share):
     """Nothing lies below parts/ then, and there is no such folder: that is no error."""
     with RxLocalSeq(wait=False, packagesToLoad="objects_store"):
         job = rxExec(time.sleep, 60)
-        elsewhere = RxJob(StoredJob(Folder(job._source.folder.place)))
+        elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.place)))
         assert elsewhere.info()["done"] == 0
         assert elsewhere.output() == ""
         job.cancel()
@@ -89,14 +89,14 @@ def test_a_job_without_any_result_yet_can_be_looked_at(share):
 
 def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
     """The store knows no owners: whose a job is, its record says."""
-    from rxspark.jobs import handle, stored
+    from rxspark.jobs import remote_job, rxjob
 
     with RxLocalSeq(packagesToLoad="objects_store", wait=False):
         job = rxExec(abs, -1)
         job.wait(60)
-        monkeypatch.setattr(handle, "_jobs", {})
+        monkeypatch.setattr(rxjob, "_jobs", {})
         assert [one.id for one in rxGetJobs()] == [job.id]
-        monkeypatch.setattr(stored, "login", lambda: "somebody")
+        monkeypatch.setattr(remote_job, "login", lambda: "somebody")
         assert rxGetJobs() == []
         assert [one.id for one in rxGetJobs(own=False)] == [job.id]
 
@@ -106,7 +106,7 @@ def test_a_job_that_is_held_is_not_resumed(share):
     with RxLocalSeq(packagesToLoad="objects_store", wait=False):
         job = rxExec(time.sleep, 60)
         with pytest.raises(RxJobError, match=r"being run by process|is (queued|running)"):
-            Folder(job._source.folder.place).take_lease()
+            JobFolder(job._source.folder.place).take_lease()
         with pytest.raises(RxJobError, match=r"is (queued|running)"):
             rxResumeJob(job)
         job.cancel()
@@ -115,7 +115,7 @@ def test_a_job_that_is_held_is_not_resumed(share):
 def _race(barrier, won, rounds):
     for number in range(rounds):
         barrier.wait()
-        if records.create(open_place(f"objects://bucket/lease-{number}"), str(os.getpid()).encode()):
+        if atomic.create(open_path(f"objects://bucket/lease-{number}"), str(os.getpid()).encode()):
             won.put((number, os.getpid()))
 
 
@@ -132,15 +132,15 @@ def test_of_many_processes_at_most_one_creates_an_object(share):
     assert won.empty()
     assert sorted(number for number, _ in winners) == list(range(rounds))
     for number, pid in winners:
-        assert records.read(open_place(f"objects://bucket/lease-{number}")) == str(pid).encode()
-    assert len(open_place("objects://bucket").names()) == rounds  # no claim is left
+        assert atomic.read(open_path(f"objects://bucket/lease-{number}")) == str(pid).encode()
+    assert len(open_path("objects://bucket").names()) == rounds  # no claim is left
 
 
 def test_the_claim_of_a_process_that_has_died_is_void_after_a_while(share, monkeypatch):
     """Until then nobody else may go on, as it may only be slow."""
-    place = open_place("objects://bucket/lease-1")
-    records.write(place.parent / f".lease-1.claim-{int(time.time())}-dead", b"")
-    monkeypatch.setattr(records, "_ROUNDS", 2)
-    assert not records.create(place, b"mine")
-    monkeypatch.setattr(records, "_CLAIM", 0.0)
-    assert records.create(place, b"mine")
+    place = open_path("objects://bucket/lease-1")
+    atomic.write(place.parent / f".lease-1.claim-{int(time.time())}-dead", b"")
+    monkeypatch.setattr(atomic, "_ROUNDS", 2)
+    assert not atomic.create(place, b"mine")
+    monkeypatch.setattr(atomic, "_CLAIM", 0.0)
+    assert atomic.create(place, b"mine")

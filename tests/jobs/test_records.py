@@ -7,14 +7,15 @@ import os
 
 import pytest
 
-from rxspark import RxFileError, records
-from rxspark.places import open_place
+from rxspark import RxFileError
+from rxspark.files import atomic
+from rxspark.files.paths import open_path
 
 
 @pytest.fixture(params=["file", "memory"])
 def place(request, tmp_path):
     """Where a record may be written."""
-    folder = open_place(str(tmp_path) if request.param == "file" else f"memory://{tmp_path}")
+    folder = open_path(str(tmp_path) if request.param == "file" else f"memory://{tmp_path}")
     folder.fs.makedirs(folder.path, exist_ok=True)
     return folder / "record"
 
@@ -27,9 +28,9 @@ def _edit(place, change):
 @pytest.mark.parametrize("body", [b"", b"{}", bytes(range(256)) * 1000, b"\nrxspark 1 0 0\n"])
 def test_what_was_written_is_read(place, body):
     """Any bytes, again and again, and nothing else is left in the folder."""
-    records.write(place, b"before")
-    records.write(place, body)
-    assert records.read(place) == body
+    atomic.write(place, b"before")
+    atomic.write(place, body)
+    assert atomic.read(place) == body
     assert [entry["name"].rpartition("/")[2] for entry in place.parent.entries()] == ["record"]
 
 
@@ -49,23 +50,23 @@ def test_what_was_written_is_read(place, body):
 )
 def test_damage_edits_and_newer_formats_are_told(place, change, told):
     """The error names the file and what is wrong with it."""
-    records.write(place, b"the state: 1")
+    atomic.write(place, b"the state: 1")
     _edit(place, change)
     with pytest.raises(RxFileError, match=told) as raised:
-        records.read(place)
+        atomic.read(place)
     assert str(place) in str(raised.value)
 
 
 def test_only_one_of_two_creates_a_file(place):
     """The second one is told so, and changes nothing."""
-    assert records.create(place, b"first")
-    assert not records.create(place, b"second")
-    assert records.read(place) == b"first"
+    assert atomic.create(place, b"first")
+    assert not atomic.create(place, b"second")
+    assert atomic.read(place) == b"first"
 
 
 def _race(path, barrier, won):
     barrier.wait()
-    if records.create(open_place(path), str(os.getpid()).encode()):
+    if atomic.create(open_path(path), str(os.getpid()).encode()):
         won.put(os.getpid())
 
 
@@ -81,4 +82,4 @@ def test_of_many_processes_one_creates_a_file(tmp_path):
         process.join(60)
     winner = won.get(timeout=10)
     assert won.empty()
-    assert records.read(open_place(path)) == str(winner).encode()
+    assert atomic.read(open_path(path)) == str(winner).encode()

@@ -25,7 +25,6 @@ from rxspark import (
     RxFileError,
     RxJobError,
     RxLocalSeq,
-    records,
     rxCancelJob,
     rxCleanupJobs,
     rxElemArg,
@@ -37,11 +36,12 @@ from rxspark import (
     rxResumeJob,
     rxWaitForJob,
 )
-from rxspark.jobs import store
-from rxspark.jobs.handle import RxJob
-from rxspark.jobs.store import Folder
-from rxspark.jobs.stored import StoredJob
-from rxspark.places import open_place
+from rxspark.files import atomic
+from rxspark.files.paths import open_path
+from rxspark.jobs import folder
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.rxjob import RxJob
 
 
 @pytest.fixture
@@ -65,13 +65,13 @@ def _folder(tmp_path, job):
 
 def _elsewhere(tmp_path, job):
     """The job as another process has it: from its folder alone."""
-    return RxJob(StoredJob(Folder(open_place(str(_folder(tmp_path, job))))))
+    return RxJob(RemoteJob(JobFolder(open_path(str(_folder(tmp_path, job))))))
 
 
 def _sign(tmp_path, job, **changes):
     """Change what state.json says."""
-    place = open_place(str(_folder(tmp_path, job) / "state.json"))
-    records.write(place, json.dumps(asdict(replace(Folder(place.parent).sign(), **changes))).encode())
+    place = open_path(str(_folder(tmp_path, job) / "state.json"))
+    atomic.write(place, json.dumps(asdict(replace(JobFolder(place.parent).sign(), **changes))).encode())
 
 
 def test_a_folder_is_private_and_its_records_are_readable_text(job, tmp_path):
@@ -82,7 +82,7 @@ def test_a_folder_is_private_and_its_records_are_readable_text(job, tmp_path):
     assert head.startswith(b"rxspark 1 ")
     about = json.loads(body)
     assert (about["id"], about["facts"]["count"], about["host"]) == (job.id, 4, socket.gethostname())
-    assert sorted(file.name for file in (folder / "parts").iterdir()) == [f"{n}-{n}-1.envelopes" for n in range(4)]
+    assert sorted(file.name for file in (folder / "parts").iterdir()) == [f"{n}-{n}-1.results" for n in range(4)]
 
 
 def test_another_process_lists_reads_and_removes(job, tmp_path):
@@ -130,9 +130,9 @@ def test_results_that_others_could_have_written_are_not_unpickled(job, tmp_path)
 
 def test_only_own_jobs_are_listed_unless_asked_for(job, tmp_path, monkeypatch):
     """own=False shows what other users have in the folder."""
-    from rxspark.jobs import handle
+    from rxspark.jobs import rxjob
 
-    monkeypatch.setattr(handle, "_jobs", {})
+    monkeypatch.setattr(rxjob, "_jobs", {})
     assert [one.id for one in rxGetJobs()] == [job.id]
     mine = os.getuid()
     monkeypatch.setattr(os, "getuid", lambda: mine + 1)
@@ -171,10 +171,10 @@ def test_a_newer_format_is_refused(job, tmp_path):
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda data: b""])
 def test_a_damaged_part_is_told_and_runs_again(damage, job, tmp_path):
     """Reading names the file; resuming counts its tasks as missing and mends it."""
-    part = _folder(tmp_path, job) / "parts" / "2-2-1.envelopes"
+    part = _folder(tmp_path, job) / "parts" / "2-2-1.results"
     part.write_bytes(damage(part.read_bytes()))
     elsewhere = _elsewhere(tmp_path, job)
-    with pytest.raises(RxFileError, match=r"parts/2-2-1\.envelopes is damaged"):
+    with pytest.raises(RxFileError, match=r"parts/2-2-1\.results is damaged"):
         elsewhere.results()
     assert elsewhere.resume().wait(60) == "finished"
     assert elsewhere.results() == [0, 1, 4, 9]
@@ -183,14 +183,14 @@ def test_a_damaged_part_is_told_and_runs_again(damage, job, tmp_path):
 
 def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tmp_path):
     """With signs of life it runs; without any for a minute nobody knows; then a resumer may take the lease."""
-    process = replace(Folder(open_place(str(_folder(tmp_path, job)))).sign().process, host="elsewhere")
-    (_folder(tmp_path, job) / "parts" / "3-3-1.envelopes").unlink()
+    process = replace(JobFolder(open_path(str(_folder(tmp_path, job)))).sign().process, host="elsewhere")
+    (_folder(tmp_path, job) / "parts" / "3-3-1.results").unlink()
     _sign(tmp_path, job, state="running", process=process, heard=time.time())
     elsewhere = _elsewhere(tmp_path, job)
     assert elsewhere.status() == "running"
     with pytest.raises(RxJobError, match="is running; 3 of 4 tasks"):
         elsewhere.resume()
-    _sign(tmp_path, job, state="running", process=process, heard=time.time() - store.SILENCE - 1)
+    _sign(tmp_path, job, state="running", process=process, heard=time.time() - folder.HEARTBEAT_TIMEOUT_S - 1)
     assert elsewhere.status() == "undetermined"
     assert elsewhere.wait() == "undetermined"
     with pytest.raises(RxJobError, match=r"undetermined: nothing was heard of process \d+ on elsewhere"):
@@ -201,7 +201,7 @@ def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tm
 
 def test_processes_of_another_host_of_the_same_name_are_not_looked_for_here(job, tmp_path):
     """Nor those of another container: their numbers say nothing here, so that signs of life decide."""
-    mine = Folder(open_place(str(_folder(tmp_path, job)))).sign().process
+    mine = JobFolder(open_path(str(_folder(tmp_path, job)))).sign().process
     assert (mine.here, mine.alive) == (True, True)
     gone = replace(mine, pid=2**22 + 1)
     assert (gone.here, gone.alive) == (True, False)
@@ -213,27 +213,27 @@ def test_processes_of_another_host_of_the_same_name_are_not_looked_for_here(job,
 
 def test_a_stale_lease_is_taken_over_and_a_living_one_is_not(job, tmp_path):
     """The lease counts, be it that its holder has not yet said what the state is."""
-    folder = Folder(open_place(str(_folder(tmp_path, job))))
+    folder = JobFolder(open_path(str(_folder(tmp_path, job))))
     mine = folder.sign().process
-    (_folder(tmp_path, job) / "parts" / "0-0-1.envelopes").unlink()
+    (_folder(tmp_path, job) / "parts" / "0-0-1.results").unlink()
     for process, alive in ((replace(mine, started="another boot"), False), (mine, True)):
         lease = folder._highest_lease() + 1
         body = json.dumps({"process": asdict(process), "taken": time.time()}).encode()
-        records.create(folder.place / f"lease-{lease}", body)
+        atomic.create(folder.place / f"lease-{lease}", body)
         if alive:
             with pytest.raises(RxJobError, match=rf"is being run by process {mine.pid} on "):
                 _elsewhere(tmp_path, job).resume()
         else:
-            Folder(folder.place).take_lease()
+            JobFolder(folder.place).take_lease()
             assert folder._highest_lease() == lease + 1
             os.unlink(_folder(tmp_path, job) / f"lease-{lease + 1}")
 
 
 def test_a_job_can_be_cancelled_from_another_process(context, tmp_path, monkeypatch):
     """The process that runs it finds the wish at its next sign of life."""
-    from rxspark.jobs import background
+    from rxspark.jobs import scheduler
 
-    monkeypatch.setattr(background, "_BEAT", 0.2)
+    monkeypatch.setattr(scheduler, "_BEAT", 0.2)
     job = rxExec(lambda: sum(range(10**15)))
     while job.status() != "running":
         time.sleep(0.05)
@@ -249,7 +249,7 @@ def test_a_job_whose_folder_goes_is_missing_for_others_and_still_there_for_its_o
     elsewhere = _elsewhere(tmp_path, job)
     while job.info()["done"] < 1:
         time.sleep(0.02)
-    Folder(open_place(str(_folder(tmp_path, job)))).remove()
+    JobFolder(open_path(str(_folder(tmp_path, job)))).remove()
     assert job.wait(60) == "finished"
     assert elsewhere.status() == "missing"
     assert job.results(autoCleanup=True) == [0, 1, 2, 3]
@@ -290,10 +290,10 @@ def test_a_share_folder_that_cannot_be_reached_is_undetermined(tmp_path):
 )
 def test_a_record_that_says_what_no_version_writes_is_told_as_damaged(name, change, job, tmp_path):
     """Though its checksum is right: whoever edits it may have known how to make one."""
-    place = open_place(str(_folder(tmp_path, job) / name))
-    told_so = json.loads(records.read(place))
+    place = open_path(str(_folder(tmp_path, job) / name))
+    told_so = json.loads(atomic.read(place))
     change(told_so)
-    records.write(place, json.dumps(told_so).encode())
+    atomic.write(place, json.dumps(told_so).encode())
     elsewhere = _elsewhere(tmp_path, job)
     assert elsewhere.status() == "undetermined"
     assert f"{name} is damaged, or was edited" in elsewhere.info()["error"]
@@ -301,9 +301,9 @@ def test_a_record_that_says_what_no_version_writes_is_told_as_damaged(name, chan
 
 def test_large_constants_are_written_once(tmp_path, monkeypatch):
     """Workers map the file of the job's folder; nothing else is written for them."""
-    from rxspark.sharing import carriers
+    from rxspark.data import stores
 
-    monkeypatch.setattr(carriers, "write_here", lambda *_: pytest.fail("it was written once more"))
+    monkeypatch.setattr(stores, "write_local_bundle", lambda *_: pytest.fail("it was written once more"))
     large = np.arange(1_000_000)
     with RxLocalSeq(wait=False, shareDir=str(tmp_path)):
         job = rxExec(lambda x, k: int(x[k]), large, rxElemArg([5, 7]), taskChunkSize=1)
@@ -379,7 +379,7 @@ def test_misuse_is_told(job):
             rxGetJobResults(wrong)
     with pytest.raises(RxJobError, match="nothing is missing"):
         rxResumeJob(job)
-    assert Folder(open_place(str(job._source.folder.place)))._highest_lease() == 1  # which was given back
+    assert JobFolder(open_path(str(job._source.folder.place)))._highest_lease() == 1  # which was given back
     with pytest.raises(ValueError, match="only='all'"):
         rxResumeJob(job, only="all")
     for wrong in ("x", -1, float("nan"), True):
@@ -416,4 +416,4 @@ def test_failed_tasks_run_again_in_the_partitions_that_they_were_in(tmp_path):
         again.wait(60)
         assert again.results() == list(range(40))
     names = {path.name for path in (_folder(tmp_path, job) / "parts").iterdir()}
-    assert names == {f"{span}.envelopes" for span in ("0-19-20", "20-39-20", "1-19-10", "21-39-10")}
+    assert names == {f"{span}.results" for span in ("0-19-20", "20-39-20", "1-19-10", "21-39-10")}

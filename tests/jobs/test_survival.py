@@ -70,7 +70,7 @@ def _id_of(driver: subprocess.Popen) -> str:
 
 
 def _parts(share: Path, job: str) -> list[str]:
-    return sorted(file.name for file in (share / "rxspark-jobs" / job / "parts").glob("*.envelopes"))
+    return sorted(file.name for file in (share / "rxspark-jobs" / job / "parts").glob("*.results"))
 
 
 def _wait_for_parts(share: Path, job: str, count: int) -> list[str]:
@@ -135,7 +135,7 @@ def test_a_killed_driver_costs_nothing_that_was_finished(percent, size, tmp_path
 
 
 def _span(name: str) -> tuple[int, int]:
-    first, last, _ = name.removesuffix(".envelopes").split("-")
+    first, last, _ = name.removesuffix(".results").split("-")
     return int(first), int(last) + 1
 
 
@@ -143,9 +143,9 @@ def test_a_worker_that_dies_while_it_writes_leaves_no_part_of_a_file(tmp_path):
     """Its tasks run once more, and what is in the folder is whole."""
 
     def task(number):
-        from rxspark import records
+        from rxspark.files import atomic
 
-        sealed = records._sealed
+        sealed = atomic._sealed
 
         def dying(body):
             with open(os.path.join(str(tmp_path), "died"), "a") as file:
@@ -154,13 +154,13 @@ def test_a_worker_that_dies_while_it_writes_leaves_no_part_of_a_file(tmp_path):
             return sealed(body)
 
         if number == 3 and not os.path.exists(os.path.join(str(tmp_path), "died")):
-            records._sealed = dying
+            atomic._sealed = dying
         return number
 
     with RxLocalParallel(wait=False, shareDir=str(tmp_path), autoCleanup=False):
         job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
         assert rxWaitForJob(job, timeout=120) == "finished"
-        assert _parts(tmp_path, job.id) == [f"{n}-{n}-1.envelopes" for n in range(6)]
+        assert _parts(tmp_path, job.id) == [f"{n}-{n}-1.results" for n in range(6)]
         assert rxGetJobResults(job) == list(range(6))
         assert (tmp_path / "died").read_text() == "x"
         job.cleanup()
@@ -245,7 +245,7 @@ def test_a_waiting_call_survives_too(tmp_path):
     """A blocking call in a context with a share folder can be resumed after its driver was killed."""
     context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
     driver = _driver(tmp_path, context, tasks=8, size=2, pause=0.3)
-    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.envelopes")):
+    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.results")):
         time.sleep(0.02)
     driver.kill()
     driver.wait()
@@ -319,7 +319,7 @@ def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
     )
     context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
     driver = _driver(tmp_path, context, tasks=6, pause=0.5, before=before)
-    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.envelopes")):
+    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.results")):
         assert driver.poll() is None
         time.sleep(0.02)
     driver.kill()

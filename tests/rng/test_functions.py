@@ -8,8 +8,8 @@ import pytest
 
 from rxspark.errors import RxArgumentError
 from rxspark.rng import rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
-from rxspark.rng.current import STACK
-from rxspark.rng.kinds import KINDS, Root
+from rxspark.rng.active import STACK
+from rxspark.rng.kinds import KINDS, SeedRoot
 from rxspark.rng.streams import Streams
 
 
@@ -49,7 +49,7 @@ def test_the_defaults_are_the_first_stream_of_mt2203():
 
 def test_a_stream_is_the_one_that_chunks_draw_from():
     """Sub-stream k gives what chunk k of rxExec draws under the same seed and kind."""
-    with Streams(Root("MCG59", 777, chosen=True)) as streams:
+    with Streams(SeedRoot("MCG59", 777, chosen=True)) as streams:
         streams.start(4)
         chunk = np.random.uniform(size=3).tolist()
     with rxRngNewStream("MCG59", subStream=4, seed=777):
@@ -67,7 +67,7 @@ def test_the_generators_are_as_before_after_deleting():
 
 def test_a_stream_of_a_tasks_own_leaves_the_tasks_stream_alone():
     """Inside a task a new stream is drawn from until it is deleted; then the task's goes on."""
-    with Streams(Root("MT2203", 1, chosen=True)) as streams:
+    with Streams(SeedRoot("MT2203", 1, chosen=True)) as streams:
         streams.start(0)
         wanted = np.random.uniform(size=2).tolist()
         streams.start(0)
@@ -141,7 +141,10 @@ def test_without_a_stream_the_functions_say_so():
         rxRngDelStream()
     with pytest.raises(RxArgumentError, match="give what rxRngGetStream"):
         rxRngSetStream(5)
-    with Streams(Root("PHILOX", 1, chosen=True)), pytest.raises(RxArgumentError, match="no stream of rxRngNewStream"):
+    with (
+        Streams(SeedRoot("PHILOX", 1, chosen=True)),
+        pytest.raises(RxArgumentError, match="no stream of rxRngNewStream"),
+    ):
         rxRngDelStream()
 
 

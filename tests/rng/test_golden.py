@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rxspark.rng.kinds import KINDS, Root
+from rxspark.rng.kinds import KINDS, SeedRoot
 from rxspark.rng.streams import Streams
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -25,14 +25,14 @@ class TestGolden:
     def test_random_sample_gives_the_golden_draws(self, kind):
         """np.random.random_sample in a stream gives, bit for bit, what VSL or NumPy gives when asked directly."""
         for seed, number, draws in rows(kind):
-            with Streams(Root(kind, seed, chosen=True)) as streams:
+            with Streams(SeedRoot(kind, seed, chosen=True)) as streams:
                 streams.start(number)
                 assert np.random.random_sample(len(draws)).tolist() == draws
 
     def test_one_by_one_is_the_same_as_many_at_once(self, kind):
         """Six draws of one number are one draw of six numbers."""
         seed, number, draws = next(iter(rows(kind)))
-        with Streams(Root(kind, seed, chosen=True)) as streams:
+        with Streams(SeedRoot(kind, seed, chosen=True)) as streams:
             streams.start(number)
             assert [np.random.uniform() for _ in draws] == draws
 

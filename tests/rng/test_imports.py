@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rxspark.rng.imports import import_outside_streams
-from rxspark.rng.kinds import Root
+from rxspark.rng.kinds import SeedRoot
 from rxspark.rng.streams import Streams
 
 MODULE = """
@@ -41,7 +41,7 @@ def module(tmp_path, monkeypatch):
 
 def on_stream(kind, function):
     """The result of a function on stream 3 of a kind."""
-    with Streams(Root(kind, 777, chosen=True)) as streams:
+    with Streams(SeedRoot(kind, 777, chosen=True)) as streams:
         streams.start(3)
         return function()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rxspark.errors import RxArgumentError, RxMissingError
-from rxspark.rng.kinds import KINDS, Root, check_capacity, fresh_seed, resolve
+from rxspark.rng.kinds import KINDS, SeedRoot, check_capacity, fresh_seed, resolve
 from rxspark.rng.streams import Streams
 
 ARTICLE = ["MCG31", "R250", "MRG32K3A", "MCG59", "MT19937", "MT2203", "SFMT19937", "SOBOL", "NIEDERR"]
@@ -39,9 +39,9 @@ def test_auto_is_mt2203_with_a_recorded_seed(seed, kind):
 
 def test_a_seed_alone_means_mt2203_and_zero_is_a_seed():
     """RNGseed without RNGkind uses MT2203; 0 is not "no seed"."""
-    assert resolve(777, None) == Root("MT2203", 777, chosen=True)
-    assert resolve(0, None) == Root("MT2203", 0, chosen=True)
-    assert resolve(5, "auto") == Root("MT2203", 5, chosen=True)
+    assert resolve(777, None) == SeedRoot("MT2203", 777, chosen=True)
+    assert resolve(0, None) == SeedRoot("MT2203", 0, chosen=True)
+    assert resolve(5, "auto") == SeedRoot("MT2203", 5, chosen=True)
 
 
 def test_a_kind_alone_gets_a_fresh_seed():
@@ -84,19 +84,19 @@ def test_any_other_kind_is_refused_with_the_list(kind):
 
 def test_more_streams_than_there_are_is_refused_with_the_arithmetic():
     """The error says how many there are, why, how many were asked for, and which kinds have enough."""
-    check_capacity(Root("SOBOL", 1, chosen=True), 4095)
+    check_capacity(SeedRoot("SOBOL", 1, chosen=True), 4095)
     with pytest.raises(
         RxArgumentError, match=r"4,095 streams \(.*2\*\*20\), but 5,000 .*PHILOX, PCG64DXSM.*taskChunkSize"
     ):
-        check_capacity(Root("SOBOL", 1, chosen=True), 5000)
+        check_capacity(SeedRoot("SOBOL", 1, chosen=True), 5000)
 
 
 def test_an_even_seed_of_mcg59_has_fewer_streams():
     """MCG59's period halves with each factor of two in the seed, and so does its number of streams."""
-    check_capacity(Root("MCG59", 1025, chosen=True), 2**20)
-    check_capacity(Root("MCG59", 1024, chosen=True), 2**10)
+    check_capacity(SeedRoot("MCG59", 1025, chosen=True), 2**20)
+    check_capacity(SeedRoot("MCG59", 1024, chosen=True), 2**10)
     with pytest.raises(RxArgumentError, match="RNGseed=1024 has 1,024 streams"):
-        check_capacity(Root("MCG59", 1024, chosen=True), 2**10 + 1)
+        check_capacity(SeedRoot("MCG59", 1024, chosen=True), 2**10 + 1)
 
 
 @pytest.mark.parametrize(("kind", "module"), [("MT2203", "mkl_random"), ("SOBOL", "rxspark.rng.kinds.library")])
@@ -113,14 +113,14 @@ def test_without_mkl_the_error_says_what_to_install_and_what_does_without(kind, 
     with pytest.raises(RxMissingError, match=r"pip install mkl mkl-random there, or use RNGkind=PHILOX or PCG64DXSM"):
         resolve(1, kind)
     with pytest.raises(RxMissingError, match=kind):
-        Streams(Root(kind, 1, chosen=True))
+        Streams(SeedRoot(kind, 1, chosen=True))
 
 
 def test_a_fresh_seed_in_a_task_comes_from_its_stream():
     """Nested calls without a seed repeat with the task: their seeds are the stream's."""
 
     def seeds():
-        with Streams(Root("PHILOX", 1, chosen=True)) as streams:
+        with Streams(SeedRoot("PHILOX", 1, chosen=True)) as streams:
             streams.start(3)
             return [fresh_seed(), fresh_seed()]
 
@@ -133,14 +133,14 @@ def test_a_fresh_seed_in_a_task_comes_from_its_stream():
 
 def test_roots_travel():
     """A root pickles and prints what replays it."""
-    root = Root("MT2203", 777, chosen=True)
+    root = SeedRoot("MT2203", 777, chosen=True)
     assert pickle.loads(pickle.dumps(root)) == root
-    assert repr(root) == "Root(kind='MT2203', seed=777, chosen=True)"
+    assert repr(root) == "SeedRoot(kind='MT2203', seed=777, chosen=True)"
 
 
 def test_importing_the_package_loads_neither_numpy_nor_mkl():
     """`import rxspark` brings only light parts of rng."""
-    code = "import sys, rxspark.rng, rxspark.rng.rebinding; print({'numpy', 'mkl_random', 'scipy'} & set(sys.modules))"
+    code = "import sys, rxspark.rng, rxspark.rng.pickling; print({'numpy', 'mkl_random', 'scipy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
 
 

@@ -13,8 +13,8 @@ import pytest
 from numpy.random import uniform
 
 from rxspark.errors import RxShippingError
-from rxspark.rng.kinds import Root
-from rxspark.rng.rebinding import reduce_generator
+from rxspark.rng.kinds import SeedRoot
+from rxspark.rng.pickling import reduce_generator
 from rxspark.rng.streams import Streams
 
 
@@ -44,7 +44,7 @@ def of_main(function):
 def draws(function, *arguments, kind="MT2203", tasks=(0, 1, 0)):
     """The function in three streams, the third being the first again; loaded once, as a worker does."""
     data = ship(function)
-    with Streams(Root(kind, 14, chosen=True)) as streams:
+    with Streams(SeedRoot(kind, 14, chosen=True)) as streams:
         loaded, found = pickle.loads(data), []
         for number in tasks:
             streams.start(number)
@@ -87,7 +87,7 @@ def test_functions_of_the_process_generators_follow_the_stream(function, kind):
 
 def test_a_function_of_np_random_gives_the_draws_of_the_kind():
     """rxExec(np.random.uniform, ...) draws what np.random.uniform draws in the task: MKL's own numbers."""
-    with Streams(Root("MT2203", 14, chosen=True)) as streams:
+    with Streams(SeedRoot("MT2203", 14, chosen=True)) as streams:
         streams.start(0)
         wanted = np.random.uniform(0, 1, 3)
     assert draws(np.random.uniform, 0, 1, 3, tasks=[0]) == [repr(wanted)]
@@ -127,11 +127,11 @@ def test_a_bound_generator_follows_streams_of_later_calls():
     rng = np.random.default_rng(5)
     with warnings.catch_warnings(action="ignore"):
         data = ship(lambda: rng.random())
-    with Streams(Root("PHILOX", 1, chosen=True)):
+    with Streams(SeedRoot("PHILOX", 1, chosen=True)):
         kept = pickle.loads(data)
     found = []
     for kind in ("PHILOX", "MT2203", "PCG64DXSM", "PHILOX"):
-        with Streams(Root(kind, 2, chosen=True)) as streams:
+        with Streams(SeedRoot(kind, 2, chosen=True)) as streams:
             streams.start(7)
             found.append(kept())
     assert found[0] == found[3]
@@ -196,21 +196,21 @@ def test_seeding_functions_control_the_task_that_calls_them():
         return np.random.uniform(), random.random()
 
     data = ship(task)
-    with Streams(Root("MT2203", 14, chosen=True)) as streams:
+    with Streams(SeedRoot("MT2203", 14, chosen=True)) as streams:
         loaded = pickle.loads(data)
         streams.start(0)
         plain = loaded(False), loaded(False)
         streams.start(0)
         first = loaded(False)
         assert loaded(True) == (np.random.RandomState(42).uniform(), random.Random(1).random())
-        streams.settle()
+        streams.restore()
         assert (first, loaded(False)) == plain
 
 
 def test_a_nested_call_in_a_task_ships_the_functions_of_its_stream():
     """Inside a task np.random's functions are the stream's; shipped from there they follow the inner streams."""
     for kind in ("MT2203", "PHILOX"):
-        with Streams(Root(kind, 1, chosen=True)):
+        with Streams(SeedRoot(kind, 1, chosen=True)):
             for function in (np.random.normal, np.random.random, np.random.seed, random.random):
                 assert pickle.loads(ship(function)) is not None
             assert len(set(draws(np.random.normal))) == 2

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from rxspark.rng.kinds import KINDS, MEMBERS, Root
+from rxspark.rng.kinds import KINDS, MEMBERS, SeedRoot
 from rxspark.rng.streams import Streams
 
 PSEUDO = [name for name, row in KINDS.items() if not row.quasi]
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def draws(kind, numbers, count, seed=777):
     """An array (streams, count) of uniform draws."""
     table = np.empty((len(numbers), count))
-    with Streams(Root(kind, seed, chosen=True)) as streams:
+    with Streams(SeedRoot(kind, seed, chosen=True)) as streams:
         for row, number in zip(table, numbers, strict=True):
             streams.start(number)
             row[:] = np.random.random_sample(count)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import ShuffleSplit
 
-from rxspark.rng.kinds import KINDS, Root
+from rxspark.rng.kinds import KINDS, SeedRoot
 from rxspark.rng.streams import Streams, current
 
 PSEUDO = [name for name, row in KINDS.items() if not row.quasi]
@@ -21,7 +21,7 @@ PSEUDO = [name for name, row in KINDS.items() if not row.quasi]
 
 def root(kind="MT2203", seed=777):
     """A root that the user chose."""
-    return Root(kind, seed, chosen=True)
+    return SeedRoot(kind, seed, chosen=True)
 
 
 WAYS = {
@@ -114,7 +114,7 @@ class TestEachKind:
             assert np.random.permutation(9).tolist() == plain.permutation(9).tolist()
             assert np.random.mtrand._rand.uniform() == plain.uniform()
             assert [random.random(), random.gauss(0, 1)] == [python.random(), python.gauss(0, 1)]
-            streams.settle()
+            streams.restore()
             assert draw_all() == second
 
     def test_an_inner_call_leaves_the_outer_stream_where_it_was(self, kind):
@@ -262,10 +262,10 @@ def test_functions_taken_before_a_stream_follow_it():
     code = """
 from random import random, getrandbits
 from numpy.random import uniform
-from rxspark.rng.kinds import Root
+from rxspark.rng.kinds import SeedRoot
 from rxspark.rng.streams import Streams
 def draws():
-    with Streams(Root("PHILOX", 7, chosen=True)) as streams:
+    with Streams(SeedRoot("PHILOX", 7, chosen=True)) as streams:
         streams.start(3)
         return random(), getrandbits(50), uniform()
 first = draws()
@@ -302,7 +302,7 @@ def test_a_stream_left_open_by_a_task_is_closed():
         first = np.random.uniform()
         rxRngNewStream("MT2203", seed=1)
         np.random.uniform()
-        streams.settle()
+        streams.restore()
         assert [first, np.random.uniform()] == wanted
 
 
@@ -319,7 +319,7 @@ def test_a_bit_generator_of_the_tasks_own_ends_with_the_task():
         np.random.set_bit_generator(before)
         second = np.random.uniform()
         np.random.set_bit_generator(np.random.PCG64(5))
-        streams.settle()
+        streams.restore()
         assert [first, second, np.random.uniform()] == own
 
 
@@ -357,10 +357,10 @@ def test_a_process_that_patched_numpy_with_mkl_random_keeps_its_patch():
     """A driver that called mkl_random.patch_numpy_random() changes no task's numbers, and has its patch after them."""
     code = """
 import mkl_random, numpy as np
-from rxspark.rng.kinds import Root
+from rxspark.rng.kinds import SeedRoot
 from rxspark.rng.streams import Streams
 def draws(kind):
-    with Streams(Root(kind, 7, chosen=True)) as streams:
+    with Streams(SeedRoot(kind, 7, chosen=True)) as streams:
         streams.start(3)
         return np.random.uniform(), np.random.poisson(3), np.random.normal()
 plain = draws("PHILOX"), draws("MT2203")

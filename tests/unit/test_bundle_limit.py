@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 
-from rxspark.worker.bundle import Bundle
+from rxspark.data.bundle import Bundle
 
 READER = """
 import resource, sys
 from rxspark.errors import RxFileError
-from rxspark.worker.bundle import MappedBundle
+from rxspark.data.bundle import MappedBundle
 MappedBundle(sys.argv[1])
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 50_000_000, resource.RLIM_INFINITY))

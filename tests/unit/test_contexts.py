@@ -22,7 +22,7 @@ from rxspark import (
     rxSetComputeContext,
 )
 from rxspark.backends.local import LocalBackend
-from rxspark.filesystem import share_folder
+from rxspark.user_paths import share_folder
 
 CONTEXTS = [
     RxLocalSeq(),

@@ -7,27 +7,27 @@ import resource
 
 import pytest
 
-from rxspark.worker import diary
-from rxspark.worker.diary import Diary, path_of
-from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.worker import journal
+from rxspark.worker.journal import PartitionJournal, journal_path
+from rxspark.worker.results import PartitionResult, TaskFailure
 
 
 @pytest.fixture
 def clock(monkeypatch):
     """A clock on which each writing takes 1 ms."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(diary.time, "perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr(journal.time, "perf_counter", lambda: next(ticks) / 1000)
 
 
 def noted(folder, seconds):
     """The numbers that are on record after tasks of such lengths, and the place in the stream."""
-    envelopes, kept = Envelopes("here", 1, 0), Diary(str(folder), "call-0")
+    partition_results, kept = PartitionResult("here", 1, 0), PartitionJournal(str(folder), "call-0")
     for number, length in enumerate(seconds):
-        envelopes.add(number, b"value %d" % number, 0.0, length)
-        kept.note(envelopes, lambda number=number: f"after {number}")
+        partition_results.add(number, b"value %d" % number, 0.0, length)
+        kept.note(partition_results, lambda number=number: f"after {number}")
     kept.close()
-    found = Envelopes("here", 1, 1)
-    place = Diary(str(folder), "call-0").read(found)
+    found = PartitionResult("here", 1, 1)
+    place = PartitionJournal(str(folder), "call-0").read(found)
     assert found.values == [b"value %d" % number for number in found.numbers]
     return list(found.numbers), place
 
@@ -45,38 +45,38 @@ def test_short_tasks_are_written_several_at_a_time(tmp_path, clock):
 def test_what_was_written_in_part_does_not_count(tmp_path, clock):
     """A worker that dies while it writes leaves what it had written before."""
     noted(tmp_path, [0.02, 0.02])
-    path = path_of(str(tmp_path), "call-0")
+    path = journal_path(str(tmp_path), "call-0")
     with open(path, "r+b") as file:
         file.truncate(file.seek(0, 2) - 3)
-    found = Envelopes("here", 1, 1)
-    assert Diary(str(tmp_path), "call-0").read(found) == "after 0"
+    found = PartitionResult("here", 1, 1)
+    assert PartitionJournal(str(tmp_path), "call-0").read(found) == "after 0"
     assert list(found.numbers) == [0]
 
 
 def test_nothing_is_written_behind_what_found_no_room(tmp_path, clock):
     """Where the disk takes a part of an entry, and has room again later, the entries before it count."""
-    whole, kept = Envelopes("here", 1, 0), Diary(str(tmp_path), "call-0")
+    whole, kept = PartitionResult("here", 1, 0), PartitionJournal(str(tmp_path), "call-0")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     for number in range(3):
         whole.add(number, bytes(1000), 0.0, 0.02)
         if number == 1:
-            room = os.path.getsize(path_of(str(tmp_path), "call-0")) + 10
+            room = os.path.getsize(journal_path(str(tmp_path), "call-0")) + 10
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
         try:
             kept.note(whole, lambda number=number: f"after {number}")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    found = Envelopes("here", 1, 1)
-    assert Diary(str(tmp_path), "call-0").read(found) == "after 0"
+    found = PartitionResult("here", 1, 1)
+    assert PartitionJournal(str(tmp_path), "call-0").read(found) == "after 0"
     assert list(found.numbers) == [0]
 
 
 def test_errors_and_console_texts_are_on_record_too(tmp_path):
     """Those of the tasks that are."""
-    envelopes, kept = Envelopes("here", 1, 0), Diary(str(tmp_path), "call-0")
-    envelopes.add(4, None, 0.0, 1.0)
-    envelopes.failures[4], envelopes.output[4] = Failure("ValueError", "no", ""), "text"
-    kept.note(envelopes, lambda: None)
-    found = Envelopes("here", 1, 1)
-    Diary(str(tmp_path), "call-0").read(found)
-    assert (found.failures, found.output) == (envelopes.failures, {4: "text"})
+    partition_results, kept = PartitionResult("here", 1, 0), PartitionJournal(str(tmp_path), "call-0")
+    partition_results.add(4, None, 0.0, 1.0)
+    partition_results.failures[4], partition_results.output[4] = TaskFailure("ValueError", "no", ""), "text"
+    kept.note(partition_results, lambda: None)
+    found = PartitionResult("here", 1, 1)
+    PartitionJournal(str(tmp_path), "call-0").read(found)
+    assert (found.failures, found.output) == (partition_results.failures, {4: "text"})

@@ -16,7 +16,6 @@ from rxspark import (
     RxSpark,
     rxSetComputeContext,
 )
-from rxspark.filesystem import resolve
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
@@ -24,6 +23,7 @@ from rxspark.hadoop import (
     rxHadoopListFiles,
     rxHadoopRemoveDir,
 )
+from rxspark.user_paths import resolve
 
 
 def conf_dir(folder: Path, default: str) -> str:
@@ -128,7 +128,7 @@ def test_a_url_without_host_and_default_says_what_to_set(monkeypatch: pytest.Mon
 def test_a_failed_copy_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A copy that breaks off leaves neither half a file under the name asked for nor one under another."""
     (tmp_path / "in").write_text("x")
-    monkeypatch.setattr("rxspark.transfers.pieces", lambda source: iter(["no bytes"]))
+    monkeypatch.setattr("rxspark.files.operations.pieces", lambda source: iter(["no bytes"]))
     with pytest.raises(RxFileError):
         rxHadoopCopyFromLocal(tmp_path / "in", f"file://{tmp_path}/out/copy")
     with pytest.raises(RxFileError):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rxspark.analysis.glm.families import FAMILIES, chosen
-from rxspark.backends.capabilities import CAPABILITIES
+from rxspark.backends.spark.capabilities import CAPABILITIES
 from rxspark.contexts import ARGUMENTS
 from rxspark.options import OPTIONS
 from rxspark.rng.kinds import KINDS

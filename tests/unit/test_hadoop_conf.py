@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rxspark import RxContextError
-from rxspark.hadoop_conf import hadoop_settings
-from rxspark.places import default_file_system
+from rxspark.files.hadoop_conf import hadoop_settings
+from rxspark.files.paths import default_file_system
 
 
 @pytest.fixture

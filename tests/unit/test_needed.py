@@ -10,13 +10,13 @@ import joblib
 import pytest
 import sklearn.linear_model
 
-from rxspark.elements import plan_tasks
-from rxspark.shipping import Shipper
+from rxspark.calls.tasks import plan_tasks
+from rxspark.serialize.pickler import CallSerializer
 
 
 def needed(function, *args):
     """The packages found for a call."""
-    shipper, tasks = Shipper(), plan_tasks(function, args, {}, None, -1)
+    shipper, tasks = CallSerializer(), plan_tasks(function, args, {}, None, -1)
     shipper.program(function, tasks, {})
     return shipper.modules.needed(function, shipper.modules.sources()) - {"cloudpickle"}
 

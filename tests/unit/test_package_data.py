@@ -13,14 +13,14 @@ import pytest
 from data_package import write_package
 
 from rxspark import RxShippingError
-from rxspark.usermodules import UserModules
+from rxspark.serialize.user_modules import UserModules
 
 WORKER = """
 import pickle, sys
 from types import SimpleNamespace
-from rxspark.worker import modules
+from rxspark.worker import user_modules
 sent = pickle.load(sys.stdin.buffer)
-modules.install(SimpleNamespace(**sent, origin="elsewhere"))
+user_modules.install(SimpleNamespace(**sent, origin="elsewhere"))
 import rx_data.reads
 print(rx_data.reads.run(), rx_data.__file__ in sent["modules"])
 """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxArgumentError, RxContextError, packing
+from rxspark import RxArgumentError, RxContextError
+from rxspark.deploy import environment
 
 HEAVY = [f"lib/python3.*/site-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
 SMALL = [*HEAVY, "lib/libmkl*", "share/*", "opt/*"]
@@ -20,7 +21,7 @@ SMALL = [*HEAVY, "lib/libmkl*", "share/*", "opt/*"]
 def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     """A small archive, and where it was unpacked."""
     folder = tmp_path_factory.mktemp("packed")
-    archive = packing.pack(str(folder), ["cloudpickle"], SMALL)
+    archive = environment.pack(str(folder), ["cloudpickle"], SMALL)
     with tarfile.open(archive) as tar:
         tar.extractall(folder / "there", filter="tar")
     return archive, folder / "there"
@@ -57,28 +58,28 @@ def test_the_same_environment_is_packed_once(
 ) -> None:
     """A second time the archive that is there is taken; other contents have another name."""
     archive, _ = packed
-    monkeypatch.setattr(packing, "_make", lambda files, target: None)
+    monkeypatch.setattr(environment, "_make", lambda files, target: None)
     before = os.stat(archive).st_mtime_ns
-    assert packing.pack(os.path.dirname(archive), ["cloudpickle"], SMALL) == archive
+    assert environment.pack(os.path.dirname(archive), ["cloudpickle"], SMALL) == archive
     assert os.stat(archive).st_mtime_ns == before
-    other = packing.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "*/joblib/*"])
+    other = environment.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "*/joblib/*"])
     assert os.path.basename(other) != os.path.basename(archive)
 
 
 def test_an_environment_that_does_not_run_is_not_delivered(tmp_path: Path) -> None:
     """An archive that lacks a part is unpacked, run, refused with the reason, and nothing is left in the folder."""
     with pytest.raises(RxContextError, match=r"does not run where it is unpacked: .*encodings"):
-        packing.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "lib/python3.*/encodings/*"])
+        environment.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "lib/python3.*/encodings/*"])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_requirements_are_followed() -> None:
     """A package brings what it requires, extras only where they are asked for."""
-    names = {packing._name(dist) for dist in packing._selected(["scikit-learn"])}
+    names = {environment._name(dist) for dist in environment._selected(["scikit-learn"])}
     assert {"scikit-learn", "scipy", "joblib", "threadpoolctl", "numpy", "cloudpickle"} <= names
     assert not {"pytest", "matplotlib", "pyspark"} & names
-    assert "distributed" in packing._closure(["dask[distributed]"])
-    assert "distributed" not in packing._closure(["dask"])
+    assert "distributed" in environment._closure(["dask[distributed]"])
+    assert "distributed" not in environment._closure(["dask"])
 
 
 def test_what_a_library_brings_along_is_not_packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,18 +89,18 @@ def test_what_a_library_brings_along_is_not_packed(tmp_path: Path, monkeypatch: 
         about.mkdir()
         (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9.9\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert "stowaway" not in packing._installed()
-    assert packing._installed()["cloudpickle"].version != "9.9"
+    assert "stowaway" not in environment._installed()
+    assert environment._installed()["cloudpickle"].version != "9.9"
 
 
 def test_mistakes_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that is not there gets a suggestion; a conda environment is sent to conda-pack."""
     with pytest.raises(RxArgumentError, match="did you mean pandas"):
-        packing.pack(str(tmp_path), ["pandsa"])
+        environment.pack(str(tmp_path), ["pandsa"])
     (tmp_path / "conda-meta").mkdir()
     monkeypatch.setattr(sys, "prefix", str(tmp_path))
     with pytest.raises(RxContextError, match="conda-pack"):
-        packing.pack(str(tmp_path))
+        environment.pack(str(tmp_path))
 
 
 def test_the_command_prints_where_the_archive_is(packed: tuple[str, Path], tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import threading
 
 import pytest
 
-from rxspark.patience import within
+from rxspark.timeouts import call_with_timeout
 
 
 def test_what_does_not_answer_is_named() -> None:
     """A TimeoutError tells what was to be done, and for how long it was waited."""
     gate = threading.Event()
     with pytest.raises(TimeoutError, match=r"to open the gate took more than 0\.1 seconds"):
-        within(0.1, gate.wait, "open the gate")
+        call_with_timeout(0.1, gate.wait, "open the gate")
     gate.set()
 
 
@@ -25,5 +25,5 @@ def test_an_error_comes_as_it_is(error: BaseException) -> None:
         raise error
 
     with pytest.raises(type(error), match=r"^mine$") as raised:
-        within(60, fail, "fail")
+        call_with_timeout(60, fail, "fail")
     assert raised.value is error

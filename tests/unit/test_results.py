@@ -11,18 +11,18 @@ import pyarrow
 import pytest
 
 from rxspark import RxResults, RxTaskError
-from rxspark.gathering import Gathering
 from rxspark.results import Facts, node_name
-from rxspark.rng.kinds import Root
-from rxspark.timings import Clock, timings_of
-from rxspark.worker.envelope import Envelopes, Failure
+from rxspark.results.gathering import Gathering
+from rxspark.results.timings import Clock, timings_of
+from rxspark.rng.kinds import SeedRoot
+from rxspark.worker.results import PartitionResult, TaskFailure
 
 
 def _results(values, errors=None, output=None):
-    part = Envelopes("node-1.example.org", 7, 0)
+    part = PartitionResult("node-1.example.org", 7, 0)
     for number in range(len(values)):
         part.add(number, b"", 0.0, 0.5)
-    root = Root("MT2203", 1, chosen=True)
+    root = SeedRoot("MT2203", 1, chosen=True)
     return RxResults(
         values,
         names=None,
@@ -36,7 +36,7 @@ def _results(values, errors=None, output=None):
 
 
 def _gathered(count, parts, keep=True):
-    facts = Facts(count, None, 1, Root("MT2203", 1, chosen=True), once_per_node=False)
+    facts = Facts(count, None, 1, SeedRoot("MT2203", 1, chosen=True), once_per_node=False)
     return Gathering(facts, parts, keep).results(Clock())
 
 
@@ -53,7 +53,7 @@ def test_values_come_in_the_order_of_the_tasks():
     """Value i is that of task i, whatever the order in which partitions come."""
     parts = []
     for numbers in ([3, 1], [2, 0]):
-        part = Envelopes("h", 1, 0)
+        part = PartitionResult("h", 1, 0)
         for number in numbers:
             part.add(number, pickle.dumps(number * 10), 0.0, 0.0)
         parts.append(part)
@@ -62,11 +62,11 @@ def test_values_come_in_the_order_of_the_tasks():
 
 def test_a_value_that_does_not_load_is_the_error_of_its_task():
     """Its neighbours are not touched."""
-    part = Envelopes("h", 1, 0)
+    part = PartitionResult("h", 1, 0)
     part.add(0, pickle.dumps(1), 0.0, 0.0)
     part.add(1, b"no pickle", 0.0, 0.0)
     part.add(2, None, 0.0, 0.0)
-    part.failures[2] = Failure("ValueError", "m", "")
+    part.failures[2] = TaskFailure("ValueError", "m", "")
     values = _gathered(3, [part])
     assert values[0] == 1
     assert list(values.errors) == [1, 2]
@@ -130,7 +130,7 @@ def test_an_error_pickles_and_prints():
 
 def test_phases_follow_from_what_caller_and_workers_measured():
     """Queue ends with the first task, run with the last one's end, fetch with the last arrival; none is negative."""
-    first, second, dead = Envelopes("a", 1, 0), Envelopes("b", 2, 0), Envelopes("", 0, 3)
+    first, second, dead = PartitionResult("a", 1, 0), PartitionResult("b", 2, 0), PartitionResult("", 0, 3)
     first.add(0, b"", 102.0, 1.0)
     first.add(1, b"", 103.0, 0.5)
     second.add(2, b"", 101.0, 4.0)

@@ -16,10 +16,10 @@ import pandas as pd
 import pytest
 
 from rxspark import RxShippingError, rxElemArg
-from rxspark.elements import plan_tasks
-from rxspark.mutability import all_immutable
-from rxspark.shipping import Shipper
-from rxspark.worker.envelope import dump_value
+from rxspark.calls.tasks import plan_tasks
+from rxspark.serialize.pickler import CallSerializer
+from rxspark.worker.mutability import all_immutable
+from rxspark.worker.results import dump_value
 
 
 def _closure(held):
@@ -68,7 +68,7 @@ BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
 def test_the_way_to_what_cannot_be_sent(function, args, way):
     """The error tells the way from the argument to the variable."""
     with pytest.raises(RxShippingError) as caught:
-        Shipper().program(function, plan_tasks(lambda *args: None, args, {}, None, -1), {})
+        CallSerializer().program(function, plan_tasks(lambda *args: None, args, {}, None, -1), {})
     assert f"cannot send {way} the workers: TypeError" in str(caught.value)
 
 
@@ -76,7 +76,7 @@ def test_the_way_through_an_element():
     """For an element the error tells its number and its argument."""
     tasks = plan_tasks(lambda x: None, (), {"x": rxElemArg([1, [2], [threading.Lock()]])}, None, -1)
     with pytest.raises(RxShippingError, match="element 2 of x → item 0"):
-        Shipper().partition(tasks, range(3))
+        CallSerializer().partition(tasks, range(3))
 
 
 def test_an_element_that_cannot_be_sent_is_found_among_many_of_its_kind():
@@ -84,13 +84,13 @@ def test_an_element_that_cannot_be_sent_is_found_among_many_of_its_kind():
     frames = [pd.DataFrame({"a": [1, held]}) for held in (1, "b", None, threading.Lock())]
     tasks = plan_tasks(lambda x: None, (), {"x": rxElemArg(frames)}, None, -1)
     with pytest.raises(RxShippingError, match="element 3 of x"):
-        Shipper().partition(tasks, range(4))
+        CallSerializer().partition(tasks, range(4))
 
 
 def _arrived(elements):
     """The elements of a partition as a worker gets them."""
     tasks = plan_tasks(lambda x: None, (rxElemArg(elements),), {}, None, -1)
-    column = pickle.loads(Shipper().partition(tasks, range(len(elements)))).columns[0]
+    column = pickle.loads(CallSerializer().partition(tasks, range(len(elements)))).columns[0]
     return [column[i] for i in range(len(elements))], column
 
 
@@ -116,7 +116,7 @@ def test_what_no_task_can_change_travels_in_one_pickle(elements):
 def test_rows_of_such_values_travel_in_one_pickle():
     """The same holds for the entries of `elemArgs`."""
     tasks = plan_tasks(lambda x, y: None, (), {}, [(1, 2.0), {"x": "a", "y": None}], -1)
-    rows = pickle.loads(Shipper().partition(tasks, range(2))).rows
+    rows = pickle.loads(CallSerializer().partition(tasks, range(2))).rows
     assert not rows.pickled
     assert [rows[0], rows[1]] == [((1, 2.0), {}), ((), {"x": "a", "y": None})]
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rxspark.shipping import Shipper
+from rxspark.serialize.pickler import CallSerializer
 from rxspark.worker.byvalue import dump_by_value
 from rxspark.worker.classes import own_classes
 from rxspark.worker.snapshot import Snapshot
@@ -22,7 +22,7 @@ from rxspark.worker.snapshot import Snapshot
 
 def loaded(value):
     """An object as a worker gets it, and its snapshot."""
-    classes, packed = {}, Shipper().dump(value)
+    classes, packed = {}, CallSerializer().dump(value)
     outer = own_classes.set(classes)
     try:
         made = pickle.loads(packed)

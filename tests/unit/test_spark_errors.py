@@ -10,9 +10,9 @@ import pytest
 
 from rxspark import RxContextError, RxFileError
 from rxspark.backends.base import Work
-from rxspark.backends.spark_common import SparkEngine
-from rxspark.worker import hostcache
-from rxspark.worker.bundle import Bundle
+from rxspark.backends.spark.base import SparkEngine
+from rxspark.data import host_cache
+from rxspark.data.bundle import Bundle
 
 FAILED = "Job aborted due to stage failure: Task 1 in stage 4.0 failed 4 times, most recent failure: "
 LOST = "Lost task 1.3 in stage 4.0 (TID 9) (node7 executor 2): "
@@ -75,19 +75,19 @@ def test_a_host_whose_disk_is_full_fetches_into_memory(tmp_path: Path, monkeypat
     memory.mkdir()
     disk.mkdir()
     (tmp_path / "shared").write_bytes(b"12345678")
-    monkeypatch.setattr(hostcache, "_MEMORY", str(memory))
-    monkeypatch.setattr(hostcache, "_base", lambda: str(disk))
+    monkeypatch.setattr(host_cache, "_MEMORY", str(memory))
+    monkeypatch.setattr(host_cache, "_base", lambda: str(disk))
     room = {"disk": 100, "memory": 100}
-    monkeypatch.setattr(hostcache, "free", lambda folder: room[Path(folder).relative_to(tmp_path).parts[0]])
+    monkeypatch.setattr(host_cache, "free", lambda folder: room[Path(folder).relative_to(tmp_path).parts[0]])
 
     def place(name: str) -> str:
-        return Path(hostcache.fetched(f"file://{tmp_path}/shared", name, 8)).relative_to(tmp_path).parts[0]
+        return Path(host_cache.fetched(f"file://{tmp_path}/shared", name, 8)).relative_to(tmp_path).parts[0]
 
     assert place("first") == "disk"
     room["disk"] = 3
     assert (place("first"), place("second")) == ("disk", "memory")
     room["memory"] = 3
-    monkeypatch.setattr(hostcache, "fetch", _no_room)
+    monkeypatch.setattr(host_cache, "fetch", _no_room)
     with pytest.raises(RxFileError, match=rf"fetched to {platform.node()} \(8 bytes; {disk}/.* has 3 bytes left\)"):
         place("third")
 

@@ -13,8 +13,8 @@ import pyspark
 import pytest
 
 from rxspark import RxContextError
-from rxspark.backends import spark_install, spark_package
-from rxspark.backends.spark_python import check_python
+from rxspark.backends.spark import install, package
+from rxspark.backends.spark.python import check_python
 
 PACKAGE = Path(pyspark.__file__).parent
 
@@ -84,11 +84,11 @@ def test_a_spark_home_that_holds_no_spark_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("installed", "silent"), [("2.3.3", False), ("3.0.1", True)])
 def test_pandas_3_is_no_news_at_each_start(installed: str, silent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """PySpark's warning of pandas 3 is left out where that is installed; filters are touched nowhere else."""
-    monkeypatch.setattr(spark_install, "version", lambda name: installed)
+    monkeypatch.setattr(install, "version", lambda name: installed)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         before = list(warnings.filters)
-        spark_install.quiet_about_pandas()
+        install.quiet_about_pandas()
         warnings.warn("PySpark does not yet fully support pandas >= 3.0.0. Some", FutureWarning, stacklevel=1)
         warnings.warn("another", FutureWarning, stacklevel=1)
         assert (list(warnings.filters) == before) is not silent
@@ -100,13 +100,13 @@ def test_the_package_for_executors_is_named_by_its_content(tmp_path: Path) -> No
     """Two processes make the same bytes under the same name, another content has another; it can be imported."""
     code = """
 import hashlib, pathlib
-from rxspark.backends.spark_package import packed_rxspark
+from rxspark.backends.spark.package import packed_rxspark
 file = pathlib.Path(packed_rxspark())
 print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
 """
     runs = {told(code, PACKAGE.parent, PYTHONHASHSEED=seed) for seed in ("1", "2")}
     assert len(runs) == 1
-    path = Path(spark_package.packed_rxspark())
+    path = Path(package.packed_rxspark())
     assert runs.pop().split()[0] == path.name
     with zipfile.ZipFile(path) as archive:
         assert {"rxspark/__init__.py", "rxspark/__init__.pyc", "rxspark/worker/runner.py"} <= set(archive.namelist())
@@ -118,7 +118,7 @@ print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
     (other / "backends").mkdir(parents=True)
     (other / "__init__.py").write_text("")
     (other / "backends" / "__init__.py").write_text("")
-    (other / "backends" / "spark_package.py").write_text(Path(spark_package.__file__).read_text())
+    (other / "backends" / "spark_package.py").write_text(Path(package.__file__).read_text())
     assert told(code, tmp_path).split()[0] != path.name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rxspark.backends.spark_common import slots_to_come
+from rxspark.backends.spark.base import slots_to_come
 
 DYNAMIC = {"spark.dynamicAllocation.enabled": "true", "spark.executor.cores": "4"}
 

@@ -11,8 +11,8 @@ from typing import Any
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxArgumentError, RxFileError, RxMissingError, closest
 from rxspark.extras import install
-from rxspark.filesystem import resolve
-from rxspark.places import URL
+from rxspark.files.paths import URL
+from rxspark.user_paths import resolve
 
 __all__ = [
     "Selection",

@@ -13,12 +13,12 @@ from pyspark.sql.types import StructType
 
 from rxspark.analysis.data.sources import is_spark, refuse_repeated
 from rxspark.backends import backend_for
-from rxspark.backends.spark_session import active_session
+from rxspark.backends.spark.session import active_session
 from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
 from rxspark.extras import install
-from rxspark.filesystem import from_home
-from rxspark.places import default_file_system
+from rxspark.files.paths import default_file_system
+from rxspark.user_paths import from_home
 
 __all__ = ["made_column", "numbered", "places", "spark_data", "spark_errors"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from rxspark.audit import on_event
 from rxspark.once import once
+from rxspark.worker.audit import on_event
 
 __all__ = ["NATIVE", "PROC", "heard", "hooks", "listen"]
 

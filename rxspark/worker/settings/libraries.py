@@ -7,7 +7,7 @@ import warnings
 from contextlib import suppress
 from typing import Any
 
-from rxspark.rng.current import current
+from rxspark.rng.active import current
 from rxspark.worker.settings.setting import Setting
 
 __all__ = ["LIBRARIES"]

@@ -1,0 +1,1 @@
+"""Run calls on Spark: classic sessions with a JVM in the driver, and Spark Connect."""

@@ -1,0 +1,187 @@
+"""What both engines of Spark have in common, the classic one and Spark Connect: how a job is watched and judged."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from rxspark.backends.base import Work, plain_interrupts
+from rxspark.backends.engine_errors import (
+    IDLE,
+    cause_without_jvm,
+    full_text,
+    host_in,
+    idle_hint,
+    memory_hint,
+    reason,
+    with_java,
+)
+from rxspark.backends.spark.preflight import Preflight, start_problem
+from rxspark.data.shared_files import process_folder
+from rxspark.errors import RxCanceledError, RxContextError, RxError
+from rxspark.files.paths import FsPath
+from rxspark.worker.delivery import ResultSink
+
+__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "outbox", "slots_to_come", "submitting"]
+
+MAX_RESULT_SIZE = "spark.driver.maxResultSize"
+
+submitting = threading.Lock()
+"""Pickling of commands and registering of broadcasts share state inside the SparkContext."""
+
+# Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
+_MESSAGE = (1 << 31) - (1 << 20)
+
+# Slots that an application without a limit of its own is thought to grow to: Spark asks for executors as long as
+# partitions wait, and each partition costs 10 ms of a slot, whether the others come or not.
+_GROWTH = 256
+
+# Seconds between looks at whether the caller was interrupted, while Spark works.
+_POLL = 0.2
+
+# What Spark says when the Python on an executor did not come to run our code.
+_NO_START = ("PythonException", "exception was thrown from the Python worker", "Error from python worker")
+
+# What Spark says when executors or their workers died, and when the results of one job passed the limit that the
+# driver has for them; those that it had delivered by then are here.
+_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE, IDLE)
+
+_FULL = "No space left on device"
+
+_LOCAL_DIR = "spark.local.dir"
+
+_CANCELLED = ("cancelled", "OPERATION_CANCELED")
+
+_STOPPED = "the Spark session was stopped while the call ran; call again: RxSpark() then starts a new one"
+
+
+class SparkEngine(ABC):
+    """Runs calls as jobs of one Spark session: the part of a backend that does not depend on the kind of session."""
+
+    partitions_per_slot = 3  # one costs some 10 ms of its slot; three leave a slot idle for at most a third of its work
+    draws_bar = False
+    same_host = False
+    process_environment: bytes | None = None
+    journals: str | None = None
+
+    preflight: Preflight
+    _foreign: tuple[type[BaseException], ...] = ()
+    """What the engine raises when it gives up a job."""
+
+    def prepare(self, kind: str, modules: Iterable[str]) -> None:
+        self.preflight.kind(kind)
+        self.preflight.modules(modules)
+
+    def run(self, work: Work) -> None:
+        outcome: list[BaseException] = []
+
+        def submit() -> None:
+            try:
+                self._submit(work)
+            except BaseException as error:
+                outcome.append(error)
+
+        if self._has_ended():
+            raise RxContextError(_STOPPED)
+        # A thread of its own: what names a job to Spark belongs to the thread that submits it, and the caller's own
+        # thread stays free to be interrupted.
+        thread = self._thread(submit, f"rxspark-{work.id}")
+        with self._listening(work), plain_interrupts():
+            thread.start()
+            while thread.is_alive():
+                thread.join(_POLL)
+                if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
+                    self.cancel(work)
+                self._look_after_link()
+        if outcome and not work.cancelled.is_set():
+            self._judge(work, outcome[0])
+
+    @abstractmethod
+    def cancel(self, work: Work) -> None:
+        """End what still runs of `work`."""
+
+    @abstractmethod
+    def _has_ended(self) -> bool:
+        """Whether the session was stopped, from here or from its other side."""
+
+    @abstractmethod
+    def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """A thread that may submit jobs."""
+
+    @abstractmethod
+    def _listening(self, work: Work) -> AbstractContextManager[None]:
+        """Take what comes for `work`, in this time."""
+
+    def _look_after_link(self) -> None:  # noqa: B027 - the classic engine tells by itself
+        """Raise if Spark can be reached no longer and would not tell of it."""
+
+    @abstractmethod
+    def _submit(self, work: Work) -> None:
+        """Run the job; return at its end."""
+
+    @abstractmethod
+    def _setting(self, name: str, default: str) -> str:
+        """A setting of the session."""
+
+    def _judge(self, work: Work, error: BaseException) -> None:
+        """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
+        if self._has_ended():
+            raise RxContextError(_STOPPED) from cause_without_jvm(error)
+        if not isinstance(error, self._foreign):
+            raise error
+        told = full_text(error)
+        if any(sign in told for sign in _WORTH_ANOTHER_TRY):
+            work.trouble, work.crowded = reason(told) + memory_hint(told) + idle_hint(told), MAX_RESULT_SIZE in told
+            return
+        problem: RxError
+        # Our runner raises no error of the user's, so it is the worker's set-up.
+        if any(sign in told for sign in _NO_START):
+            problem = start_problem(told)
+        elif _FULL in told:
+            folder = f"{_LOCAL_DIR}={self._setting(_LOCAL_DIR, '/tmp')}"
+            problem = RxContextError(
+                f"{host_in(told) or 'a host'} has no room for the call's data ({work.call.size} bytes) where Spark "
+                f"keeps its files ({folder}): {reason(told)}. Make room there, name another folder, or give RxSpark an "
+                f"hdfsShareDir, from which hosts without room read into memory"
+            )
+        elif any(sign in told for sign in _CANCELLED):
+            problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(told)}")
+        else:
+            problem = RxContextError(f"Spark could not run the call: {reason(told)}{memory_hint(told)}")
+        raise with_java(problem, error) from cause_without_jvm(error)
+
+
+@contextlib.contextmanager
+def outbox(work: Work, shared: FsPath | None, here: Path | None, most: int, setting: str) -> Iterator[ResultSink]:
+    """Where the workers of a call put results that are large: in a folder on this host or of the cluster.
+
+    Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
+    """
+    largest = min(most - most // 16 if most else _MESSAGE, _MESSAGE)  # some kilobytes are Spark's own
+    if here is not None:
+        yield ResultSink(str(here), True, largest, setting)
+        return
+    folder = process_folder(shared) / work.id if shared else None
+    try:
+        yield ResultSink(str(folder) if folder else None, False, largest, setting)
+    finally:
+        if folder is not None:
+            # What attempts have left that were given up; whatever kept the call from its end, it comes first.
+            with contextlib.suppress(OSError):
+                folder.fs.rm(folder.path, recursive=True)
+
+
+def slots_to_come(setting: Callable[[str, str], str]) -> int:
+    """How many tasks an application runs at once when it has all executors that its settings ask for; 0 if unknown.
+
+    >>> slots_to_come({"spark.executor.instances": "4", "spark.executor.cores": "2"}.get)
+    8
+    """
+    cores = int(setting("spark.executor.cores", "1")) // int(setting("spark.task.cpus", "1"))
+    if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
+        return int(setting("spark.executor.instances", "0")) * cores
+    return min(int(setting("spark.dynamicAllocation.maxExecutors", str(_GROWTH))) * cores, _GROWTH)

@@ -1,0 +1,124 @@
+"""The machines of a classic Spark application: how many tasks they run at once, and how to run one on each of them.
+
+A barrier stage would reach each machine too, but Spark refuses it under dynamic allocation, and lets it wait for ever
+where it asks for more slots than there are. So each element names the host that it prefers, and one that Spark has
+given to another host after all, because its own was busy, is left to the next round.
+"""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from pyspark import RDD, SparkContext
+from pyspark.serializers import CPickleSerializer
+
+from rxspark.backends.spark.base import submitting
+from rxspark.backends.spark.worker_start import with_this_rxspark
+
+__all__ = ["Located", "executor_hosts", "run_on_each", "slots_now"]
+
+# Seconds until the next look at hosts that were busy, or at executors that Spark has not told of yet.
+_PAUSE = 1.0
+
+# Seconds in which Spark's own table of executors knows of one that has just run a job.
+_TABLE = 10.0
+
+
+class Located(NamedTuple):
+    """An element, and the host that shall get it, as Spark calls it."""
+
+    host: str
+    value: Any
+
+
+def slots_now(context: SparkContext) -> int:
+    """How many tasks the executors that are there run at once; `spark.default.parallelism` says nothing of that."""
+    scala: Any = context._jsc.sc()
+    return int(scala.maxNumConcurrentTasks(scala.resourceProfileManager().defaultResourceProfile()))
+
+
+def executor_hosts(context: SparkContext) -> list[str]:
+    """The hosts of the executors that are there, as Spark calls them, sorted; at least one."""
+    deadline = time.monotonic() + _TABLE
+    while True:
+        hosts = _listed(context)
+        if hosts or time.monotonic() > deadline:
+            return hosts
+        context.parallelize([0], 1).count()  # waits until there is an executor
+        time.sleep(_PAUSE / 10)
+
+
+def _listed(context: SparkContext) -> list[str]:
+    hosts = [str(executor.host()) for executor in context._jsc.sc().statusTracker().getExecutorInfos()]
+    driver = context.getConf().get("spark.driver.host")
+    if driver in hosts:
+        hosts.remove(driver)  # once: executors may be on its host, too
+    return sorted(set(hosts))
+
+
+def _preferring(context: SparkContext, elements: Iterable[Located]) -> RDD[Located]:
+    """An RDD with a partition for each element, which Spark runs on the element's host if it can."""
+    jvm: Any = context._jvm
+    sequence = jvm.PythonUtils.toSeq
+    pairs = [jvm.scala.Tuple2(bytearray(pickle.dumps(element, 5)), sequence([element.host])) for element in elements]
+    bytes_of_java = jvm.scala.reflect.ClassTag.apply(jvm.java.lang.Class.forName("[B"))
+    made = context._jsc.sc().makeRDD(sequence(pairs), bytes_of_java)
+    return RDD(made.toJavaRDD(), context, CPickleSerializer())
+
+
+def run_on_each(
+    context: SparkContext,
+    elements: list[Located],
+    run: Callable[[Any], Iterator[Any]],
+    wanted: Callable[[], bool] = lambda: True,
+) -> tuple[list[Any], list[str]]:
+    """Run a function on each element where its host is, busy ones when they are free; what it gives, and hosts gone."""
+    found: list[Any] = []
+    gone: list[str] = []
+    while elements and wanted():
+        with submitting:
+            rdd = _preferring(context, elements).mapPartitions(with_this_rxspark(_OnItsHost(run)))
+            rdd._jrdd  # noqa: B018 - pickles the command
+        answers = rdd.collect()
+        missed = {answer.host for answer in answers if isinstance(answer, _Missed)}
+        found += [answer for answer in answers if not isinstance(answer, _Missed)]
+        there = set(_listed(context)) if missed else set()
+        gone += sorted(missed - there)
+        elements = [element for element in elements if element.host in missed & there]
+        if elements:
+            time.sleep(_PAUSE)
+    return found, gone
+
+
+class _Missed(NamedTuple):
+    """Tells that the element of a host has come to another one."""
+
+    host: str
+
+
+class _OnItsHost:
+    """Runs a function on the elements that have come to their hosts."""
+
+    def __init__(self, run: Callable[[Any], Iterator[Any]]) -> None:
+        self._run = run
+
+    def __call__(self, elements: Iterable[Located]) -> Iterator[Any]:
+        for host, value in list(elements):  # read to its end, or PySpark throws the worker away
+            yield from self._run(value) if _is_here(host) else [_Missed(host)]
+
+
+def _is_here(host: str) -> bool:
+    """Whether this machine has the address: then, and only then, a socket can be bound to it."""
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM):
+        with closing(socket.socket(family, kind, protocol)) as probe:
+            try:
+                probe.bind(address)
+            except OSError:
+                continue
+            return True
+    return False

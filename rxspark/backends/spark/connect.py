@@ -1,0 +1,260 @@
+"""RxSpark on Spark Connect, which has no RDDs, accumulators, broadcasts and job groups (Databricks, EMR Serverless).
+
+One DataFrame with a row for each partition, `range(n)` in n partitions, whose rows `mapInArrow` turns into results:
+the same plan, runner and results as on the classic engine. They come in the order of the partitions, while the job
+still runs; where Spark tries a partition only once, those behind one that fails do not come, and are run again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import pickle
+import re
+import socket
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from grpc import RpcError  # type: ignore[import-untyped]
+from pyspark.errors import PySparkException
+from pyspark.sql.connect.session import SparkSession
+
+from rxspark.backends.base import Work
+from rxspark.backends.engine_errors import cause_without_jvm, full_text, with_java
+from rxspark.backends.spark.base import MAX_RESULT_SIZE, SparkEngine, outbox, slots_to_come
+from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskSlot, RunOnNodes, RunPartitions, joined
+from rxspark.backends.spark.package import packed_rxspark
+from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
+from rxspark.backends.spark.session import in_time, warn_once
+from rxspark.backends.spark.settings import without_effect
+from rxspark.backends.spark.worker_start import with_this_rxspark
+from rxspark.contexts import RxSpark
+from rxspark.data.bundle import Bundle
+from rxspark.data.refs import DataRef
+from rxspark.data.stores import FILE_THRESHOLD, DataStore, SharedFolderStore
+from rxspark.errors import RxContextError
+from rxspark.options import rxGetOption
+from rxspark.user_paths import share_folder
+
+__all__ = ["ConnectBackend"]
+
+# Seconds between questions whether the server still answers.
+_BEAT = 20
+
+# Seconds that cancelling may take before it is left to itself.
+_CANCEL = 5
+
+_WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
+
+# Partitions of the first look at a session's slots, and the seconds that a look may take if a larger one is to follow:
+# where all partitions of a look run at once, it takes a fraction of one.
+_FEW, _LONG = 4, 2.0
+
+
+class _Link:
+    """What is kept for a session: its slots, and what was asked of them."""
+
+    def __init__(self, session: SparkSession) -> None:
+        session.addArtifacts(packed_rxspark(), pyfile=True)
+        self._session = weakref.proxy(session)
+        self._asked = _FEW
+        self.preflight = Preflight(self._ask, local=False)
+        self.running: set[str] = set()
+        """The calls that Spark runs now, by id."""
+        setting = self.setting(MAX_RESULT_SIZE, "1g")
+        self.most, self.limit = _bytes(setting), f"{MAX_RESULT_SIZE}={setting}"
+        self._asked = self._slots_now()
+        self.slots = max(self._asked, slots_to_come(self.setting))
+
+    def setting(self, name: str, default: str) -> str:
+        """A setting of the server; those that do not tell have Spark's default, as far as we know."""
+        with contextlib.suppress(PySparkException):
+            return str(self._session.conf.get(name, default))
+        return default
+
+    def _slots_now(self) -> int:
+        """How many tasks run at once: more and more are held at the same time, until some have to wait.
+
+        Each has a Python worker to itself. The server's `spark.default.parallelism` says nothing of it.
+        """
+        self.preflight.ask(os.getpid)  # starts the first workers, which takes seconds
+        while True:
+            began = time.monotonic()
+            workers = len(set(self.preflight.ask(os.getpid)))
+            if workers < self._asked or time.monotonic() - began > _LONG:
+                return workers
+            self._asked *= 2
+
+    def nodes(self) -> list[str]:
+        """The names of the machines that have free slots now."""
+        return sorted({name for _, name in self.preflight.ask(socket.gethostname)})
+
+    def _ask(self, run: Callable[[Any], Iterator[HostAnswer]]) -> list[HostAnswer]:
+        frame = self._session.range(self._asked, numPartitions=self._asked).mapInArrow(
+            with_this_rxspark(AskSlot(run)), SCHEMA
+        )
+        try:
+            return list(joined(frame.toLocalIterator()))
+        except PySparkException as error:
+            raise with_java(start_problem(full_text(error)), error) from cause_without_jvm(error)
+
+
+class HeartbeatThread:
+    """Whether the server still answers; PySpark's client says that it does not after ten minutes of trying."""
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._answered = time.monotonic()
+        self._asking: threading.Thread | None = None
+
+    def feel(self) -> None:
+        """Raise RxContextError when no answer has come for as long as the option says."""
+        limit, silent = rxGetOption("connectTimeout"), time.monotonic() - self._answered
+        if silent > limit:
+            raise RxContextError(
+                f"the Spark Connect server has not answered for {silent:.0f} seconds "
+                f"(rxOptions(connectTimeout={limit})): the connection is lost, or the server has ended. {_WHAT_IS_KEPT}"
+            )
+        if silent > min(_BEAT, limit / 3) and (self._asking is None or not self._asking.is_alive()):
+            self._asking = threading.Thread(target=self._ask, name="rxspark-pulse", daemon=True)
+            self._asking.start()
+
+    def _ask(self) -> None:
+        with contextlib.suppress(PySparkException, RpcError):
+            self._session.conf.get("spark.sql.session.timeZone")  # what every server tells; asked anew each time
+            self._answered = time.monotonic()
+
+
+_links: weakref.WeakKeyDictionary[SparkSession, _Link] = weakref.WeakKeyDictionary()
+_linking = threading.Lock()
+
+
+class ConnectBackend(SparkEngine):
+    """Runs calls as jobs of one Spark Connect session."""
+
+    _foreign = (PySparkException, RpcError)
+
+    def __init__(self, session: SparkSession, context: RxSpark) -> None:
+        self._session = session
+        self._share_folder = share_folder(context)
+        with _linking:
+            if session not in _links:
+                server = context.master or "the Spark Connect server"
+                _links[session] = in_time(server, lambda: _Link(session))
+        self._link = _links[session]
+        warn_once(without_effect(context, self._link.setting), str(session.session_id))
+        self.preflight = self._link.preflight
+        self.preflight.executors()
+        self.preflight.folder(self._share_folder)
+
+    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+        return self._link.slots
+
+    def nodes(self) -> list[str]:
+        return self._link.nodes()
+
+    def cancel(self, work: Work) -> None:
+        if work.id in self._link.running:
+            # Not for ever: with a server that is silent, PySpark would try to reach it for ten minutes.
+            thread = threading.Thread(target=self._interrupt, args=[work.id], name="rxspark-cancel", daemon=True)
+            thread.start()
+            thread.join(_CANCEL)
+
+    def _interrupt(self, tag: str) -> None:
+        with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
+            self._session.interruptTag(tag)
+
+    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+        return self._thread(run, name)
+
+    def at_the_end(self, end: Callable[[], None]) -> None:
+        atexit.register(end)
+
+    def _setting(self, name: str, default: str) -> str:
+        return self._link.setting(name, default)
+
+    def _has_ended(self) -> bool:
+        return bool(self._session.is_stopped)
+
+    def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        tags = self._session.getTags()  # by which a notebook cancels what its cell has begun; they belong to the thread
+
+        def tagged() -> None:
+            for tag in tags:
+                self._session.addTag(tag)
+            run()
+
+        return threading.Thread(target=tagged, name=name, daemon=True)
+
+    def _listening(self, work: Work) -> AbstractContextManager[None]:
+        self._pulse = HeartbeatThread(self._session)
+        return nullcontext()
+
+    def _judge(self, work: Work, error: BaseException) -> None:
+        if isinstance(error, RpcError):
+            lost = f"the connection to the Spark Connect server was lost: {error.details()}"
+            raise RxContextError(f"{lost}. {_WHAT_IS_KEPT}") from error
+        super()._judge(work, error)
+
+    def _look_after_link(self) -> None:
+        self._pulse.feel()
+
+    def _submit(self, work: Work) -> None:
+        self._session.addTag(work.id)
+        link = self._link
+        with self._carrier() as carrier, outbox(work, self._share_folder, None, link.most, link.limit) as box:
+            # Parcels of partitions travel together, as a row of Spark's holds but the number of its partition.
+            parcels = [pickle.dumps(carrier.partition(bundle), 5) for bundle in work.partitions]
+            run = RunPartitions(carrier.call(work.call, work.kept), carrier.call(Bundle(parcels)), work.attempt, box)
+            rows = self._rows(work, run)
+            link.running.add(work.id)
+            try:
+                if not work.cancelled.is_set():
+                    for letter in joined(rows.toLocalIterator()):
+                        work.receive(letter)
+            finally:
+                link.running.discard(work.id)
+
+    def _rows(self, work: Work, run: RunPartitions) -> Any:
+        count = len(work.partitions)
+        if not work.nodes:
+            return self._session.range(count, numPartitions=count).mapInArrow(with_this_rxspark(run), SCHEMA)
+        nodes = [work.nodes[numbers[0]] for numbers in work.numbers]
+        work.trouble = f"no slot was free on one of {', '.join(nodes)}"
+        slots, on_nodes = self._link.slots, with_this_rxspark(RunOnNodes(run, work.id, nodes))
+        return self._session.range(slots, numPartitions=slots).mapInArrow(on_nodes, SCHEMA)
+
+    def _carrier(self) -> DataStore:
+        return SharedFolderStore(self._share_folder) if self._share_folder else ArtifactStore(self._session)
+
+
+class ArtifactStore(DataStore):
+    """Carries the call as a file of the session, once to each executor; Spark keeps it until the session ends."""
+
+    least = FILE_THRESHOLD
+
+    def __init__(self, session: SparkSession) -> None:
+        super().__init__()
+        self._session = session
+
+    def _carry(self, bundle: Bundle) -> DataRef:
+        with tempfile.TemporaryDirectory(prefix="rxspark-") as folder:
+            file = Path(folder, f"{uuid4().hex}.bundle")
+            with file.open("wb") as written:
+                bundle.write(written)
+            self._session.addArtifacts(str(file), file=True)
+        return Artifact(file.name)
+
+
+def _bytes(amount: str) -> int:
+    """Bytes of an amount of memory as Spark writes it, such as "1g"."""
+    number, unit = re.fullmatch(r"(\d+)([a-z]?)b?", amount.strip().lower()).groups()  # type: ignore[union-attr]
+    return int(number) << {"": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}[unit]

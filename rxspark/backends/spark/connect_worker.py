@@ -1,0 +1,126 @@
+"""What runs on the executors of a Spark Connect session: rows that name partitions become rows that hold letters."""
+
+from __future__ import annotations
+
+import pickle
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rxspark.backends.spark.preflight import HOLD, HostAnswer
+from rxspark.data.bundle import Bundle, MappedBundle
+from rxspark.data.host_cache import once_on_this_host
+from rxspark.data.refs import DataRef
+from rxspark.results import node_name
+from rxspark.worker.delivery import ResultMessage, ResultSink
+from rxspark.worker.gc_freeze import freeze_loaded_modules
+from rxspark.worker.leaving import must_leave
+from rxspark.worker.runner import run_partition
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
+__all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOnNodes", "RunPartitions", "joined"]
+
+SCHEMA = "last boolean, piece binary"
+"""A letter is a pickle in one or several rows, of which `last` marks the last."""
+
+# Bytes of a row: Spark puts up to 4 MB of rows into a message, as long as one row is not larger by itself.
+_PIECE = 3 << 20
+
+Batches = Iterable["RecordBatch"]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that the session carries to each executor."""
+
+    name: str
+
+    def open(self) -> Bundle:
+        """The bundle, mapped."""
+        from pyspark import SparkFiles
+
+        return MappedBundle(SparkFiles.get(self.name))
+
+
+class RunPartitions:
+    """Runs the partitions that the rows name."""
+
+    def __init__(self, call: DataRef, parcels: DataRef, attempt: int, outbox: ResultSink) -> None:
+        self._call = call
+        self._parcels = parcels
+        self._attempt = attempt
+        self._outbox = outbox
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        for index in _numbers(batches):  # read to its end, or PySpark throws the worker away
+            yield from self.run(index)
+            if must_leave():
+                return
+
+    def run(self, index: int) -> Iterator[RecordBatch]:
+        """The letter of one partition."""
+        from pyspark import TaskContext
+
+        freeze_loaded_modules()
+        partition: DataRef = pickle.loads(self._parcels.open().part(index))
+        attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))
+
+
+class RunOnNodes:
+    """Runs each node's partition in one of its slots: whichever takes it first.
+
+    Barrier stages would do, but Spark has none under dynamic allocation, nor on all servers.
+    """
+
+    def __init__(self, run: RunPartitions, work_id: str, nodes: list[str]) -> None:
+        self._run = run
+        self._work_id = work_id
+        self._nodes = nodes
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        list(batches)
+        node = node_name(socket.gethostname())
+        with once_on_this_host(f"{self._work_id}-{node}") as mine:
+            if mine and node in self._nodes:
+                yield from self._run.run(self._nodes.index(node))
+        if not mine:
+            time.sleep(HOLD)
+
+
+class AskSlot:
+    """Answers a question of the preflight, once a slot."""
+
+    def __init__(self, answer: Callable[[Iterable[Any]], Iterator[HostAnswer]]) -> None:
+        self._answer = answer
+
+    def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
+        for answer in self._answer(batches):
+            yield from _pieces(answer)
+
+
+def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
+    """What the rows hold, as they come."""
+    pieces: list[bytes] = []
+    for last, piece in rows:
+        pieces.append(piece)
+        if last:
+            yield pickle.loads(b"".join(pieces))
+            pieces.clear()
+
+
+def _numbers(batches: Batches) -> Iterator[int]:
+    return (number for batch in batches for number in batch.column(0).to_pylist())
+
+
+def _pieces(letter: ResultMessage | HostAnswer) -> Iterator[RecordBatch]:
+    from pyarrow import RecordBatch
+
+    packed = memoryview(pickle.dumps(letter, 5))
+    for start in range(0, len(packed), _PIECE):
+        last = start + _PIECE >= len(packed)
+        yield RecordBatch.from_pydict({"last": [last], "piece": [bytes(packed[start : start + _PIECE])]})

@@ -1,0 +1,1 @@
+"""One call of rxExec, described: its tasks, their arguments, its options. Nothing here launches anything."""

@@ -1,0 +1,156 @@
+"""Folders on this host for shared data: of this user alone, and the cache of what was fetched from elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from rxspark.errors import RxContextError, RxFileError
+from rxspark.files.io import fetch, private
+from rxspark.files.paths import open_path
+
+__all__ = ["fetched", "free", "lock", "once_on_this_host", "private_folder", "roomy"]
+
+# Seconds that a fetched file is kept after its last use: the next call may want it again.
+_KEPT = 600
+
+# A folder in memory, for hosts whose disk is full.
+_MEMORY = "/dev/shm"
+
+
+def private_folder(base: str | os.PathLike[str]) -> Path:
+    """The folder in `base` that belongs to this user alone, made if need be.
+
+    What lies there is unpickled, so nobody else may be able to write to it.
+
+    Raises
+    ------
+    RxContextError
+        When the folder cannot be made, or others can reach it.
+    """
+    folder = Path(base) / f"rxspark-{os.geteuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        state = folder.lstat()
+    except OSError as error:
+        raise RxContextError(
+            f"{folder}: no folder for shared data can be made there: {error.strerror}. Let the variable TMPDIR name a "
+            f"folder that can be written to, or give the compute context a shareDir"
+        ) from error
+    if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & 0o077:
+        raise RxContextError(
+            f"{folder} must be a folder that user {os.geteuid()} alone can reach, as rxspark unpickles what is in it; "
+            f"it belongs to user {state.st_uid} and has mode {stat.S_IMODE(state.st_mode):o}. Remove it, or run "
+            f"`chmod 700 {folder}` if it is yours"
+        )
+    return folder
+
+
+def lock(file: IO[bytes], wait: bool = True) -> None:
+    """Take the lock of an open file; the system lets go of it when the file is closed or this process dies.
+
+    Raises
+    ------
+    BlockingIOError
+        Without `wait`, when another process has it.
+    """
+    import fcntl  # not on Windows, which imports this module all the same
+
+    fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def fetched(url: str, name: str, size: int) -> str:
+    """The path of this host's copy of a file, fetched now if no process of this user here has done so."""
+    folder = _fetched_folder(_base())
+    if not (folder / name).exists():
+        folder = _fetched_folder(roomy(_base(), size))
+    path = folder / name
+    if not path.exists():
+        with open(folder / "fetching", "ab", opener=private) as file:
+            lock(file)
+            if not path.exists():
+                _sweep(folder)
+                _fetch(url, path, size)
+    with contextlib.suppress(FileNotFoundError):  # swept this very moment: opening it says so
+        os.utime(path)
+    return str(path)
+
+
+@contextlib.contextmanager
+def once_on_this_host(name: str) -> Iterator[bool]:
+    """Enter a block that one process of this host runs to its end: whether it is this one.
+
+    Another process may try again where one has died in it.
+    """
+    folder = _fetched_folder(_base())
+    with open(folder / "fetching", "ab", opener=private) as turn:
+        lock(turn)
+        _sweep(folder)
+        file = open(folder / f"{name}.once", "ab", opener=private)  # noqa: SIM115 - closed below
+    with file:
+        try:
+            lock(file, wait=False)
+        except BlockingIOError:
+            yield False
+            return
+        if file.tell():
+            yield False
+            return
+        yield True
+        file.write(b"done")
+
+
+def _fetched_folder(base: str) -> Path:
+    folder = private_folder(base) / "fetched"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def roomy(base: str, size: int) -> str:
+    """A folder on this host for so many bytes: `base`, or where that has no room, memory."""
+    if free(base) < size and os.path.isdir(_MEMORY) and free(_MEMORY) > 2 * size:
+        return _MEMORY
+    return base
+
+
+def free(folder: str | os.PathLike[str]) -> int:
+    """Bytes that are left for this user in a folder's file system."""
+    state = os.statvfs(folder)
+    return state.f_bavail * state.f_frsize
+
+
+def _base() -> str:
+    """The folder that all executors of an application on this host share; on YARN it is removed with the application.
+
+    Not SPARK_LOCAL_DIRS, which is a folder of each executor.
+    """
+    return os.environ.get("LOCAL_DIRS", "").split(",")[0] or tempfile.gettempdir()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove files that nobody has used lately; a process that has mapped one goes on reading it."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if entry.name != "fetching" and time.time() - entry.stat().st_mtime > _KEPT:
+                os.unlink(entry.path)
+
+
+def _fetch(url: str, path: Path, size: int) -> None:
+    place, coming = open_path(url), path.with_suffix(".coming")
+    try:
+        fetch(place, str(coming))
+        os.replace(coming, path)
+    except OSError as error:
+        coming.unlink(missing_ok=True)
+        left = free(path.parent)
+        room = f" ({size} bytes; {path.parent} has {left} bytes left)" if left < size else ""
+        raise RxFileError(
+            f"{url}: shared data could not be fetched to {socket.gethostname()}{room}: {error}"
+        ) from error

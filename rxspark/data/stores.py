@@ -1,0 +1,110 @@
+"""Carriers: they make parcels of the bundles of a call, each in its own way, and take away what they have written.
+
+Small bundles travel inside what they belong to. Large ones go once to each host: by a file, if all workers are on
+this host; by a folder that all hosts reach; or as the engine itself carries large things (`backends/spark/classic.py`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import Self
+
+from rxspark.data.bundle import Bundle
+from rxspark.data.local_files import remove_local_bundle, write_local_bundle
+from rxspark.data.refs import DataRef, InlineRef, LocalFileRef, RemoteFileRef
+from rxspark.data.shared_files import remove_shared_bundle, write_shared_bundle
+from rxspark.files.paths import URL, FsPath
+from rxspark.options import rxGetOption
+
+__all__ = ["FILE_THRESHOLD", "DataStore", "InlineStore", "LocalStore", "SharedFolderStore", "inline"]
+
+FILE_THRESHOLD = 1 << 20
+"""Bytes below which a bundle for other hosts travels inside the task description, which goes to each executor once: a
+file would cost some 50 ms of writing and fetching. PySpark draws the same line."""
+
+
+def inline(bundle: Bundle) -> InlineRef:
+    """A bundle as bytes."""
+    return InlineRef(tuple(bytes(bundle.part(index)) for index in range(len(bundle))))
+
+
+class DataStore(ABC):
+    """Makes parcels; as a context manager, removes at its end what it has written."""
+
+    least = 0
+    """Bytes below which nothing is worth a file, whatever the option says."""
+
+    def __init__(self) -> None:
+        self._removals = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what was written."""
+        self._removals.close()
+
+    def call(self, bundle: Bundle, kept: RemoteFileRef | None = None) -> DataRef:
+        """The parcel of what all tasks have in common; no other file is made if the workers reach the one `kept`."""
+        if bundle.size < max(rxGetOption("shareThreshold"), self.least):
+            return inline(bundle)
+        reached = None if kept is None else self._reached(kept)
+        return self._carry(bundle) if reached is None else reached
+
+    def partition(self, bundle: Bundle) -> DataRef:
+        """The parcel of what is for one partition alone."""
+        return self.call(bundle)
+
+    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
+        """How the workers reach a file in the folder of the job, None if they do not."""
+        return None
+
+    @abstractmethod
+    def _carry(self, bundle: Bundle) -> DataRef:
+        """Write a large bundle where the workers reach it, and note in `_removals` how it is taken away."""
+
+
+class LocalStore(DataStore):
+    """For workers on this host: large bundles become files that they map."""
+
+    def __init__(self, share_dir: str | None) -> None:
+        super().__init__()
+        self._share_dir = share_dir
+
+    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
+        return None if URL.match(kept.url) else LocalFileRef(kept.url)
+
+    def _carry(self, bundle: Bundle) -> DataRef:
+        file = write_local_bundle(bundle, self._share_dir)
+        self._removals.callback(remove_local_bundle, file)
+        return file
+
+
+class InlineStore(DataStore):
+    """For workers on other hosts, to which the engine brings all that travels: every bundle goes as bytes."""
+
+    def call(self, bundle: Bundle, kept: RemoteFileRef | None = None) -> DataRef:
+        """The bytes, whatever their number."""
+        return inline(bundle)
+
+    def _carry(self, bundle: Bundle) -> DataRef:
+        return inline(bundle)
+
+
+class SharedFolderStore(DataStore):
+    """For workers on many hosts: large bundles go to a folder that all of them reach."""
+
+    least = FILE_THRESHOLD
+
+    def __init__(self, folder: FsPath) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
+        return kept
+
+    def _carry(self, bundle: Bundle) -> DataRef:
+        place, parcel = write_shared_bundle(bundle, self._folder)
+        self._removals.callback(remove_shared_bundle, place)
+        return parcel

@@ -1,0 +1,1 @@
+"""Send the Python environment and Spark's own files to a cluster."""

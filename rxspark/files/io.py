@@ -1,0 +1,123 @@
+"""Read and write whole files on any fsspec file system; on HDFS also while DataNodes die or hang.
+
+hdfs-native gives a file up when a DataNode dies that was to take it, or takes connections and is silent for a minute;
+where one dies at the wrong moment of a write, it waits for ever. The NameNode goes on naming such a DataNode until it
+counts as dead, for ten minutes by default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from rxspark.files.paths import FsPath, file_errors
+from rxspark.timeouts import call_with_timeout
+
+__all__ = ["PUBLISHED", "fetch", "pieces", "private", "read", "write"]
+
+_PRIVATE = 0o600
+
+PUBLISHED = 0o644
+"""The mode of files that others may read and, whatever the umask, not write."""
+
+# Seconds for which HDFS may neither give nor take a piece of a file, and bytes of a piece: half a megabyte in a second
+# is far below what it does.
+_SILENCE, _PIECE = 15.0, 8 << 20
+
+# Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four fail.
+_PERSISTENCE = 90.0
+
+_BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
+
+
+def read(place: FsPath) -> bytes:
+    """Read a whole file."""
+    if place.hadoop:
+        return b"".join(pieces(place))
+    with file_errors(place):
+        return bytes(place.fs.cat_file(place.path))
+
+
+def fetch(place: FsPath, path: str) -> None:
+    """Copy a file to a local one, which is for this user alone."""
+    with open(path, "wb", opener=private) as file:
+        if place.hadoop:
+            for piece in pieces(place):
+                file.write(piece)
+            return
+    with file_errors(place):
+        place.fs.get_file(place.path, path)  # by its name, as not all file systems take an open file
+
+
+def pieces(place: FsPath) -> Iterator[bytes]:
+    """Read a file, one piece after another; on HDFS from another DataNode, where one does not answer."""
+    position = 0
+    until = time.monotonic() + _PERSISTENCE
+    while True:
+        with file_errors(place):
+            try:
+                with place.fs.open(place.path, "rb") as file:
+                    file.seek(position)
+                    more = partial(file.read, _PIECE)
+                    while piece := call_with_timeout(_SILENCE, more, "read from HDFS") if place.hadoop else more():
+                        yield piece
+                        position += len(piece)
+                        until = time.monotonic() + _PERSISTENCE
+                return
+            except TimeoutError:
+                if time.monotonic() > until:
+                    raise
+
+
+def private(path: str, flags: int) -> int:
+    """Open a local file, as an `opener` does; a new one is for this user alone, whatever the umask."""
+    return os.open(path, flags, _PRIVATE)
+
+
+def write(
+    place: FsPath, fill: Callable[[Any], None], known_as: FsPath | None = None, mode: int | None = _PRIVATE
+) -> None:
+    """Open a file for `fill` to write it whole; on HDFS again, where that was interrupted.
+
+    Errors name the place that the user knows. A new file has the mode, where the file system has modes; None: what is
+    usual there.
+    """
+    until = time.monotonic() + _PERSISTENCE
+    while True:
+        with file_errors(known_as or place), contextlib.ExitStack() as closing:
+            file: Any = place.create(mode)
+            file = _OnHdfs(file) if place.hadoop else file
+            if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
+                closing.enter_context(file)
+            try:
+                fill(file)
+                file.close()
+                return
+            except OSError as error:
+                broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
+                if not (place.hadoop and broken) or time.monotonic() > until:
+                    raise
+        time.sleep(0.02)
+
+
+class _OnHdfs:
+    """A new file on HDFS, which takes any buffer.
+
+    The file itself is given bytes, as it would take a memoryview number by number, at a third of the speed.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            call_with_timeout(_SILENCE, partial(self._file.write, bytes(view[start : start + _PIECE])), "write to HDFS")
+        return len(view)
+
+    def close(self) -> None:
+        call_with_timeout(_SILENCE, self._file.close, "close a file on HDFS")

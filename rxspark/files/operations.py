@@ -1,0 +1,117 @@
+"""Copy, move and remove files, on one file system or between two."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+from typing import Any
+
+from rxspark.errors import RxArgumentError
+from rxspark.files.io import pieces, write
+from rxspark.files.paths import FsPath, file_errors
+
+__all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
+
+
+def pairs(sources: list[FsPath], target: FsPath, given: Any) -> list[tuple[FsPath, FsPath]]:
+    """Pair each source with its target: inside the target if that is a folder, else under the target's name."""
+    into = target.is_folder()
+    if not into and (len(sources) > 1 or os.fspath(given).endswith("/")):
+        wanted = "several sources need a folder as dest" if len(sources) > 1 else "the slash at its end means a folder"
+        raise target.problem(f"{wanted}, and this is none; make it with rxHadoopMakeDir")
+    found = [(source, target / source.name if into else target) for source in sources]
+    for source, goal in found:
+        if source.start == goal.start and f"{goal.path}/".startswith(f"{source.path}/"):
+            raise RxArgumentError(f"{source} cannot be put in its own place, {goal}")
+    names = [goal.path for _, goal in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise target.at(twice).problem("several sources would get this name")
+    return found
+
+
+def check_free(target: FsPath, overwrite: bool) -> None:
+    """Refuse to write over a file or folder, unless that was asked for."""
+    if not overwrite and target.info() is not None:
+        raise target.problem("exists already; overwrite=True replaces files, never folders")
+
+
+def make_folder(place: FsPath) -> None:
+    """Make a folder and those above it."""
+    found = place.info()
+    if found is not None and found["type"] != "directory":
+        raise place.problem("exists already, as a file")
+    if found is None:
+        with file_errors(place):
+            place.fs.makedirs(place.path, exist_ok=True)
+
+
+def copy(source: FsPath, target: FsPath, overwrite: bool, mode: int | None = None) -> None:
+    """Copy a file, or a folder with all that is in it; None: files get the mode that is usual there."""
+    check_free(target, overwrite)
+    if not source.is_folder():
+        return _copy_file(source, target, mode)
+    make_folder(target)
+    for entry in source.entries():
+        name = str(entry["name"]).rstrip("/").rpartition("/")[2]
+        copy(source / name, target / name, overwrite, mode)
+    return None
+
+
+def _copy_file(source: FsPath, target: FsPath, mode: int | None) -> None:
+    """Copy under another name first, so that nobody sees half a file, and an interrupted copy leaves none.
+
+    Stores of objects cannot rename; they show a file only once it is written.
+    """
+    if target.is_folder():
+        raise target.problem("is a folder, and a file does not replace it")
+    make_folder(target.parent)
+    part = target.parent / f".{target.name}._COPYING_.{os.getpid()}" if target.renames else target
+    try:
+        write(part, lambda file: _pour(source, file), known_as=target, mode=mode)
+        if part is not target:
+            _rename(part, target, overwrite=True)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            remove(part, skip_trash=True)
+        raise
+
+
+def _pour(source: FsPath, file: Any) -> None:
+    for piece in pieces(source):
+        file.write(piece)
+
+
+def move(source: FsPath, target: FsPath, overwrite: bool) -> None:
+    """Move a file or folder: by a new name where that is enough, else by a copy."""
+    if source.start == target.start and source.renames:
+        make_folder(target.parent)
+        _rename(source, target, overwrite)
+    else:
+        copy(source, target, overwrite)
+        remove(source, skip_trash=True)
+
+
+def _rename(source: FsPath, target: FsPath, overwrite: bool) -> None:
+    with file_errors(target):
+        source.fs.mv(source.path, target.path, **({"overwrite": overwrite} if source.hadoop else {}))
+
+
+def remove(place: FsPath, skip_trash: bool) -> None:
+    """Remove a file, or a folder with all that is in it; on HDFS into the trash where there is one."""
+    with file_errors(place):
+        if place.hadoop and not skip_trash and _in_trash(place):
+            return
+        # The other file systems of fsspec take a path for a pattern.
+        path = place.path if place.renames else glob.escape(place.path)
+        place.fs.rm(path, recursive=place.is_folder())
+
+
+def _in_trash(place: FsPath) -> bool:
+    from hdfs_native import TrashNotEnabledError
+
+    try:
+        return place.fs.client.trash(place.path) is not None
+    except TrashNotEnabledError:
+        return False

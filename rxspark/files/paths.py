@@ -1,0 +1,332 @@
+"""Places on file systems: local, HDFS, S3 and all else that fsspec knows, on the driver and on executors alike.
+
+Any error that a file system raises becomes an `RxFileError` that names path, user and reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import re
+import socket
+import stat
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
+from rxspark.files.hadoop_conf import hadoop_settings, hadoop_user, login
+from rxspark.redaction import without_secrets
+
+__all__ = [
+    "URL",
+    "FsPath",
+    "default_file_system",
+    "expand",
+    "file_errors",
+    "hadoop_user",
+    "login",
+    "open_path",
+]
+
+URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+"""The scheme that a URL begins with."""
+
+# The wheels that bring file systems which fsspec itself lacks, for those that we can name.
+_WHEELS = {
+    "hdfs": "hdfs-native",
+    "viewfs": "hdfs-native",
+    "s3": "s3fs",
+    "gs": "gcsfs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+}
+
+# Attempts to reach a NameNode that is given by host and port. By default hdfs-native goes on for minutes.
+_PATIENCE = {"dfs.client.failover.max.attempts": "3"}
+
+
+class FsPath:
+    """A path on a file system.
+
+    Attributes
+    ----------
+    fs : fsspec.AbstractFileSystem
+        The file system.
+    path : str
+        The path as that file system writes it, without a scheme.
+    start : str
+        What goes before the path to make it a URL; empty for local files.
+    """
+
+    def __init__(self, fs: Any, path: str, start: str) -> None:
+        self.fs = fs
+        self.path = path if path.strip("/") == "" else path.rstrip("/")
+        self.start = start
+
+    def __str__(self) -> str:
+        """The URL, or the plain path of a local file."""
+        return f"{self.start}{self.path}"
+
+    def __truediv__(self, name: str) -> FsPath:
+        return self.at(f"{self.path.rstrip('/')}/{name}")
+
+    def at(self, path: str) -> FsPath:
+        """Another path on the same file system."""
+        return FsPath(self.fs, path, self.start)
+
+    @property
+    def hadoop(self) -> bool:
+        """Whether it is on HDFS."""
+        return self.start.startswith(("hdfs:", "viewfs:"))
+
+    @property
+    def renames(self) -> bool:
+        """Whether the file system can rename: HDFS and local ones; a store of objects would copy."""
+        return self.hadoop or self.start == ""
+
+    @property
+    def is_root(self) -> bool:
+        """Whether it is a whole file system, or a whole bucket."""
+        return self.path.strip("/") == "" or "/" not in self.path
+
+    @property
+    def user(self) -> str:
+        """The user that this process is for the file system."""
+        return hadoop_user() if self.hadoop else login()
+
+    def problem(self, reason: str) -> RxFileError:
+        """An error that names this path and says why something cannot be done."""
+        return RxFileError(f"{self} (user {self.user!r}): {reason}")
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self.path.rsplit("/", 1)[-1]
+
+    @property
+    def parent(self) -> FsPath:
+        """The folder that holds this."""
+        return self.at(self.path.rpartition("/")[0] or "/")
+
+    def info(self) -> dict[str, Any] | None:
+        """Entry of the file system for it; None when nothing is there."""
+        with file_errors(self):
+            try:
+                return dict(self.fs.info(self.path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def is_folder(self) -> bool:
+        """Whether it is there, and a folder."""
+        found = self.info()
+        return found is not None and found["type"] == "directory"
+
+    @property
+    def owner(self) -> int | str | None:
+        """Owner of the file, or of the link; None when nothing is there or it has no owner, as in object stores."""
+        found = self.info() or {}
+        return os.lstat(self.path).st_uid if "uid" in found and self.start == "" else found.get("owner")
+
+    @property
+    def writable_by_others(self) -> bool:
+        """Whether its mode lets other users write; False where a file system has no modes, as stores of objects."""
+        found = self.info() or {}
+        mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it
+        return mode is not None and bool(mode & 0o022)
+
+    def make(self, mode: int = 0o700) -> None:
+        """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
+        with file_errors(self):
+            if self.hadoop:
+                self.fs.mkdir(self.path, permission=mode)
+            elif self.start == "":
+                os.makedirs(os.path.dirname(self.path), exist_ok=True)
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.path, mode)
+                    if mode & stat.S_ISVTX:  # for all users, whatever the umask of this one
+                        os.chmod(self.path, mode)
+            else:
+                self.fs.makedirs(self.path, exist_ok=True)
+
+    def create(self, mode: int | None) -> Any:
+        """Open a new file, with a mode where the file system has modes; None: what is usual there."""
+        if self.start == "":
+            return open(self.path, "wb", opener=partial(os.open, mode=0o666 if mode is None else mode))
+        if not self.hadoop or mode is None:
+            return self.fs.open(self.path, "wb")
+        from hdfs_native import WriteOptions
+
+        return self.fs.client.create(self.path, WriteOptions(permission=mode, overwrite=True))
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Entries of the file system for what is in this folder, sorted by name."""
+        with file_errors(self):
+            found = [dict(entry) for entry in self.fs.ls(self.path, detail=True)]
+        # Stores of objects may list the folder itself as an entry of its own.
+        return sorted((e for e in found if _bare(e) != self.path.strip("/")), key=_bare)
+
+    def names(self) -> list[str]:
+        """The names in this folder now, also where a file system remembers what was there before."""
+        self.fs.invalidate_cache()
+        if not self.renames and not self.is_folder():
+            return []  # a store of objects has no empty folders
+        return [_bare(entry).rpartition("/")[2] for entry in self.entries()]
+
+
+def _bare(entry: dict[str, Any]) -> str:
+    return str(entry["name"]).strip("/")
+
+
+@contextlib.contextmanager
+def file_errors(place: FsPath) -> Iterator[None]:
+    """Turn errors of file systems into a RxFileError that names path, user and reason."""
+    try:
+        yield
+    except RxError:
+        raise
+    except Exception as error:
+        reason = _reason(error)
+        if isinstance(error, ConnectionError) or any(sign in reason for sign in _UNREACHABLE):
+            raise RxContextError(f"{place} cannot be reached by user {place.user!r}: {reason}") from error
+        raise place.problem(reason) from error
+
+
+_NO_DEFAULT = "No fs.defaultFS"
+
+_UNREACHABLE = (
+    "Connection refused",
+    "failed to lookup address",
+    "No NameNode hosts found",
+    _NO_DEFAULT,
+    "timed out",
+    "No route to host",
+    "SaslError",
+    "Kerberos",
+)
+
+_PLAIN = {
+    FileNotFoundError: "no such file or folder",
+    FileExistsError: "exists already",
+    IsADirectoryError: "is a folder",
+    NotADirectoryError: "a part of the path is a file, not a folder",
+    PermissionError: "permission denied",
+}
+
+
+def _reason(error: Exception) -> str:
+    """The reason in one line: the operating system's text, or the NameNode's without its Java trace."""
+    text = str(error)
+    from_java = re.match(r'RPCError\("([\w.$]+)", "(.*)"\)$', text, re.DOTALL)
+    if from_java:
+        text = from_java[2].replace('\\"', '"').replace("\\'", "'").replace("\\n", "\n").replace("\\t", "\t")
+        if from_java[1].endswith("ParentNotDirectoryException"):
+            text = _PLAIN[NotADirectoryError]
+    if _NO_DEFAULT in text:
+        return f"{_NO_DEFAULT}: set HADOOP_CONF_DIR to the folder of core-site.xml, or name the host, as hdfs://host:8020/path"
+    plain = next((words for kind, words in _PLAIN.items() if isinstance(error, kind)), "")
+    return plain or text.strip().partition("\n")[0] or type(error).__name__
+
+
+def default_file_system() -> str | None:
+    """``fs.defaultFS`` of the core-site.xml in HADOOP_CONF_DIR, such as ``"hdfs://namenode:8020"``.
+
+    None where the variable or the setting is missing, or the default is the local file system.
+    """
+    found = hadoop_settings("core-site.xml")
+    if found is None:
+        return None
+    url = found.get("fs.defaultFS") or found.get("fs.default.name") or "file:///"
+    return None if url.startswith("file:") else url.rstrip("/")
+
+
+def open_path(url: str) -> FsPath:
+    """The place that a URL, or the path of a local file, names.
+
+    Raises
+    ------
+    RxMissingError
+        When fsspec, or the wheel for that kind of URL, is not installed.
+    RxContextError
+        When the file system cannot be reached.
+    """
+    scheme = URL.match(url)
+    name = scheme[1].lower().replace("s3a", "s3") if scheme else "file"
+    try:
+        import fsspec
+    except ImportError as error:
+        raise RxMissingError(
+            f"{socket.gethostname()} lacks fsspec, which reads and writes files. Run: pip install fsspec"
+        ) from error
+    try:
+        if name in ("hdfs", "viewfs"):
+            return _open_hadoop(name, url)
+        if name == "file":
+            path = url.partition("://")[2] if scheme else url
+            return FsPath(fsspec.filesystem("file"), os.path.abspath(path), "")
+        fs = fsspec.filesystem(name, **_options(fsspec, name, url))
+    except ImportError as error:
+        wheel = _WHEELS.get(name)
+        raise RxMissingError(
+            f"{without_secrets(url)} needs a package that is not installed. "
+            f"{f'Run: pip install {wheel}' if wheel else error}"
+        ) from error
+    except ValueError as error:
+        raise RxArgumentError(f"{without_secrets(url)}: {error}") from error
+    fs.invalidate_cache()  # what others have written since is seen
+    return FsPath(fs, fs._strip_protocol(url), f"{name}://")
+
+
+def _options(fsspec: Any, name: str, url: str) -> dict[str, Any]:
+    return dict(fsspec.get_filesystem_class(name)._get_kwargs_from_urls(url))
+
+
+def _open_hadoop(scheme: str, url: str) -> FsPath:
+    """Open HDFS by hdfs-native, with the URL taken apart here.
+
+    Its own way of doing so lowers the case of name services, and cuts paths at ``#``, ``?`` and ``;``, so that a
+    command would act on another file.
+    """
+    from hdfs_native import fsspec as native
+
+    kind: Any = {"hdfs": native.HdfsFileSystem, "viewfs": native.ViewfsFileSystem}[scheme]
+    exact = type(kind.__name__, (kind,), {"_strip_protocol": classmethod(_path_of_hdfs), "cachable": False})
+    host, _, path = url.partition("://")[2].partition("/")
+    default = default_file_system() or ""
+    if not host and default.startswith(f"{scheme}://"):  # two names of one file system would pass for two
+        host = default.partition("://")[2]
+    place = FsPath(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
+    with file_errors(place):
+        # Its own reading of the files knows neither includes nor variables.
+        settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
+        place.fs = exact(host=host or None, **((_PATIENCE if ":" in host else {}) | settings))
+    return place
+
+
+def _path_of_hdfs(_kind: Any, path: Any) -> Any:
+    if not isinstance(path, str):
+        return [_path_of_hdfs(_kind, one) for one in path]
+    if not URL.match(path):
+        return path
+    _, slash, rest = path.partition("://")[2].partition("/")
+    return slash + rest or "/"
+
+
+def expand(place: FsPath) -> list[FsPath]:
+    """The path itself if a file has this very name; else the paths that its ``*``, ``?`` and ``[...]`` match.
+
+    Raises
+    ------
+    RxFileError
+        When nothing is there.
+    """
+    if place.info() is not None:
+        return [place]
+    if not re.search(r"[*?\[]", place.path):
+        raise place.problem("no such file or folder")
+    with file_errors(place):
+        found = sorted(place.fs.glob(place.path))
+    if not found:
+        raise place.problem("nothing matches")
+    return [place.at(path) for path in found]

@@ -1,0 +1,190 @@
+"""A job that another process runs or ran, as its folder tells of it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from rxspark.errors import RxCanceledError, RxContextError, RxError, RxFileError, RxJobError
+from rxspark.files.paths import login
+from rxspark.jobs.callbacks import call
+from rxspark.jobs.folder import HEARTBEAT_TIMEOUT_S, JobFolder, JobStatus, owned
+from rxspark.jobs.job import first_error
+from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
+from rxspark.results import Facts
+from rxspark.rng.kinds import SeedRoot
+from rxspark.worker.results import PartitionResult, merged
+
+__all__ = ["RemoteJob"]
+
+# Seconds between looks at the folder of a job that is waited for.
+_LOOK = 0.5
+
+
+class RemoteJob:
+    """Answers from a folder; see `Job` for what the attributes mean."""
+
+    has_engines_bar = False
+
+    def __init__(self, folder: JobFolder, record: Record | None = None) -> None:
+        self.folder = folder
+        self._gone: RxJobError | None = None
+        self._names: list[str] = []
+        self._damage: RxError | None = None
+        try:
+            self.record = record or folder.record()
+        except RxError as problem:  # a row in a list it is all the same; what needs more than that says why not
+            self._damage = problem
+            self.record = _unknown(folder.id)
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's own, as the file system knows, or else as its record says."""
+        owner = owned(self.folder.place)
+        return self.record.user in ("", login()) if owner is None else owner
+
+    @property
+    def state(self) -> str:
+        """What the folder says, and whether who wrote that is alive."""
+        return self._judge()[0]
+
+    @property
+    def error(self) -> BaseException | None:
+        """Why it failed or was cancelled, or cannot be told of."""
+        return self._judge()[1]
+
+    @property
+    def done(self) -> int:
+        """Tasks whose answers are in the folder."""
+        try:
+            return min(self.folder.done(), self.record.facts.count)
+        except RxError:
+            return 0
+
+    @property
+    def ended(self) -> float:
+        """When it ended; 0 before, or when that is not known."""
+        sign = self._sign()
+        return 0.0 if sign is None else sign.ended or (0.0 if sign.active else sign.heard)
+
+    @property
+    def fetched(self) -> bool:
+        """Whether somebody has got its results."""
+        sign = self._sign()
+        return sign is not None and sign.fetched
+
+    def partition_results(self, after: int = 0) -> list[PartitionResult]:
+        """What is in the folder: all of it, each task once; or what has come since the first `after` were read."""
+        if self._damage is not None:
+            raise self._damage
+        names = [name for name in self.folder.part_names() if name not in self._names]
+        if after:
+            self._names += names
+            return self.folder.partition_results(names)
+        self._names += names
+        return merged(self.folder.partition_results(self._names))
+
+    def reason(self) -> BaseException | None:
+        """What to raise when somebody wants results: a task's own error, if that is what ended the job."""
+        if self.record.stop_on_error and self.state == FAILED:
+            parts = self.folder.readable_results()
+            if any(part.failures for part in parts):
+                return first_error(parts)
+        return self.error
+
+    def plan(self) -> Plan:
+        """What is to be run."""
+        if self._damage is not None:
+            raise self._damage
+        return Plan(self.folder.call(), self.folder.partitions())
+
+    def readable_results(self) -> list[PartitionResult]:
+        """What is in the folder, without what is damaged."""
+        return self.folder.readable_results()
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until the job has ended, or cannot be told of any more, at most `timeout` seconds; whether it has."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self.state not in (*ENDED, UNDETERMINED):
+            left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+            if left <= 0:
+                return False
+            time.sleep(left)
+        return True
+
+    def wait_for_more(self, than: int, timeout: float) -> None:
+        """Wait a while."""
+        time.sleep(timeout)
+
+    def cancel(self, reason: str) -> bool:
+        """Ask the process that runs the job to end it; False if it had ended before."""
+        if self.state in ENDED:
+            return False
+        self.folder.ask_to_cancel()
+        return True
+
+    def was_fetched(self, remove: bool) -> None:
+        """Note that somebody has got the results; `remove` the job then."""
+        if remove:
+            self.forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")
+        else:
+            self.folder.write_fetched()
+
+    def forget(self, why: str) -> None:
+        """Remove the folder."""
+        self.folder.remove()
+        self._gone = RxJobError(why)
+
+    def when_ended(self, callback: Callable[[], None], apart: bool = True) -> None:
+        """Call when the job has ended, from a thread that looks for that."""
+
+        def look() -> None:
+            self.wait(None)
+            call(callback, self.record.id)
+
+        threading.Thread(target=look, name="rxspark-callback", daemon=True).start()
+
+    def _sign(self) -> JobStatus | None:
+        try:
+            return self.folder.sign()
+        except RxError:
+            return None
+
+    def _judge(self) -> tuple[str, BaseException | None]:
+        if self._gone is not None:
+            return MISSING, self._gone
+        try:
+            if not self.folder.exists():
+                return MISSING, RxJobError(f"there is no folder {self.folder.place} any more")
+            if self._damage is not None:
+                return UNDETERMINED, self._damage
+            return self._by_sign(self.folder.sign())
+        except RxContextError as problem:  # the file system cannot be reached
+            return UNDETERMINED, problem
+        except RxFileError as problem:
+            return (UNDETERMINED, problem) if self.folder.exists() else (MISSING, problem)
+
+    def _by_sign(self, sign: JobStatus) -> tuple[str, BaseException | None]:
+        if not sign.active:
+            return sign.state, self._reason(sign)
+        silence = time.time() - sign.heard
+        if sign.process.here and not sign.process.alive:
+            if self.done == self.record.facts.count and not self.record.stop_on_error:
+                return FINISHED, None  # it was killed between its last task and saying so
+            return FAILED, RxJobError(f"{sign.process}, which ran it, has ended before the job")
+        if not sign.process.here and silence > HEARTBEAT_TIMEOUT_S:
+            return UNDETERMINED, RxJobError(f"nothing was heard of {sign.process}, which runs it, for {silence:.0f} s")
+        return sign.state, None
+
+    @staticmethod
+    def _reason(sign: JobStatus) -> BaseException | None:
+        if sign.state == CANCELED:
+            return RxCanceledError(sign.reason)
+        return RxJobError(sign.reason) if sign.state == FAILED else None
+
+
+def _unknown(job_id: str) -> Record:
+    facts = Facts(0, None, 1, SeedRoot("", 0, chosen=False), once_per_node=False)
+    return Record(job_id, "(its record cannot be read)", "", "", "", 0.0, facts, False, False, False, [])

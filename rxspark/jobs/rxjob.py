@@ -1,0 +1,391 @@
+"""RxJob: what rxExec returns in a context that does not wait, and what rxGetJobs lists."""
+
+from __future__ import annotations
+
+import copy
+import html
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
+
+from rxspark.backends import backend_for
+from rxspark.backends.base import Backend, plain_interrupts
+from rxspark.backends.engine_errors import translate_errors
+from rxspark.contexts import ComputeContext, rxGetComputeContext
+from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
+from rxspark.html_tables import html_table
+from rxspark.jobs.job import Job, output_lines, relay
+from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
+from rxspark.jobs.progress import Progress
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.resume import check_needs, continued, leased
+from rxspark.jobs.scheduler import start
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
+from rxspark.results import RxResults
+from rxspark.results.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+
+__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "check_flags", "known_jobs", "results_of", "submit"]
+
+# Seconds between looks at the progress of a job that is waited for.
+_LOOK = 0.5
+
+# Seconds for which `cancel` waits until the job has let go of its workers: Spark gives a busy one two to end by itself.
+_PATIENCE = 30.0
+
+T = TypeVar("T")
+
+_jobs: dict[str, RxJob[Any]] = {}
+"""The jobs of this process that have something to give, by id."""
+
+
+def _see_from_outside() -> None:
+    """In a forked process: jobs that run do so in the parent; of those that have ended, the results are here, too."""
+    for job in _jobs.values():
+        job._source = seen_from_a_fork(job._source)
+
+
+os.register_at_fork(after_in_child=_see_from_outside)
+
+
+class RxJob(Generic[T]):
+    """A job: a call of rxExec that runs, or ran, in the background.
+
+    Attributes
+    ----------
+    id : str
+        Its name, by which every function for jobs knows it too.
+
+    Examples
+    --------
+    >>> from rxspark import RxLocalSeq, rxElemArg, rxExec
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(pow, rxElemArg([2, 3]), 2)
+    >>> job.wait()
+    'finished'
+    >>> sorted(job)
+    [(0, 4), (1, 9)]
+    >>> job.results()
+    [4, 9]
+    """
+
+    def __init__(self, source: Job | RemoteJob | ParentsJob) -> None:
+        self._source = source
+        self.id = source.record.id
+
+    def __copy__(self) -> RxJob[T]:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RxJob[T]:
+        return self  # a handle: there is one job
+
+    def __reduce__(self) -> Any:
+        raise RxArgumentError(
+            f"{self.id} belongs to the program that submitted it and cannot be pickled; its id can, which "
+            f"rxGetJobStatus and the other functions for jobs take as well"
+        )
+
+    def status(self) -> str:
+        """The state of the job, see `rxGetJobStatus`."""
+        return self._source.state
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait until the job has ended, at most `timeout` seconds; gives its state, see `rxWaitForJob`."""
+        number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+        if timeout is not None and not (number and timeout >= 0):  # which NaN is not
+            raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
+        source, shown = self._source, 0
+        deadline = None if timeout is None else time.monotonic() + timeout
+        record = source.record
+        with plain_interrupts(), Progress(record.facts.count, record.description, source.has_engines_bar) as progress:
+            while True:
+                left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+                ended = source.wait(max(0.0, left))
+                done = source.done
+                progress.add(done - shown)
+                shown = done
+                if ended or left < _LOOK:
+                    return source.state
+
+    def results(
+        self, partial: bool = False, consoleOutput: bool | None = None, autoCleanup: bool | None = None
+    ) -> RxResults[T]:
+        """The results of the job once it has finished, see `rxGetJobResults`."""
+        return results_of([self], partial, consoleOutput, autoCleanup, stacklevel=2)[0]
+
+    def _read(self, partial: bool, console_output: bool | None) -> RxResults[T]:
+        source, record = self._source, self._source.record
+        state = source.state
+        if state == MISSING or (state != FINISHED and not partial):
+            raise self._nothing_to_give(state)
+        partition_results = source.partition_results()
+        results = Gathering(record.facts, partition_results).results(record.clock(source.ended))
+        if record.console_output if console_output is None else console_output:
+            for part in partition_results:
+                relay(part)
+        return results
+
+    def _was_read(self, auto_cleanup: bool | None) -> None:
+        source = self._source
+        if source.state != FINISHED:  # gone already, as it was in the list twice
+            return
+        remove = source.record.auto_cleanup if auto_cleanup is None else auto_cleanup
+        source.was_fetched(remove)
+        if remove:
+            _jobs.pop(self.id, None)
+
+    def output(self) -> str:
+        """What the tasks that have finished wrote to their console, see `rxGetJobOutput`."""
+        if self._source.state == MISSING:
+            raise self._nothing_to_give(MISSING)
+        texts = {number: text for part in self._source.partition_results() for number, text in part.output.items()}
+        return "\n".join(output_lines(dict(sorted(texts.items()))))
+
+    def cancel(self) -> bool:
+        """End the job, and wait until its workers are free; whether it was to be ended, see `rxCancelJob`."""
+        done = self._source.cancel("rxCancelJob was called")
+        with plain_interrupts():
+            self._source.wait(_PATIENCE)
+        return done and self._source.state == CANCELED
+
+    def cleanup(self, force: bool = False) -> None:
+        """Remove what the job has left, see `rxCleanupJobs`."""
+        check_flags(force=force)
+        state = self._source.state
+        if state == MISSING:
+            return
+        if state not in ENDED:
+            if not force:
+                raise RxJobError(
+                    f"{self.id} is {state}: end it first with rxCancelJob(job), or with rxCleanupJobs(job, force=True)"
+                )
+            if state != UNDETERMINED:
+                self.cancel()
+        if state == FINISHED and not self._source.fetched and not force:
+            raise RxJobError(
+                f"{self.id} is finished and nobody has read its results: fetch them with rxGetJobResults(job), or "
+                f"remove them unread with rxCleanupJobs(job, force=True)"
+            )
+        self._source.forget("it was removed by rxCleanupJobs")
+        _jobs.pop(self.id, None)
+
+    def resume(self, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob[T]:
+        """Run what is missing of the job, see `rxResumeJob`."""
+        context = rxGetComputeContext() if computeContext is None else computeContext
+        if only not in (None, "failed"):
+            raise RxArgumentError(f'only={only!r}: only is None, for what is missing, or "failed"')
+        if not isinstance(context, ComputeContext):
+            raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
+        source = self._source
+        state = source.state
+        if state in (MISSING, QUEUED, RUNNING):
+            raise self._nothing_to_give(state)
+        plan = source.plan()  # its damage is told before anybody is told to stay away
+        check_needs(source.record)
+        with translate_errors(repr(context)):
+            backend = backend_for(context, background=True)
+            backend.prepare(source.record.facts.root.kind, set(source.record.modules))
+        with leased(source.folder):
+            there = source.readable_results()
+            job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)
+        self._source = job
+        _jobs[self.id] = self
+        start(job, backend)
+        return self
+
+    def info(self) -> dict[str, Any]:
+        """What is known about the job, see `rxGetJobInfo`."""
+        source, record = self._source, self._source.record
+        return {
+            "id": self.id,
+            "state": source.state,
+            "description": record.description,
+            "context": record.context,
+            "tasks": record.facts.count,
+            "done": source.done,
+            "user": record.user,
+            "host": record.host,
+            "submitted": datetime.fromtimestamp(record.created).astimezone(),
+            "seconds": round((source.ended or time.time()) - record.created, 3),
+            "RNGkind": record.facts.root.kind,
+            "RNGseed": record.facts.root.seed,
+            "autoCleanup": record.auto_cleanup,
+            "fetched": source.fetched,
+            "error": None if source.error is None else str(source.error),
+        }
+
+    def add_done_callback(self, callback: Callable[[RxJob[T]], Any]) -> None:
+        """Call ``callback(job)`` once the job has ended, however it ended; at once if it has ended already.
+
+        The callbacks of a job run one after another in a thread of their own, in the context (``with RxSpark(): ...``)
+        in which they were added. They may submit jobs and wait for them. What they raise is logged.
+
+        Examples
+        --------
+        >>> from rxspark import RxLocalSeq, rxExec
+        >>> with RxLocalSeq(wait=False):
+        ...     job = rxExec(abs, -1)
+        >>> job.wait()
+        'finished'
+        >>> job.add_done_callback(lambda job: print(job.status()))
+        finished
+        """
+        if not callable(callback):
+            raise RxArgumentError(f"callback={callback!r}: callback is a function of one argument, the job")
+        context = copy_context()
+        self._source.when_ended(lambda: context.run(callback, self), apart=True)
+
+    def __iter__(self) -> Iterator[tuple[int, T]]:
+        """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.
+
+        The value of a failed task is its `RxTaskError`. The results can still be fetched afterwards.
+        """
+        source, seen = self._source, 0
+        while True:
+            ended = source.state in ENDED  # asked first: what came before the end is then all there
+            for part in source.partition_results(seen):
+                seen += 1
+                for number, value, error in opened(part):
+                    yield number, value if error is None else cast("T", error)
+            if ended:
+                break
+            with plain_interrupts():
+                source.wait_for_more(seen, _LOOK)
+        if source.state != FINISHED:
+            raise self._nothing_to_give(source.state)
+
+    def __repr__(self) -> str:
+        return repr(RxJobs([self]))
+
+    def _repr_html_(self) -> str:
+        return RxJobs([self])._repr_html_()
+
+    def _nothing_to_give(self, state: str) -> RxError:
+        """The error that says why there are no results, and what can be done."""
+        source = self._source
+        there = f"{source.done} of {source.record.facts.count} tasks have finished"
+        partial = "rxGetJobResults(job, partial=True) gives what is there, rxResumeJob(job) runs the rest"
+        if state == MISSING:
+            return RxJobError(f"{self.id} is missing: {source.error}")
+        if state == CANCELED:
+            return RxCanceledError(f"{self.id} was canceled: {source.error}; {there}. {partial}")
+        if state == FAILED:
+            return self._failure(f"{there}. {partial}")
+        if state == UNDETERMINED:
+            return RxJobError(f"{self.id} is undetermined: {source.error}; {there}. {partial}")
+        return RxJobError(f"{self.id} is {state}; {there}. Wait for it with rxWaitForJob(job), or end it first")
+
+    def _failure(self, hint: str) -> RxError:
+        """What made the job fail, as it would have been raised by a call that waits."""
+        reason = self._source.reason()
+        if isinstance(reason, RxJobError) or not isinstance(reason, RxError):
+            name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "
+            return RxJobError(f"{self.id} failed: {name}{reason}; {hint}")
+        error = copy.copy(reason)
+        error.add_note(f"{self.id} failed by this; {hint}")
+        return error
+
+
+class RxJobs(list[RxJob[Any]]):
+    """Jobs, in the order in which they were submitted; prints as a table."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> RxJob[Any]: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[RxJob[Any]]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if not self and not isinstance(index, slice):
+            raise IndexError(
+                "there are no jobs here: fetching its results removes a job, unless autoCleanup=False. Keep the job "
+                "itself, job = rxExec(...), or give the compute context a shareDir to find jobs of other processes"
+            )
+        return super().__getitem__(index)
+
+    def _rows(self) -> list[dict[str, Any]]:
+        return [job.info() for job in self]
+
+    def __repr__(self) -> str:
+        if not self:
+            return "no jobs"
+        cells = [_TITLES, *(_cells(row) for row in self._rows())]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(_TITLES))]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for row in self._rows():
+            cells = [html.escape(cell) for cell in _cells(row)]
+            most = max(row["tasks"], 1)
+            cells[2] = f'<progress style="width:5em" max="{most}" value="{row["done"]}"></progress> {cells[2]}'
+            rows.append(cells)
+        return (
+            html_table(_TITLES, rows, numbers=("seconds",), wide=("description", "context"))
+            if self
+            else "<p>no jobs</p>"
+        )
+
+
+_TITLES = ["job", "state", "tasks", "submitted", "seconds", "description", "context"]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    return [
+        row["id"],
+        row["state"],
+        f"{row['done']}/{row['tasks']}",
+        f"{row['submitted']:%Y-%m-%d %H:%M:%S}",
+        f"{row['seconds']:.1f}",
+        row["description"],
+        row["context"],
+    ]
+
+
+def results_of(
+    jobs: list[RxJob[T]], partial: bool, console_output: bool | None, auto_cleanup: bool | None, stacklevel: int
+) -> list[RxResults[T]]:
+    """The results of jobs, none of which is removed before all of them could be read."""
+    others = {"consoleOutput": console_output, "autoCleanup": auto_cleanup}
+    check_flags(partial=partial, **{name: value for name, value in others.items() if value is not None})
+    results = []
+    for job in jobs:
+        results.append(job._read(partial, console_output))
+    for one in results:  # before the jobs are removed, since a warning may be raised as an error
+        warn_of_failures(one, stacklevel + 1)
+        warn_of_preparing(one, stacklevel + 1)
+    if not partial:
+        for job in jobs:
+            job._was_read(auto_cleanup)
+    return results
+
+
+if TYPE_CHECKING:
+
+    class RxResultsOrJob(RxResults[T], RxJob[T]):
+        """What rxExec gives: results, or in a context that does not wait a job; a type checker lets it be either."""
+
+        info: Any
+        output: Any
+
+        def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
+
+
+def check_flags(**flags: Any) -> None:
+    """RxArgumentError for what should be True or False and is neither."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
+
+
+def submit(job: Job, backend: Backend) -> RxJob[Any]:
+    """Start a job in the background, and give its handle."""
+    job.detach()
+    handle = _jobs[job.record.id] = RxJob(job)
+    start(job, backend)
+    return handle
+
+
+def known_jobs() -> dict[str, RxJob[Any]]:
+    """The jobs of this process, by id."""
+    return dict(_jobs)

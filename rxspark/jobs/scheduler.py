@@ -1,0 +1,161 @@
+"""Calls that are waited for; jobs in the background, each in a thread, or, on this machine, one after another."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from functools import partial
+from typing import Any
+
+from rxspark.backends.base import Backend
+from rxspark.jobs.callbacks import wait_for_callbacks
+from rxspark.jobs.job import Job
+from rxspark.results import RxResults
+from rxspark.results.gathering import Gathering
+
+__all__ = ["run_and_gather", "start"]
+
+# Seconds that the end of the program waits for cancelled jobs to let go of their workers.
+_PATIENCE = 10.0
+
+# Seconds between signs of life; after twelve of them without one, others may take a job for dead.
+_BEAT = 5.0
+
+_alive: set[Job] = set()
+
+
+class JobQueue:
+    """Jobs that wait for one another; a thread is there as long as one of them is."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._lock = threading.Lock()
+        self._serving = False
+
+    def join(self, job: Job) -> None:
+        with self._lock:
+            self._jobs.append(job)
+            if not self._serving:
+                self._serving = True
+                threading.Thread(target=self._serve, name="rxspark-line", daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._lock:
+                if not self._jobs:
+                    self._serving = False
+                    return
+                job = self._jobs.popleft()
+            job.run_in_background()
+
+
+_line = JobQueue()
+
+
+class HeartbeatThread:
+    """Gives signs of life of the jobs that other processes can find; a thread is there as long as one of them runs."""
+
+    def __init__(self) -> None:
+        self._jobs: set[Job] = set()
+        self._changed = threading.Condition()
+        self._beating = False
+
+    def add(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.add(job)
+            if not self._beating:
+                self._beating = True
+                threading.Thread(target=self._beat, name="rxspark-pulse", daemon=True).start()
+        job.when_ended(lambda: self._remove(job))
+
+    def _remove(self, job: Job) -> None:
+        with self._changed:
+            self._jobs.discard(job)
+            self._changed.notify_all()
+
+    def _beat(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._jobs, _BEAT)
+                if not self._jobs:
+                    self._beating = False
+                    return
+                jobs = list(self._jobs)
+            for job in jobs:
+                job.beat()
+
+
+_pulse = HeartbeatThread()
+
+
+def _begin_anew() -> None:
+    """In a forked process: no job runs, and no thread serves any."""
+    global _line, _pulse, _program_ends
+    _line, _pulse, _program_ends = JobQueue(), HeartbeatThread(), threading.Event()
+    _alive.clear()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
+def keep_alive(job: Job) -> None:
+    """See to it that other processes which find the job know, until its end, that it is alive."""
+    if job.folder is not None:
+        _pulse.add(job)
+
+
+def start(job: Job, backend: Backend) -> None:
+    """Run a job in the background."""
+    _end_with_the_program(backend)
+    keep_alive(job)
+    _alive.add(job)
+    job.when_ended(lambda: _alive.discard(job))
+    if _program_ends.is_set():
+        job.cancel(_END)
+    thread = backend.thread(job.run_in_background, f"rxspark-{job.record.id}")
+    if thread is None:
+        _line.join(job)
+    else:
+        thread.start()
+
+
+_END = "the program that ran it has ended"
+_program_ends = threading.Event()
+_seen_to: set[tuple[int, type[Backend]]] = set()
+
+
+def _end_with_the_program(backend: Backend) -> None:
+    """See to it that no job outlives the program."""
+    key = os.getpid(), type(backend)
+    if key not in _seen_to:
+        _seen_to.add(key)
+        backend.at_the_end(partial(_cancel_all, os.getpid()))
+
+
+def _cancel_all(owner: int) -> None:
+    if os.getpid() != owner:  # a forked child has a copy of what is not its own
+        return
+    _program_ends.set()  # a callback of one of them may submit another one
+    jobs = list(_alive)
+    for job in jobs:
+        job.cancel(_END)
+    for job in jobs:
+        job.wait(_PATIENCE)
+    wait_for_callbacks(_PATIENCE)
+
+
+def run_and_gather(job: Job, cleanup: bool) -> RxResults[Any]:
+    """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
+    keep_alive(job)
+    gathering = None
+    try:
+        job.run()
+        gathering = Gathering(job.record.facts, job.partition_results(), keep=False)
+        results = gathering.results(job.record.clock(job.ended))
+    except BaseException as end:
+        gathering = gathering or Gathering(job.record.facts, job.partition_results())
+        end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
+        raise
+    job.was_fetched(remove=cleanup)
+    return results

@@ -1,0 +1,139 @@
+"""Make the results of a call of what has come back from its workers."""
+
+from __future__ import annotations
+
+import pickle
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
+from rxspark.options import rxGetOption
+from rxspark.results import Facts, RxNotFinished, RxResults, node_name
+from rxspark.results.timings import Clock
+from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
+
+__all__ = ["Gathering", "opened", "warn_of_failures", "warn_of_preparing"]
+
+
+def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None]]:
+    """Number, value and error of each task of a partition."""
+    for number, packed in zip(part.numbers, part.values, strict=True):
+        if packed is None:
+            yield number, None, part.failures[number].to_error(number, part.host)
+            continue
+        try:
+            value = _load(packed)
+        except Exception as error:  # the value's own code, run here
+            failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
+            yield number, None, failure.to_error(number, part.host)
+        else:
+            yield number, value, None
+
+
+def _load(packed: bytes) -> Any:
+    """Unpickle a value; a warning on the way, where the caller's filters make errors of warnings, does not cost it."""
+    try:
+        return pickle.loads(packed)
+    except Warning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            return pickle.loads(packed)
+
+
+class Gathering:
+    """Makes results of the results of a call.
+
+    Parameters
+    ----------
+    facts : Facts
+        What is known of the call.
+    results : list of Results
+        What has come back of it.
+    keep : bool, default True
+        Whether the results are needed again; else each loses its values as soon as they are unpickled, so that only
+        one partition is in memory twice.
+    """
+
+    def __init__(self, facts: Facts, partition_results: list[PartitionResult], keep: bool = True) -> None:
+        self._facts = facts
+        self._partition_results = partition_results
+        self._keep = keep
+        self._taken = 0
+        self._values: list[Any] = [RxNotFinished] * facts.count
+        self._errors: dict[int, RxTaskError] = {}
+        self._output: dict[int, str] = {}
+        self._runs: dict[int, PartitionRun] = {}
+
+    def results(self, clock: Clock) -> RxResults[Any]:
+        """Give the results, in the order of the tasks; after an interrupt, another call goes on where it ended."""
+        began = time.perf_counter()
+        while self._taken < len(self._partition_results):
+            part = self._partition_results[self._taken]
+            self._take(part)
+            self._taken += 1
+            if not self._keep:
+                part.values.clear()
+                part.failures.clear()
+        return RxResults(
+            self._values,
+            names=self._names(),
+            errors=dict(sorted(self._errors.items())),
+            output=dict(sorted(self._output.items())),
+            rng=self._facts.root,
+            runs=list(self._runs.values()),
+            chunk_size=self._facts.chunk_size,
+            clock=replace(clock, decoded=time.perf_counter() - began),
+        )
+
+    def _take(self, part: PartitionResult) -> None:
+        for number, value, error in opened(part):
+            self._values[number] = value
+            if error is not None:
+                self._values[number] = self._errors[number] = error
+        self._output |= part.output
+        self._runs[self._taken] = part.run()
+
+    def _names(self) -> list[str] | None:
+        names = self._facts.names
+        if not self._facts.once_per_node or names is None:
+            return names
+        # A joblib backend of several machines runs a task where it likes.
+        hosts = {number: run.host for run in self._runs.values() for number in run.numbers if run.host}
+        return [node_name(hosts[number]) if number in hosts else name for number, name in enumerate(names)]
+
+
+# Characters of an error's message that the warning shows.
+_TOLD = 1000
+
+
+def warn_of_failures(results: RxResults[Any], stacklevel: int) -> None:
+    """Give one warning, `stacklevel` frames up, when tasks failed; it carries the results, in case it is raised."""
+    if not results.errors:
+        return
+    number, error = next(iter(results.errors.items()))
+    warning = RxTaskWarning(
+        f"{len(results.errors)} of {len(results)} tasks failed; task {number}: {error.type}: "
+        f"{bounded(error.message, _TOLD)} (all are in .errors of the result)"
+    )
+    warning.results = results
+    warnings.warn(warning, stacklevel=stacklevel + 1)
+
+
+# Seconds of all workers from which it is worth a warning.
+_LONG = 2.0
+
+
+def warn_of_preparing(results: RxResults[Any], stacklevel: int) -> None:
+    """Give one warning, `stacklevel` frames up, when it took longer to keep the tasks apart than to run them."""
+    preparing, running = results.preparing
+    if preparing > max(_LONG, running):
+        warnings.warn(
+            f"the constants of this call are large: to rebuild them, or to see that no task had changed them, took "
+            f"{preparing:.1f} seconds of its workers, the tasks themselves {running:.1f}. rxShare(obj) makes of a "
+            f"constant that tasks only read one that each worker loads once; larger chunks (taskChunkSize) help, too",
+            RxSizeWarning,
+            stacklevel=stacklevel + 1,
+        )

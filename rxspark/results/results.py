@@ -1,0 +1,279 @@
+"""RxResults: what rxExec returns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overload
+
+from rxspark.errors import RxTaskError, closest
+from rxspark.html_tables import html_code, html_table
+from rxspark.results.timings import Clock, RxTimings, timings_of
+from rxspark.rng.kinds import SeedRoot
+from rxspark.worker.results import PartitionRun
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Facts", "RxNotFinished", "RxResults", "node_name"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The part of a call's plan that turns results into results, in whichever process that happens."""
+
+    count: int
+    """Number of tasks."""
+    names: list[str] | None
+    """The names of the results, where the elements have any."""
+    chunk_size: int
+    root: SeedRoot
+    once_per_node: bool
+    """The results are named by the nodes that gave them."""
+
+
+class _OnlyItself(type):
+    """A class that is its own only instance, so that both `is` and `isinstance` find it."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return value is cls
+
+    def __call__(cls) -> Any:
+        return cls
+
+    def __repr__(cls) -> str:
+        return "<not finished>"
+
+
+class RxNotFinished(metaclass=_OnlyItself):
+    """Stands, in partial results, for the value of a task that has not finished.
+
+    Examples
+    --------
+    >>> from rxspark import RxNotFinished
+    >>> value = RxNotFinished
+    >>> value, value is RxNotFinished, isinstance(value, RxNotFinished)
+    (<not finished>, True, True)
+    """
+
+
+class RxResults(list[T]):
+    """The results of a call: a list with one entry for each task, in the order of the tasks.
+
+    The entry of a failed task is its `RxTaskError`. An entry is found by its place or by its name, ``z["rxElem1"]``;
+    a slice is the results of its tasks, which keep their numbers. Results are read-only: ``list(z)`` is a list to
+    change.
+
+    Attributes
+    ----------
+    names : list of str
+        A name for each entry: the keys of named elements, node names under ``oncePerElem``, else ``rxElem1``, ...
+    errors : dict of int to RxTaskError
+        The failed tasks, by number.
+    output : dict of int to str
+        Console text by task number, for the tasks that wrote any.
+    rng : Root
+        Kind and seed of the random streams: ``RNGkind=r.rng.kind, RNGseed=r.rng.seed`` gives the same numbers again.
+    info : pandas.DataFrame
+        One row for each task: task, chunk, host, pid, start (UTC), seconds, attempt.
+    timings : RxTimings
+        Seconds of the call by phase: plan, ship, queue, run, fetch, decode.
+
+    Examples
+    --------
+    >>> from rxspark import rxElemArg, rxExec
+    >>> r = rxExec(lambda a, b: 1 / a, a=rxElemArg({"one": 1, "two": 2}), b=0)
+    >>> r, r.names, r.errors
+    ([1.0, 0.5], ['one', 'two'], {})
+    """
+
+    def __init__(
+        self,
+        values: Iterable[T],
+        *,
+        names: list[str] | None,
+        errors: dict[int, RxTaskError],
+        output: dict[int, str],
+        rng: SeedRoot,
+        runs: list[PartitionRun],
+        chunk_size: int,
+        clock: Clock,
+        numbers: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__(values)
+        self._numbers = range(len(self)) if numbers is None else numbers
+        self._names = names
+        self._places: dict[str, int] = {}
+        self.errors = errors
+        self.output = output
+        self.rng = rng
+        self._runs = runs
+        self._chunk_size = chunk_size
+        self._clock = clock
+
+    @property
+    def names(self) -> list[str]:
+        """A name for each entry."""
+        if self._names is None:
+            self._names = [f"rxElem{number + 1}" for number in self._numbers]
+        return self._names
+
+    @overload
+    def __getitem__(self, index: SupportsIndex | str) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> RxResults[T]: ...
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, str):
+            return super().__getitem__(self._place(index))
+        return self._part(index) if isinstance(index, slice) else super().__getitem__(index)
+
+    def _place(self, name: str) -> int:
+        if not self._places:
+            pairs = zip(reversed(self.names), reversed(range(len(self))), strict=True)
+            self._places = dict(pairs)  # of two entries of one name the first one, as in R
+        if name not in self._places:
+            guess = closest(name, self.names)
+            shown = ", ".join(map(repr, self.names[:_SHOWN])) + (", ..." if len(self) > _SHOWN else "")
+            hint = f"did you mean {guess!r}?" if guess else f"there are {shown}" if len(self) else "there are none"
+            raise KeyError(f"no result has the name {name!r}; {hint}")
+        return self._places[name]
+
+    def _part(self, index: slice) -> RxResults[T]:
+        """The results of some of the tasks."""
+        numbers = self._numbers[index]
+        wanted = set(numbers)
+        return RxResults(
+            super().__getitem__(index),
+            names=None if self._names is None else self._names[index],
+            errors={number: error for number, error in self.errors.items() if number in wanted},
+            output={number: text for number, text in self.output.items() if number in wanted},
+            rng=self.rng,
+            runs=[run.run_of(wanted) for run in self._runs if not wanted.isdisjoint(run.numbers)],
+            chunk_size=self._chunk_size,
+            clock=self._clock,
+            numbers=numbers,
+        )
+
+    def _refuse_change(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse a change: results describe a call. ``list(z)`` is a list that can be changed."""
+        raise TypeError("RxResults are read-only, since they describe a call; list(z) is a list that can be changed")
+
+    append = extend = insert = remove = pop = clear = sort = reverse = _refuse_change
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse_change
+
+    @property
+    def info(self) -> pandas.DataFrame:
+        """Host, process and times of each task: one row for each."""
+        import pandas
+
+        runs, place = self._runs, {number: place for place, number in enumerate(self._numbers)}
+        started = list(itertools.chain.from_iterable(run.started for run in runs))
+        table = pandas.DataFrame(
+            {
+                "task": [n for run in runs for n in run.numbers],
+                "chunk": [n // self._chunk_size for run in runs for n in run.numbers],
+                "host": [run.host for run in runs for _ in run.numbers],
+                "pid": [run.pid for run in runs for _ in run.numbers],
+                "start": pandas.to_datetime(started, unit="s", utc=True),
+                "seconds": [s for run in runs for s in run.seconds],
+                "attempt": [run.attempt for run in runs for _ in run.numbers],
+            }
+        )
+        return table.sort_values("task", ignore_index=True, key=lambda tasks: tasks.map(place))
+
+    @property
+    def timings(self) -> RxTimings:
+        """Seconds of the call by phase."""
+        return timings_of(self._clock, self._runs)
+
+    @property
+    def preparing(self) -> tuple[float, float]:
+        """Seconds that all workers took to rebuild what tasks have in common, or to compare it, and for the tasks."""
+        preparing = sum(run.preparing for run in self._runs)
+        return preparing, sum(sum(run.seconds) for run in self._runs) - preparing
+
+    def unlist(self) -> list[Any]:
+        """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
+
+        Raises
+        ------
+        RxTaskError
+            When a task failed: its error has no place among the values.
+
+        Examples
+        --------
+        >>> from rxspark import rxElemArg, rxExec
+        >>> rxExec(range, rxElemArg([1, 2])).unlist()
+        [0, 0, 1]
+        """
+        for error in self.errors.values():
+            raise error
+        return list(_flat(self))
+
+    def __reduce__(self) -> Any:
+        kept = {key.lstrip("_"): value for key, value in vars(self).items() if key != "_places"}
+        return _rebuild, (list(self), kept)
+
+    def _summary(self) -> str:
+        failed = f", {len(self.errors)} failed" if self.errors else ""
+        busy = sum(sum(run.seconds) for run in self._runs)
+        places = len({(run.host, run.pid) for run in self._runs})
+        return f"{len(self)} results{failed}; {busy:.3g} s of work in {places} process{'es' * (places != 1)}"
+
+    def _repr_html_(self) -> str:
+        shown = itertools.islice(zip(self.names, self, strict=True), _SHOWN)
+        rows = [(escape(name), html_code(_short(value))) for name, value in shown]
+        rows += [("…", f"{len(self) - _SHOWN:,} more")] if len(self) > _SHOWN else []
+        return f"<p>RxResults: {escape(self._summary())}</p>{html_table(('task', 'value'), rows, wide=['value'])}"
+
+    def __repr__(self) -> str:
+        if len(self) <= _SHOWN:
+            return super().__repr__()
+        head = ", ".join(_short(value) for value in itertools.islice(self, _SHOWN))
+        return f"[{head}, ... {len(self) - _SHOWN} more]\n# RxResults: {self._summary()}"
+
+
+_SHOWN = 20
+
+
+def _rebuild(values: list[T], kept: dict[str, Any]) -> RxResults[T]:
+    return RxResults(values, **kept)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def _flat(value: Any) -> Iterable[Any]:
+    if isinstance(value, (list, tuple, range)):
+        for item in value:
+            yield from _flat(item)
+    elif hasattr(value, "dtype") or hasattr(value, "to_pylist"):  # arrays, Series; in R's terms, vectors
+        yield from _entries(value)
+    else:
+        yield value
+
+
+def _entries(array: Any) -> Iterable[Any]:
+    """The entries of an array of whatever library, dimension after dimension."""
+    if type(array).__module__ != "numpy":
+        for method in ("to_pylist", "tolist", "to_list"):  # Arrow; pandas, PyTorch, JAX; polars
+            if hasattr(array, method):
+                return _flat(getattr(array, method)())
+        array = array.to_numpy()
+    # Times in nanoseconds would become bare numbers.
+    return array.ravel() if array.dtype.kind in "mM" else array.ravel().tolist()  # type: ignore[no-any-return]
+
+
+def node_name(host: str) -> str:
+    """A host's name as RevoScaleR writes it in results: upper case, no domain, "-" as "_".
+
+    >>> node_name("node-7.example.org")
+    'NODE_7'
+    """
+    return "".join(host.split()).partition(".")[0].upper().replace("-", "_")

@@ -1,0 +1,77 @@
+"""Seconds of a call by phase: RxTimings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rxspark.worker.results import PartitionRun
+
+__all__ = ["Clock", "RxTimings", "timings_of"]
+
+
+class RxTimings(NamedTuple):
+    """Seconds of a call, one phase after the other; together they are what the caller has waited.
+
+    Phases that meet on different machines are told apart by these machines' clocks, so that on a cluster `queue` and
+    `fetch` are as exact as its clocks agree.
+
+    Examples
+    --------
+    >>> from rxspark import rxExec
+    >>> timings = rxExec(pow, 2, 3, timesToRun=9).timings
+    >>> timings._fields, timings.total == sum(timings)
+    (('plan', 'ship', 'queue', 'run', 'fetch', 'decode'), True)
+    """
+
+    plan: float
+    """Arguments checked, tasks cut into partitions, the session looked at the first time."""
+    ship: float
+    """The function and its data turned into bytes, and workers asked for the packages that it needs."""
+    queue: float
+    """Until the first task began: files written or data broadcast, the engine's scheduling, workers started."""
+    run: float
+    """From the begin of the first task to the end of the last."""
+    fetch: float
+    """Until the last result was here."""
+    decode: float
+    """The values unpickled and put in order."""
+
+    @property
+    def total(self) -> float:
+        """Sum of all phases, in seconds."""
+        return sum(self)
+
+    def __repr__(self) -> str:
+        phases = ", ".join(f"{name}={seconds * 1000:.1f}" for name, seconds in self._asdict().items())
+        return f"RxTimings(total={self.total * 1000:.1f} ms: {phases})"
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Times of a call that the caller has measured; the rest is in its results."""
+
+    planned: float = 0.0
+    """Seconds, as are the others where nothing else is said."""
+    shipped: float = 0.0
+    launched: float = 0.0
+    """When the work was handed over, in seconds since 1970-01-01 UTC."""
+    ended: float = 0.0
+    """When the last result was here, likewise; 0 if that is not known."""
+    decoded: float = 0.0
+
+
+def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
+    """Compute the phases of a call; without any task that has run, only the caller's."""
+    ran = [part for part in runs if part.host and part.numbers]  # else the answers of workers that died
+    began = min((min(part.started) for part in ran), default=clock.launched)
+    ended = max((max(map(sum, zip(part.started, part.seconds, strict=True))) for part in ran), default=began)
+    return RxTimings(
+        clock.planned,
+        clock.shipped,
+        max(0.0, began - clock.launched),
+        ended - began,
+        max(0.0, clock.ended - ended) if clock.ended else 0.0,
+        clock.decoded,
+    )

@@ -1,0 +1,272 @@
+"""NumPy's global generator, `np.random`, fed by a stream.
+
+Three doors lead to it, and each is set:
+
+* the functions of the module (``np.random.normal``), replaced by those that draw from the stream;
+* `np.random.mtrand._rand`, the RandomState behind them, which scipy, scikit-learn and ``from numpy.random import
+  uniform`` use: it gets the stream's bit generator;
+* the entropy of what is made without a seed (``default_rng()``, ``RandomState()``, ``SeedSequence()``): NumPy asks
+  ``numpy.random.bit_generator.randbits`` for it, which asks the stream.
+
+A task that seeds the generator itself (``np.random.seed(42)``) gets plain NumPy from there on: MT19937 and the legacy
+numbers, until `restore`. A module that holds NumPy's own function, by ``from numpy.random import seed`` at its top,
+seeds the second door only, and until the next stream starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.random import bit_generator, mtrand
+
+from rxspark.errors import RxError
+from rxspark.once import once
+from rxspark.rng.active import current
+from rxspark.rng.mkl_quirks import BEYOND, COUNTS, DRAWN
+from rxspark.rng.pickling import StreamFunction
+
+__all__ = ["LEGACY", "NumpyRandom", "NumpyState", "shared_bits"]
+
+_RAND = mtrand._rand
+# NumPy's own functions, by the names under which the module gives them: what the task gets when it takes control.
+LEGACY: dict[str, Callable[..., Any]] = {
+    name: getattr(_RAND, name)
+    for name in dir(np.random)
+    if not name.startswith("_")
+    and name not in ("seed", "get_state", "set_state")
+    and callable(getattr(_RAND, name, None))
+} | {"ranf": _RAND.random_sample, "sample": _RAND.random_sample}
+
+
+class _Draw:
+    """Draw as a function of np.random does, from the current stream.
+
+    There is one for each name as long as the process lives, so that what a task keeps of it (in a module, a cache)
+    draws from each stream to come.
+
+    MKL refuses some arguments that NumPy takes (a scale of 0, arrays of bounds), and errs for some (`BEYOND`): NumPy's
+    legacy function answers then, or raises its own error.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
+        self.function = LEGACY[name]
+        """The function that draws now: the engine's, or NumPy's legacy function where there is none."""
+        self._beyond = BEYOND.get(name)
+        self._counts = name in COUNTS
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Draw."""
+        try:
+            if self._beyond and (args or kwargs) and self._beyond(*args, **kwargs):
+                return LEGACY[self.__name__](*args, **kwargs)
+            values = self.function(*args, **kwargs)
+        except RxError:  # a quasi-random stream is used up
+            raise
+        except (ValueError, TypeError, ArithmeticError):
+            return LEGACY[self.__name__](*args, **kwargs)
+        if type(values) is np.ndarray:
+            if self._counts:
+                return values.astype(np.int64)
+            if values.ndim == 0 and self.__name__ == "uniform":
+                return float(values)  # MKL's for whole-number bounds
+        return values
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
+        return StreamFunction, ("numpy.random", self.__name__)
+
+
+_DRAWS = {name: _Draw(name) for name in DRAWN}
+
+
+def _draw_by(functions: dict[str, Callable[..., Any]]) -> None:
+    """Let the functions of np.random draw by these, and all others by NumPy."""
+    for name, draw in _DRAWS.items():
+        draw.function = functions.get(name) or LEGACY[name]
+
+
+class NumpyState(NamedTuple):
+    """State that ``np.random.get_state()`` gives on a stream, and ``np.random.set_state`` takes."""
+
+    draws: Any
+    legacy: dict[str, Any]
+
+
+class _StreamSeeds(bit_generator.ISpawnableSeedSequence):
+    """The seed sequence of the shared bit generators: its children differ from stream to stream, as they must."""
+
+    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
+        return np.zeros(n_words, dtype)
+
+    def spawn(self, n_children: int) -> list[np.random.SeedSequence]:  # type: ignore[override]
+        return [np.random.SeedSequence(_randbits(128)) for _ in range(n_children)]
+
+
+@once
+def shared_bits(name: str) -> np.random.BitGenerator:
+    """The process's one bit generator of a class, so that what holds it follows every stream to come."""
+    made: np.random.BitGenerator = getattr(np.random, name)(_StreamSeeds())
+    return made
+
+
+_IMPORTS = np.random.MT19937()  # what a module draws from that is imported while a stream is installed
+_system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[attr-defined]
+
+
+def _randbits(count: int) -> int:
+    active = current()
+    return active.entropy(count) if active else _system_randbits(count)
+
+
+def _seed(seed: Any = None) -> None:
+    """np.random.seed: from here on the task draws NumPy's legacy numbers."""
+    active = current()
+    if active and not active.numpy.seized:
+        active.numpy.take_over(np.random.MT19937(0))
+    mtrand.seed(seed)
+
+
+def _set_state(state: Any) -> None:
+    """np.random.set_state: a state of the stream, or any that NumPy takes."""
+    active = current()
+    if active is None:
+        mtrand.set_state(state)
+    elif isinstance(state, NumpyState):
+        active.numpy.set_state(state)
+    else:
+        name = state["bit_generator"] if isinstance(state, dict) else state[0]
+        active.numpy.take_over(getattr(np.random, name)(0))
+        _RAND.set_state(state)
+
+
+def _get_state(legacy: Any = True) -> Any:
+    """np.random.get_state: of the stream, or NumPy's own where the task has taken control."""
+    active = current()
+    if active is None or active.numpy.seized:
+        return mtrand.get_state(legacy)
+    return active.numpy.get_state()
+
+
+def _set_bit_generator(bitgen: np.random.BitGenerator) -> None:
+    """np.random.set_bit_generator: the task's own, or back to the stream's."""
+    active = current()
+    if active is None:
+        mtrand.set_bit_generator(bitgen)
+    elif bitgen is active.numpy.bits:
+        active.numpy.restore()
+    else:
+        active.numpy.take_over(bitgen)
+
+
+_CONTROLS: dict[str, Callable[..., Any]] = {
+    "seed": _seed,
+    "get_state": _get_state,
+    "set_state": _set_state,
+    "set_bit_generator": _set_bit_generator,
+}
+_OWN = {name: vars(np.random)[name] for name in (*LEGACY, *_CONTROLS)}
+
+
+class NumpyRandom:
+    """The module `np.random` while streams are installed.
+
+    Parameters
+    ----------
+    bits : numpy.random.BitGenerator
+        What feeds `np.random.mtrand._rand`; started by the caller.
+    draws : object with get_state and set_state
+        What makes the functions of the module, where it is not `bits`.
+    functions : dict
+        The functions that come from `draws`, by name; the others are legacy functions over `bits`.
+    """
+
+    def __init__(self, bits: np.random.BitGenerator, draws: Any, functions: dict[str, Callable[..., Any]]) -> None:
+        self.bits = bits
+        self.seized = False  # the task has taken control
+        self._draws = draws
+        self._functions = functions
+        self._names = {**LEGACY, **_DRAWS, **_CONTROLS} if functions else {**LEGACY, **_CONTROLS}
+        self._kept: dict[str, Any] = {}  # the stream's RandomState while the task is in control
+
+    def enter(self) -> None:
+        """Keep np.random as the caller has it, and install the stream's functions."""
+        namespace = vars(np.random)
+        self._outer_names = {name: namespace[name] for name in self._names}
+        self._outer_functions = {name: draw.function for name, draw in _DRAWS.items()}
+        self._outer_randbits = bit_generator.randbits  # type: ignore[attr-defined]
+        self._outer_bits = mtrand.get_bit_generator()
+        self._outer_state = _RAND.get_state(legacy=False)
+        namespace.update(self._names)
+        _draw_by(self._functions)
+        bit_generator.randbits = _randbits  # type: ignore[attr-defined]
+
+    def exit(self) -> None:
+        """Put back what `enter` found."""
+        vars(np.random).update(self._outer_names)
+        _draw_by(self._outer_functions)
+        bit_generator.randbits = self._outer_randbits  # type: ignore[attr-defined]
+        mtrand.set_bit_generator(self._outer_bits)
+        if self._outer_state["has_gauss"]:  # else there is nothing to set, and MT19937 takes 40 us for it
+            _RAND.set_state(self._outer_state)
+
+    def _installed(self) -> dict[str, Any]:
+        return {**(LEGACY if self.seized else self._names), **_CONTROLS}
+
+    def in_place(self) -> bool:
+        """Whether the module has the functions that belong there now."""
+        installed = self._installed()
+        return bool(itemgetter(*installed)(vars(np.random)) == tuple(installed.values()))
+
+    def reinstall(self) -> None:
+        """Give the module these functions again."""
+        vars(np.random).update(self._installed())
+
+    def pause(self) -> None:
+        """Make np.random what it is where no stream is installed, over another generator than the caller's."""
+        namespace = vars(np.random)
+        installed = {name: namespace[name] for name in _OWN}
+        self._paused = installed, mtrand.get_bit_generator(), _RAND.get_state(legacy=False)
+        namespace.update(_OWN)
+        bit_generator.randbits = _system_randbits  # type: ignore[attr-defined]
+        mtrand.set_bit_generator(_IMPORTS)
+
+    def resume(self) -> None:
+        """Go on where `pause` stopped."""
+        installed, bits, state = self._paused
+        vars(np.random).update(installed)
+        bit_generator.randbits = _randbits  # type: ignore[attr-defined]
+        mtrand.set_bit_generator(bits)
+        _RAND.set_state(state)
+
+    def take_over(self, bitgen: np.random.BitGenerator) -> None:
+        """The task takes control: NumPy's own functions, over a bit generator of its own."""
+        if not self.seized:
+            self._kept = _RAND.get_state(legacy=False)
+            self.seized = True
+            vars(np.random).update(LEGACY)
+            _draw_by({})
+        mtrand.set_bit_generator(bitgen)
+
+    def restore(self) -> None:
+        """Go on with the stream where the task left it."""
+        if self.seized:
+            self.seized = False
+            vars(np.random).update(self._names)
+            _draw_by(self._functions)
+            mtrand.set_bit_generator(self.bits)
+            _RAND.set_state(self._kept)
+
+    def get_state(self) -> NumpyState:
+        """The stream's place."""
+        legacy = self._kept if self.seized else _RAND.get_state(legacy=False)
+        return NumpyState(self._draws and self._draws.get_state(), legacy)
+
+    def set_state(self, state: NumpyState) -> None:
+        """Go to a place that `get_state` gave."""
+        self.restore()
+        if self._draws:
+            self._draws.set_state(state.draws)
+        _RAND.set_state(state.legacy)

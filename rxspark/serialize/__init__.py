@@ -1,0 +1,1 @@
+"""Turn functions, arguments and modules into the bytes that workers get."""

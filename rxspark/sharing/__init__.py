@@ -1,1 +1,0 @@
-"""Shared data: large things that travel once to each host and are mapped there by the tasks."""

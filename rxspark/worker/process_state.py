@@ -1,0 +1,259 @@
+"""State of the process that a task meets: set from the caller's at the start, put back after each task.
+
+Spark and loky reuse their worker processes, so whatever one task leaves behind (an environment variable, another
+working directory, a signal handler, an option of pandas) would be met by whichever task came next in that process:
+results would depend on how the work was laid out. `settings` is the table of all that is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+import warnings
+from contextlib import ExitStack, suppress
+from time import perf_counter
+from types import TracebackType
+from typing import Any
+
+from rxspark.errors import RxContextError
+from rxspark.worker.exits import follow_exits, registered, run_registered
+from rxspark.worker.protocol import Call, ProcessEnvironment, process_token
+from rxspark.worker.settings import SETTINGS
+from rxspark.worker.settings.hearing import NATIVE, heard
+from rxspark.worker.settings.interpreter import (
+    ASYNCIO,
+    ENVIRON,
+    ENVIRONMENT,
+    FILTERS,
+    LISTS,
+    PATH,
+    SHOWN_WARNINGS,
+    environment,
+)
+from rxspark.worker.settings.setting import Setting, held_list
+from rxspark.worker.settings.system import FOLDER, TIME_ZONE, working_directory
+from rxspark.worker.watch import (
+    LASTING_TIER,
+    Arrivals,
+    kept_within,
+    put_back,
+    readable,
+    rounds_of,
+    take_in_parts,
+    taken,
+)
+
+__all__ = ["ProcessState", "callers_settings", "environment", "gone_variables", "portable_filters", "working_directory"]
+
+
+# Compared after each task.
+_COMPARED = frozenset({ENVIRON, FILTERS, PATH})
+
+
+def portable_filters() -> tuple[tuple[Any, ...], ...]:
+    """The warnings filters of this process, with each category as a name: a worker may lack its module."""
+    filters: list[Any] = list(warnings.filters)
+    return tuple(
+        (action, message, (category.__module__, category.__qualname__), module, line)
+        for action, message, category, module, line in filters
+    )
+
+
+def _rebuild_filters(portable: tuple[tuple[Any, ...], ...]) -> list[Any]:
+    """The filters whose categories exist here: nothing here can raise a warning whose module is not loaded."""
+    rebuilt = []
+    for action, message, (module_name, qualname), module, line in portable:
+        category = getattr(sys.modules.get(module_name), qualname, None)
+        if isinstance(category, type) and issubclass(category, Warning):
+            rebuilt.append((action, message, category, module, line))
+    return rebuilt
+
+
+def callers_settings() -> dict[str, Any]:
+    """The settings of this process with which tasks are to begin wherever they run, by name."""
+    return {setting.name: setting.read() for setting in SETTINGS if setting.travels and readable(setting)}
+
+
+def _at_the_start() -> set[bytes]:
+    """The variables with which this process was started, where the system tells."""
+    with suppress(OSError), open("/proc/self/environ", "rb") as file:
+        return {entry.partition(b"=")[0] for entry in file.read().split(b"\0") if entry}
+    return set()
+
+
+_ever: set[Any] = _at_the_start() | environment().keys()
+
+
+def gone_variables(now: dict[Any, Any]) -> frozenset[Any]:
+    """The variables that this process once had, as far as is known, and has no longer."""
+    _ever.update(now)
+    return frozenset(_ever - now.keys())
+
+
+class ProcessState:
+    """While entered, this process looks to its tasks as to the caller's own code; on exit, as it was before.
+
+    `variables` of the environment are this worker's own, whatever the caller's are.
+
+    `restore` undoes what a task changed. It runs once a task, so it must be quick when there is nothing to undo, while
+    to look at all settings takes some 30 us. What is compared each time costs some nanoseconds, and Python's own audit
+    events tell of changes of folder and environment, by whatever name a task called the functions. The rest is looked
+    at as often as `Rounds` say, and at the end.
+    """
+
+    def __init__(self, call: Call, process_environment: ProcessEnvironment | None, variables: dict[str, str]) -> None:
+        self._call = call
+        self._surroundings = process_environment
+        self._variables = {os.fsencode(name): os.fsencode(value) for name, value in variables.items()}
+        self._on_host = process_environment is not None and process_environment.host == socket.gethostname()
+
+    def __enter__(self) -> ProcessState:
+        self._heard = frozenset(heard)  # by a task that makes this call
+        self._kept = ExitStack()
+        self._watch = self._kept.enter_context(kept_within(self._call.origin == process_token()))
+        self._watch.meet()
+        self._of_thread = {setting: taken(setting) for setting in SETTINGS if setting.of_thread and readable(setting)}
+        self._before = self._watch.before | self._of_thread
+        self._wanted = dict(self._before)
+        try:
+            self._prepare()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _prepare(self) -> None:
+        """Make this process what tasks are to meet."""
+        _make_paths_absolute()
+        if self._surroundings is not None and self._on_host:
+            self._take_over(self._surroundings)
+        FILTERS.write(held_list(_rebuild_filters(self._call.warning_filters)))
+        for setting in self._wanted:
+            if setting.travels:
+                self._begin_with_the_callers(setting)
+        if ASYNCIO in self._wanted:  # the caller's loop may be running in this thread, as a notebook's is
+            sys.modules["asyncio"]._set_running_loop(None)
+            self._wanted[ASYNCIO] = taken(ASYNCIO)
+        modules = {setting.module for setting in SETTINGS}
+        sys.meta_path.insert(0, Arrivals(modules - sys.modules.keys(), self._meet))
+        for setting in (ENVIRONMENT, PATH, FILTERS, SHOWN_WARNINGS, FOLDER, TIME_ZONE, LISTS):
+            self._wanted[setting] = taken(setting)
+        self._environ, self._path, self._entries = os.environ, sys.path, sys.path[:]
+        self._filters: Any = list(warnings.filters)
+        self._kept.callback(follow_exits())
+        self._rounds, new = rounds_of(self._call.id)
+        if new:
+            self._watch.put_back()
+        self._sort()
+        self._modules = len(sys.modules)
+        heard.clear()
+
+    def _take_over(self, process_environment: ProcessEnvironment) -> None:
+        """Take the caller's environment, search path and working folder."""
+        gone = process_environment.gone - self._variables.keys()
+        kept = {name: value for name, value in environment().items() if name not in gone}
+        ENVIRONMENT.write({**kept, **process_environment.environ, **self._variables})
+        if hasattr(time, "tzset") and environment().get(b"TZ") != self._before[ENVIRONMENT].get(b"TZ"):
+            time.tzset()
+        known = set(sys.path)
+        sys.path.extend(entry for entry in process_environment.path if entry not in known)
+        if process_environment.cwd not in (None, working_directory()):
+            with suppress(FileNotFoundError):  # removed since the call: as for one who had removed it before
+                try:
+                    os.chdir(process_environment.cwd)
+                except PermissionError as error:
+                    raise RxContextError(
+                        f"the working folder {process_environment.cwd} cannot be entered by the workers on "
+                        f"{process_environment.host}: {error}. Change to another one before the call"
+                    ) from error
+
+    def _begin_with_the_callers(self, setting: Setting) -> None:
+        value = self._call.settings.get(setting.name)
+        if value is None or (setting.same_host and not self._on_host) or value == self._wanted[setting]:
+            return
+        with suppress(Exception):  # another version of the library may know other values
+            setting.write(value)
+        self._wanted[setting] = taken(setting)
+
+    def _meet(self, module: str) -> None:
+        """Take in the settings of a library that has just been loaded."""
+        for setting in SETTINGS:
+            if setting.module == module and setting not in self._wanted and readable(setting):
+                self._before[setting] = self._wanted[setting] = taken(setting)
+                (self._of_thread if setting.of_thread else self._watch.before)[setting] = self._before[setting]
+                if setting.travels:
+                    self._begin_with_the_callers(setting)
+        take_in_parts(self._wanted)
+        self._sort()
+
+    def begin(self) -> None:
+        """Before the first task: take in the modules that came with the program."""
+        if len(sys.modules) != self._modules:
+            take_in_parts(self._wanted)
+
+    def _sort(self) -> None:
+        looked_at = [setting for setting in self._wanted if readable(setting) and not setting.told]
+        self._tiers = [[setting for setting in looked_at if setting.tier == tier] for tier in range(3)]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        found = [setting for setting in self._before if setting.tier < LASTING_TIER and readable(setting)]
+        self._watch.note(put_back(found, self._before)[1])
+        self._kept.close()
+        heard.clear()
+        heard.update(self._heard)
+
+    def restore(self, seconds: float, warned: bool) -> None:
+        """Undo what the last task changed, which took so long; `warned`: Python now holds a warning for known."""
+        if registered:
+            run_registered()
+        if warned:
+            FILTERS.write(self._wanted[FILTERS])
+        if (
+            heard
+            or warnings.filters != self._filters
+            or sys.path is not self._path
+            or sys.path != self._entries
+            or os.environ is not self._environ
+        ):
+            self._look_where_told()
+        rounds = self._rounds
+        rounds.worked += seconds
+        if rounds.worked >= rounds.due:
+            self._look()
+
+    def _look_where_told(self) -> None:
+        everything = NATIVE in heard
+        told = [s for s in self._wanted if everything or s.events & heard or s in _COMPARED]
+        self._put_back(told)
+
+    def _put_back(self, settings: list[Setting]) -> bool:
+        changed, stuck = put_back(settings, self._wanted)
+        for setting in stuck:
+            del self._wanted[setting]
+        if stuck:
+            self._watch.note(stuck)
+            self._sort()
+        heard.clear()
+        return bool(changed)
+
+    def _look(self) -> None:
+        for group, rounds in zip(self._tiers, self._rounds.groups, strict=True):
+            if self._rounds.worked >= rounds.due:
+                began = perf_counter()
+                found = self._put_back(group)
+                rounds.looked(self._rounds.worked, perf_counter() - began, found)
+        self._rounds.due = min(rounds.due for rounds in self._rounds.groups)
+
+
+def _make_paths_absolute() -> None:
+    """Spark's executors find rxspark by ``./rxspark-....zip``, which a task that changes the directory would lose."""
+    if all(os.path.isabs(entry) for entry in sys.path if entry):
+        return
+    sys.path[:] = [os.path.abspath(entry) if entry else entry for entry in sys.path]
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == "rxspark" and hasattr(module, "__path__"):
+            module.__path__ = [os.path.abspath(entry) for entry in module.__path__]

@@ -1,0 +1,134 @@
+"""What travels to a worker: one `Call` a call, one `Partition` for each group of tasks that run together.
+
+A `Call` is the same for all tasks and travels once, in one bundle with the program: part 0 is the pickle of the
+`Call`, part 1 that of (function, positional constants, keyword constants, objects for the function's globals), and
+the rest are the large buffers of the program. A `Partition` holds the numbers of its tasks and the element arguments
+of these tasks alone; it is the only part of its bundle. `Call` and `Partition` are plain pickles of plain data:
+whatever is the user's own lies inside as bytes, so that it is unpickled by the guarded runner, where a failure is
+reported and not lost.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rxspark.rng.kinds import SeedRoot
+from rxspark.worker.hash_seed import call_hash_seed
+
+__all__ = [
+    "NAMESPACE",
+    "BroadcastValue",
+    "Call",
+    "Column",
+    "ModuleSource",
+    "Partition",
+    "ProcessEnvironment",
+    "process_token",
+]
+
+_PROCESS = os.urandom(16).hex()
+
+
+def process_token() -> str:
+    """A name of this very process: a forked child shares the module's state, but not the process number."""
+    return f"{_PROCESS}-{os.getpid()}"
+
+
+@dataclass(frozen=True)
+class ProcessEnvironment:
+    """The caller's process as the task expects to see it; for workers on the caller's own machine.
+
+    It travels beside the call and never in a file: environments hold passwords.
+    """
+
+    host: str
+    environ: dict[Any, Any]
+    """As `state.environment` gives it: encoded where the system's are."""
+    cwd: str | None
+    """None where the folder was removed."""
+    path: tuple[str, ...]
+    gone: frozenset[Any] = frozenset()
+    """Variables that the caller's process once had and has no longer: a worker may have been started with them."""
+
+
+@dataclass(frozen=True)
+class ModuleSource:
+    """The source of one of the user's own modules, as the caller's machine has it."""
+
+    source: bytes
+    file: str
+    package: bool
+    data: tuple[tuple[str, bytes], ...] = ()
+    """The other files of a package, by their paths in its folder; for workers that do not reach that folder."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """All that the tasks of one call have in common."""
+
+    id: str
+    root: SeedRoot
+    tasks_per_stream: int
+    packages: tuple[str, ...] = ()
+    modules: dict[str, ModuleSource] = field(default_factory=dict)
+    modules_digest: str = ""
+    warning_filters: tuple[tuple[Any, ...], ...] = ()
+    settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the caller's process with which tasks begin, by name."""
+    log_level: int = 30
+    console_limit: int = 100_000
+    stop_on_error: bool = False
+    time_limit: float | None = None
+    """Seconds that one task may take."""
+    threads: int = 1
+    """Threads that the libraries of one task may use."""
+    journals: str | None = None
+    """A folder on the host of all workers, for what they have finished of partitions that are not yet delivered."""
+    folder: str | None = None
+    """The job's folder, for what is to survive the driver."""
+    origin: str = field(default_factory=process_token)
+    """The process that made the call; its own modules are left as they are."""
+    hash_seed: str = field(default_factory=call_hash_seed)
+    """PYTHONHASHSEED of all its workers."""
+
+
+NAMESPACE = ModuleSource(b"", "", package=True)
+"""A package without a file of its own, which only holds others."""
+
+
+class Column:
+    """The values of one element argument, for the tasks of one partition.
+
+    Values that a task cannot change lie there as they are, in one pickle; all others are pickled one by one, so
+    that two tasks never share an object, whether or not they run in the same partition.
+    """
+
+    def __init__(self, values: Sequence[Any], pickled: bool) -> None:
+        self.values = values
+        self.pickled = pickled
+
+    def __getitem__(self, index: int) -> Any:
+        value = self.values[index]
+        return pickle.loads(value) if self.pickled else value
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The tasks that run one after another in one place."""
+
+    numbers: Sequence[int]
+    columns: dict[int | str, Column]
+    """Element arguments by position or keyword."""
+    rows: Column | None = None
+    """Entries of `elemArgs`: (positional, keyword) arguments of each task."""
+
+
+@dataclass(frozen=True)
+class BroadcastValue:
+    """In a task in place of a broadcast variable of Spark's."""
+
+    value: Any

@@ -1,0 +1,242 @@
+"""What comes back from a worker: one result a task.
+
+The results of one partition travel together, column by column, since a row object for each of a million tasks
+would cost more than the tasks. Values are opaque bytes, pickled one by one inside the task, so that a value that
+cannot be pickled, or cannot be unpickled by the caller, is the error of its own task alone.
+"""
+
+from __future__ import annotations
+
+import linecache
+import pickle
+import re
+import sys
+import traceback
+from array import array
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
+from pickle import dumps, loads  # by these names, as a task may replace those of the module
+from types import CoroutineType
+from typing import Any
+
+from rxspark.errors import RxError, RxTaskError, bounded
+
+__all__ = ["PartitionResult", "PartitionRun", "TaskFailure", "describe_failure", "dump_value", "merged"]
+
+
+ErrorClass = type[RxTaskError]
+
+
+@dataclass(frozen=True)
+class TaskFailure:
+    """The error of one task, as plain text; `original` is the exception's pickle where it has one."""
+
+    type: str
+    message: str
+    traceback: str
+    original: bytes | None = None
+    error: ErrorClass = RxTaskError
+    """The class of the error that the caller sees."""
+
+    def to_error(self, task: int, host: str) -> RxTaskError:
+        """The error that the caller sees, with source lines that only the caller's machine has filled in."""
+        original = _load_exception(self.original)
+        return self.error(task, self.type, self.message, _with_source(self.traceback), host, original)
+
+
+@dataclass
+class PartitionRun:
+    """Where and when tasks of one partition ran."""
+
+    host: str
+    pid: int
+    attempt: int
+    numbers: array[int] = field(default_factory=lambda: array("q"))
+    started: array[float] = field(default_factory=lambda: array("d"))
+    """Seconds since 1970-01-01 UTC."""
+    seconds: array[float] = field(default_factory=lambda: array("d"))
+    preparing: float = 0.0
+    """Seconds that went into rebuilding what the tasks have in common, or into seeing that none has changed it."""
+
+    def run(self) -> PartitionRun:
+        """Give the same without what the tasks gave."""
+        return PartitionRun(self.host, self.pid, self.attempt, self.numbers, self.started, self.seconds, self.preparing)
+
+    def run_of(self, wanted: Container[int]) -> PartitionRun:
+        """Give the same of these tasks alone."""
+        some = PartitionRun(self.host, self.pid, self.attempt)
+        for number, started, seconds in zip(self.numbers, self.started, self.seconds, strict=True):
+            if number in wanted:
+                some.numbers.append(number)
+                some.started.append(started)
+                some.seconds.append(seconds)
+        return some
+
+
+@dataclass
+class PartitionResult(PartitionRun):
+    """The results of the tasks of one partition that have run."""
+
+    values: list[bytes | None] = field(default_factory=list)
+    """The pickled value of each task, None where it failed."""
+    failures: dict[int, TaskFailure] = field(default_factory=dict)
+    output: dict[int, str] = field(default_factory=dict)
+    """Console text by task number, for the tasks that wrote any."""
+    problem: RxError | None = None
+    """Why no task of the partition could run: a matter of the machinery, not of one task."""
+    unsaved: str = ""
+    """Why the worker could not write them into the job's folder."""
+
+    def add(self, number: int, value: bytes | None, started: float, seconds: float) -> None:
+        """Take in the result of one task."""
+        self.numbers.append(number)
+        self.values.append(value)
+        self.started.append(started)
+        self.seconds.append(seconds)
+
+    def extend(self, more: PartitionResult) -> None:
+        """Take in the results of other tasks of the same partition."""
+        self.numbers += more.numbers
+        self.values += more.values
+        self.started += more.started
+        self.seconds += more.seconds
+        self.preparing += more.preparing
+        self.failures |= more.failures
+        self.output |= more.output
+        self.problem = self.problem or more.problem
+
+    def take(self) -> PartitionResult:
+        """The results so far, which this object has no longer."""
+        taken = replace(self)
+        fresh = PartitionResult(self.host, self.pid, self.attempt)
+        self.__dict__.update(fresh.__dict__)
+        return taken
+
+    def only(self, wanted: Container[int]) -> PartitionResult:
+        """The results of these tasks alone."""
+        some = PartitionResult(self.host, self.pid, self.attempt, problem=self.problem)
+        for row in zip(self.numbers, self.values, self.started, self.seconds, strict=True):
+            if row[0] in wanted:
+                some.add(*row)
+        some.failures = {number: failure for number, failure in self.failures.items() if number in wanted}
+        some.output = {number: text for number, text in self.output.items() if number in wanted}
+        return some
+
+    def since(self, index: int) -> PartitionResult:
+        """The results from this index on."""
+        part = PartitionResult(self.host, self.pid, self.attempt)
+        part.numbers, part.values = self.numbers[index:], self.values[index:]
+        part.started, part.seconds = self.started[index:], self.seconds[index:]
+        part.failures = {number: self.failures[number] for number in part.numbers if number in self.failures}
+        part.output = {number: self.output[number] for number in part.numbers if number in self.output}
+        return part
+
+    def pack(self) -> bytes:
+        """The results as bytes."""
+        return dumps(self, 5)
+
+    @staticmethod
+    def unpack(packed: bytes) -> PartitionResult:
+        """The results that `pack` made into bytes."""
+        partition_results: PartitionResult = loads(packed)
+        return partition_results
+
+
+def merged(parts: list[PartitionResult]) -> list[PartitionResult]:
+    """The same results with each task in them once: where a task ran again, a value goes before an error."""
+    best: dict[int, PartitionResult] = {}
+    for part in sorted(parts, key=lambda part: len(part.numbers)):  # one that failed ran again with fewer others
+        for number in part.numbers:
+            held = best.get(number)
+            if held is None or (number in held.failures and number not in part.failures):
+                best[number] = part
+    if len(best) == sum(len(part.numbers) for part in parts):
+        return parts
+    return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
+
+
+def dump_value(value: Any, in_caller: bool = False) -> bytes:
+    """The pickle of a task's value: by Python's own pickler, or by cloudpickle for what that one refuses.
+
+    A function or class of the caller's script goes by value, as who reads the results may be another program: in the
+    process of the caller, `in_caller`, Python's own pickler would find it by its name.
+    """
+    try:
+        packed = dumps(value, 5)
+        if not in_caller or b"__main__" not in packed:
+            return packed
+    except Exception:
+        pass
+    from rxspark.worker.byvalue import dump_by_value  # seldom needed, and cloudpickle takes a while to import
+
+    try:
+        return dump_by_value(value)
+    except Exception as error:
+        advice = ". Run it in the task: asyncio.run(f())" if isinstance(value, CoroutineType) else ""
+        raise pickle.PicklingError(
+            f"the result, of type {type(value).__qualname__}, cannot be pickled: {error}{advice}"
+        ) from error
+
+
+def describe_failure(error: BaseException, limit: int, skip_frames: int = 1) -> TaskFailure:
+    """Describe an exception as text, without the innermost `skip_frames` frames of our own that called FUN.
+
+    What is longer than `limit` characters loses its middle, and an exception with a longer pickle does not go along.
+    """
+    limit = max(limit, _LEAST)
+    frames = error.__traceback__
+    for _ in range(skip_frames):
+        frames = frames.tb_next if frames else None
+    try:
+        text = "".join(traceback.TracebackException(type(error), error, frames).format())
+    except Exception as broken:  # an exception whose own __str__ or __repr__ raises
+        text = f"(the traceback could not be formatted: {type(broken).__name__})\n"
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message could not be made: __str__ raised)"
+    name, message, text = type(error).__name__, bounded(message, limit), bounded(text, limit)
+    # Thousands of failures are mostly alike: equal texts are one text in memory, and in the pickle of a partition.
+    return TaskFailure(sys.intern(name), sys.intern(message), sys.intern(text), _dump_exception(error, limit))
+
+
+# Characters of an error that are kept however little console output is.
+_LEAST = 1000
+
+
+def _dump_exception(error: BaseException, limit: int) -> bytes | None:
+    """The exception's pickle if it also unpickles: one whose constructor takes other arguments does not."""
+    try:
+        packed = dump_value(error)
+        if len(packed) > limit:
+            return None
+        loads(packed)
+    except Exception:
+        return None
+    return packed
+
+
+def _load_exception(packed: bytes | None) -> BaseException | None:
+    if packed is None:
+        return None
+    try:
+        loaded = loads(packed)
+    except Exception:  # its class exists on the worker alone; the text tells the rest
+        return None
+    return loaded if isinstance(loaded, BaseException) else None
+
+
+_FRAME = re.compile(r'^( *)File "(?P<file>.+)", line (?P<line>\d+), in .*$')
+
+
+def _with_source(text: str) -> str:
+    """Put the user's source line below each frame that lacks one: a notebook's cells exist at the caller's only."""
+    lines = text.splitlines()
+    told: list[str] = []
+    for line, below in zip(lines, [*lines[1:], ""], strict=False):
+        told.append(line)
+        frame = _FRAME.match(line)
+        if frame and not below.startswith(frame[1] + "  "):
+            source = linecache.getline(frame["file"], int(frame["line"])).strip()
+            told += [f"{frame[1]}  {source}"] if source else []
+    return sys.intern("\n".join(told))
