@@ -23,7 +23,7 @@ from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.calls.exec_objects import exec_objects
-from rxspark.calls.tasks import Tasks, cut, module_names, plan_tasks, whole_number
+from rxspark.calls.tasks import Tasks, cut, plan_tasks
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, rxGetComputeContext
 from rxspark.data.bundle import Bundle
 from rxspark.errors import RxArgumentError, closest
@@ -40,6 +40,7 @@ from rxspark.results.gathering import Gathering, warn_of_failures, warn_of_prepa
 from rxspark.results.timings import Clock
 from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
 from rxspark.user_paths import store_folder
+from rxspark.validation import module_names, whole_number
 from rxspark.worker.current_task import current_task
 from rxspark.worker.process_state import callers_settings, portable_filters
 from rxspark.worker.protocol import Call

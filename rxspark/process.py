@@ -1,4 +1,4 @@
-"""Processes as other processes know them: by host, number and time of start, so that a number used again is told."""
+"""Names of processes: a token of this one, and an identity by host, number and time of start that others can check."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "this_process"]
+__all__ = ["Process", "process_token", "this_process"]
+
+_PROCESS = os.urandom(16).hex()
+
+
+def process_token() -> str:
+    """A name of this very process: a forked child shares the module's state, but not the process number."""
+    return f"{_PROCESS}-{os.getpid()}"
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,8 @@ class Backend(Protocol):
     Attributes
     ----------
     surroundings : bytes or None
-        What the workers should take over from this process, a pickle of `ProcessEnvironment`; None where they are on other
-        machines.
+        What the workers should take over from this process, a pickle of `ProcessEnvironment`; None where they are on
+        other machines.
     same_host : bool
         Whether all workers are on this machine.
     diaries : str or None

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import operator
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from rxspark.errors import RxArgumentError
+from rxspark.validation import short_repr
 
-__all__ = ["ElemArg", "Tasks", "cut", "module_names", "plan_tasks", "rxElemArg", "whole_number"]
+__all__ = ["ElemArg", "Tasks", "cut", "plan_tasks", "rxElemArg"]
 
 
 class ElemArg:
@@ -67,11 +67,13 @@ def rxElemArg(x: Any) -> ElemArg:
     """
     kind = type(x).__name__
     if isinstance(x, (ElemArg, str, bytes, bytearray)):
-        raise RxArgumentError(f"rxElemArg(x={_short(x)}): x is one value, of type {kind}; put the elements in a list")
+        raise RxArgumentError(
+            f"rxElemArg(x={short_repr(x)}): x is one value, of type {kind}; put the elements in a list"
+        )
     if isinstance(x, type):
-        raise RxArgumentError(f"rxElemArg(x={_short(x)}): x is a class; pass the elements")
+        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): x is a class; pass the elements")
     if isinstance(x, (set, frozenset)):
-        raise RxArgumentError(f"rxElemArg(x={_short(x)}): a {kind} has no order; pass sorted(x) or list(x)")
+        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): a {kind} has no order; pass sorted(x) or list(x)")
     if isinstance(x, Mapping):
         return ElemArg(list(x.values()), [str(key) for key in x])
     if isinstance(x, (list, tuple, range)):
@@ -83,14 +85,14 @@ def rxElemArg(x: Any) -> ElemArg:
             f"a dict, by dict(x.items()) with pandas"
         )
     if getattr(x, "shape", None) == ():
-        raise RxArgumentError(f"rxElemArg(x={_short(x)}): an array without dimensions has no elements to split")
+        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): an array without dimensions has no elements to split")
     try:
         return ElemArg(_along_first_axis(x))
     except RxArgumentError:
         raise
     except Exception as error:
         raise RxArgumentError(
-            f"rxElemArg(x={_short(x)}): reading it raised {type(error).__name__}: {error}; nothing was launched"
+            f"rxElemArg(x={short_repr(x)}): reading it raised {type(error).__name__}: {error}; nothing was launched"
         ) from error
 
 
@@ -112,7 +114,7 @@ def _along_first_axis(x: Any) -> Sequence[Any]:
 
         return _along_first_axis(numpy.asarray(x))
     raise RxArgumentError(
-        f"rxElemArg(x={_short(x)}): a {type(x).__name__} has no elements; pass a list, a range or an array"
+        f"rxElemArg(x={short_repr(x)}): a {type(x).__name__} has no elements; pass a list, a range or an array"
     )
 
 
@@ -168,7 +170,7 @@ def _rows(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] 
         return None, None
     if isinstance(elem_args, ElemArg) or not isinstance(elem_args, (list, tuple, Mapping)):
         raise RxArgumentError(
-            f"elemArgs={_short(elem_args)}: elemArgs is a list with one entry a task: a value, a tuple of positional "
+            f"elemArgs={short_repr(elem_args)}: elemArgs is a list with one entry a task: a value, a tuple of positional "
             f"arguments or a dict of keyword arguments; or a dict of named entries"
         )
     names = [str(name) for name in elem_args] if isinstance(elem_args, Mapping) else None
@@ -240,28 +242,6 @@ def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:
             ) from None
 
 
-def whole_number(name: str, value: Any, least: int) -> int:
-    """Give `value` as an int; RxArgumentError unless it is a whole number (NumPy's too) of at least `least`."""
-    try:
-        number = least - 1 if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
-        raise RxArgumentError(f"{name}={value!r}: {name} must be a whole number of at least {least}")
-    return number
-
-
-def module_names(value: Any, where: str) -> tuple[str, ...]:
-    """Module names from a string or a sequence of them; RxArgumentError for anything else."""
-    if value is None:
-        return ()
-    names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
-    for name in names:
-        if not isinstance(name, str) or not all(part.isidentifier() for part in name.split(".")):
-            raise RxArgumentError(f"{where}: {name!r} is not the name of a module; write it as after `import`")
-    return names
-
-
 def cut(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[range]:
     """Cut tasks 0..count-1 into partitions.
 
@@ -288,11 +268,3 @@ def _is_frame(x: Any) -> bool:
 def _is_numpy_array(x: Any) -> bool:
     numpy = sys.modules.get("numpy")
     return numpy is not None and isinstance(x, numpy.ndarray)
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except Exception:
-        text = f"<{type(value).__name__}>"
-    return text if len(text) <= 60 else text[:57] + "..."

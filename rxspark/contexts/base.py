@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, ClassVar, Self
 
-from rxspark.calls.tasks import module_names
 from rxspark.errors import RxArgumentError, closest
 from rxspark.files.paths import URL
 from rxspark.options import is_seconds
 from rxspark.redaction import without_secrets
+from rxspark.validation import module_names
 
 __all__ = ["ComputeContext", "PathName", "as_text", "check_names", "entered", "plain"]
 

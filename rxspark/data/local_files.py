@@ -26,7 +26,7 @@ from rxspark.errors import RxFileError
 from rxspark.files.io import private
 from rxspark.files.paths import file_errors, open_path
 from rxspark.once import once
-from rxspark.worker.protocol import process_token
+from rxspark.process import process_token
 
 __all__ = ["local_folder", "remove_journals", "remove_local_bundle", "write_local_bundle"]
 

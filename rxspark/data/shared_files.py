@@ -22,7 +22,7 @@ from rxspark.errors import RxError
 from rxspark.files.io import write
 from rxspark.files.paths import FsPath, file_errors, open_path
 from rxspark.once import once
-from rxspark.worker.protocol import process_token
+from rxspark.process import process_token
 
 __all__ = ["process_folder", "remove_shared_bundle", "write_bundle", "write_shared_bundle"]
 

@@ -12,9 +12,10 @@ from rxspark.errors import RxArgumentError, RxJobError, closest
 from rxspark.jobs.folder import JobFolder, folders_in, home_of, named_folder
 from rxspark.jobs.record import is_id
 from rxspark.jobs.remote_job import RemoteJob
-from rxspark.jobs.rxjob import RxJob, RxJobs, check_flags, known_jobs
+from rxspark.jobs.rxjob import RxJob, RxJobs, known_jobs
 from rxspark.jobs.states import MISSING, STATES
 from rxspark.user_paths import store_folder
+from rxspark.validation import check_flags
 
 __all__ = ["find", "is_list", "of_each", "rxGetJobs", "there"]
 

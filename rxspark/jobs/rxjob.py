@@ -26,8 +26,9 @@ from rxspark.jobs.scheduler import start
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.results import RxResults
 from rxspark.results.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+from rxspark.validation import check_flags
 
-__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "check_flags", "known_jobs", "results_of", "submit"]
+__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
 _LOOK = 0.5
@@ -369,13 +370,6 @@ if TYPE_CHECKING:
         output: Any
 
         def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
-
-
-def check_flags(**flags: Any) -> None:
-    """RxArgumentError for what should be True or False and is neither."""
-    for name, value in flags.items():
-        if not isinstance(value, bool):
-            raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
 
 
 def submit(job: Job, backend: Backend) -> RxJob[Any]:

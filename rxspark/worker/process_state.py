@@ -18,8 +18,9 @@ from types import TracebackType
 from typing import Any
 
 from rxspark.errors import RxContextError
+from rxspark.process import process_token
 from rxspark.worker.exits import follow_exits, registered, run_registered
-from rxspark.worker.protocol import Call, ProcessEnvironment, process_token
+from rxspark.worker.protocol import Call, ProcessEnvironment
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import NATIVE, heard
 from rxspark.worker.settings.interpreter import (

@@ -15,9 +15,10 @@ from typing import Any
 from rxspark.data.bundle import Bundle, address_limit
 from rxspark.data.refs import forget_shared, shared_here
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
+from rxspark.process import process_token
 from rxspark.worker.classes import own_classes
 from rxspark.worker.current_task import globals_of
-from rxspark.worker.protocol import Call, Partition, process_token
+from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.snapshot import Snapshot
 
 __all__ = ["Program", "forget"]

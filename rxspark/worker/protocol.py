@@ -10,12 +10,12 @@ reported and not lost.
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxspark.process import process_token
 from rxspark.rng.kinds import SeedRoot
 from rxspark.worker.hash_seed import call_hash_seed
 
@@ -27,15 +27,7 @@ __all__ = [
     "ModuleSource",
     "Partition",
     "ProcessEnvironment",
-    "process_token",
 ]
-
-_PROCESS = os.urandom(16).hex()
-
-
-def process_token() -> str:
-    """A name of this very process: a forked child shares the module's state, but not the process number."""
-    return f"{_PROCESS}-{os.getpid()}"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from rxspark.data.bundle import Bundle
 from rxspark.data.refs import DataRef
 from rxspark.errors import RxError
 from rxspark.options import in_force
+from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import user_modules
 from rxspark.worker.child_process import RunRequest, TaskReport, die_with_parent, requests, run_in_children
@@ -40,7 +41,7 @@ from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program
-from rxspark.worker.protocol import Call, Partition, process_token
+from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import PartitionResult, describe_failure, dump_value
 from rxspark.worker.threads import Threads
 

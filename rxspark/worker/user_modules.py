@@ -17,7 +17,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource, process_token
+from rxspark.process import process_token
+from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource
 
 __all__ = ["install"]
 

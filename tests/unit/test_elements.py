@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxspark import RxArgumentError, rxElemArg
-from rxspark.calls.tasks import cut, plan_tasks, whole_number
+from rxspark.calls.tasks import cut, plan_tasks
+from rxspark.validation import whole_number
 
 counts = st.integers(0, 400)
 

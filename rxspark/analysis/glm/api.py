@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rxspark.analysis.data.sources import libraries, on_spark, selection
-from rxspark.calls.tasks import whole_number
 from rxspark.contexts import rxGetComputeContext
+from rxspark.validation import whole_number
 
 if TYPE_CHECKING:
     from rxspark.analysis.formula.recipe import Table

@@ -15,8 +15,8 @@ from sklearn.cluster import kmeans_plusplus
 from rxspark.analysis.data.blocks import Parts
 from rxspark.analysis.data.sources import check_known
 from rxspark.analysis.kmeans.rows import Sample, sample
-from rxspark.calls.tasks import whole_number
 from rxspark.errors import RxArgumentError
+from rxspark.validation import whole_number
 
 __all__ = ["Starts"]
 
