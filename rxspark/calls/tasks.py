@@ -170,8 +170,8 @@ def _rows(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] 
         return None, None
     if isinstance(elem_args, ElemArg) or not isinstance(elem_args, (list, tuple, Mapping)):
         raise RxArgumentError(
-            f"elemArgs={short_repr(elem_args)}: elemArgs is a list with one entry a task: a value, a tuple of positional "
-            f"arguments or a dict of keyword arguments; or a dict of named entries"
+            f"elemArgs={short_repr(elem_args)}: elemArgs is a list with one entry a task: a value, a tuple of "
+            f"positional arguments or a dict of keyword arguments; or a dict of named entries"
         )
     names = [str(name) for name in elem_args] if isinstance(elem_args, Mapping) else None
     entries = elem_args.values() if isinstance(elem_args, Mapping) else elem_args
