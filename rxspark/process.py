@@ -8,7 +8,10 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Process", "process_token", "this_process"]
+__all__ = ["PACKAGE", "Process", "process_token", "this_process"]
+
+PACKAGE = Path(__file__).parent
+"""The folder of rxspark itself, which travels to executors and into packed environments."""
 
 _PROCESS = os.urandom(16).hex()
 

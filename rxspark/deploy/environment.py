@@ -31,6 +31,7 @@ from rxspark.errors import RxArgumentError, RxContextError, RxMissingError, clos
 from rxspark.files.io import PUBLISHED
 from rxspark.files.operations import copy, make_folder
 from rxspark.files.paths import FsPath, open_path
+from rxspark.process import PACKAGE
 
 __all__ = ["pack"]
 
@@ -133,8 +134,7 @@ def _files(packages: list[str]) -> dict[str, Path]:
             found[f"lib/{_VERSION}/{name}"] = file
     for dist in _selected(packages):
         found |= dict(_files_of(dist))
-    own = Path(__file__).parent
-    return found | {f"{_SITE}/rxspark/{file.relative_to(own).as_posix()}": file for file in _below(own)}
+    return found | {f"{_SITE}/rxspark/{file.relative_to(PACKAGE).as_posix()}": file for file in _below(PACKAGE)}
 
 
 def _below(folder: Path) -> Iterator[Path]:

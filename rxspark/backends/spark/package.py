@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rxspark.process import PACKAGE
+
 if TYPE_CHECKING:
     from pyspark import SparkContext
 
@@ -33,11 +35,10 @@ def packed_rxspark() -> str:
     An application that several programs use, one after another or at once, tells equal files by their names, and
     refuses others of a name that it knows.
     """
-    package = Path(__file__).parents[1]
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
-        for source in sorted(package.rglob("*.py")):
-            name, text = source.relative_to(package.parent).as_posix(), source.read_bytes()
+        for source in sorted(PACKAGE.rglob("*.py")):
+            name, text = source.relative_to(PACKAGE.parent).as_posix(), source.read_bytes()
             archive.writestr(zipfile.ZipInfo(name, _DATE), text, zipfile.ZIP_DEFLATED)
             archive.writestr(zipfile.ZipInfo(f"{name}c", _DATE), _compiled(text, name), zipfile.ZIP_DEFLATED)
     folder = Path(tempfile.mkdtemp(prefix="rxspark-"))
