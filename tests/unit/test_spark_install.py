@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import pyspark
 import pytest
 
 from rxspark import RxContextError
+from rxspark import process
 from rxspark.backends.spark import install, package
 from rxspark.backends.spark.python import check_python
 
@@ -115,10 +117,11 @@ print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
     assert loaded.stdout.split() == [f"{path}/rxspark/worker/runner.pyc"] * 2, loaded.stderr
 
     other = tmp_path / "rxspark"
-    (other / "backends").mkdir(parents=True)
-    (other / "__init__.py").write_text("")
-    (other / "backends" / "__init__.py").write_text("")
-    (other / "backends" / "spark_package.py").write_text(Path(package.__file__).read_text())
+    (other / "backends" / "spark").mkdir(parents=True)
+    for folder in (other, other / "backends", other / "backends" / "spark"):
+        (folder / "__init__.py").write_text("")
+    for file in ("process.py", "backends/spark/package.py"):
+        shutil.copy(process.PACKAGE / file, other / file)
     assert told(code, tmp_path).split()[0] != path.name
 
 
