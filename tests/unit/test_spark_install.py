@@ -13,8 +13,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-from rxspark import RxContextError
-from rxspark import process
+from rxspark import RxContextError, process
 from rxspark.backends.spark import install, package
 from rxspark.backends.spark.python import check_python
 
