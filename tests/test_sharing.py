@@ -110,10 +110,23 @@ def test_only_the_user_can_reach_shared_data(folder):
         assert part.stat().st_uid == os.geteuid()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
-    """A shareDir that does not exist is an error that names it, before anything is launched."""
-    with pytest.raises(RxContextError, match="nowhere"), RxLocalParallel(shareDir=str(tmp_path / "nowhere")):
-        rxExec(len, np.zeros(100_000))
+def test_a_folder_that_is_not_there_is_made(tmp_path):
+    """A shareDir that does not exist is made, for this user alone."""
+    folder = tmp_path / "not" / "yet"
+    with RxLocalParallel(shareDir=str(folder)):
+        assert rxExec(len, np.zeros(100_000)) == [100_000]
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_cannot_be_made_is_named_before_launch(tmp_path):
+    """As where a part of the path is a file: no task has run then."""
+    (tmp_path / "file").touch()
+    with (
+        RxLocalParallel(shareDir=str(tmp_path / "file" / "below")),
+        pytest.raises(RxFileError, match=r"file/below.*a part of the path is a file"),
+    ):
+        rxExec((tmp_path / "ran").touch)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_full_disk_is_an_error_that_says_how_much_is_needed(tmp_path):

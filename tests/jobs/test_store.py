@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import resource
-import signal
 import socket
 import stat
 import subprocess
@@ -337,21 +335,31 @@ def test_nothing_but_a_job_is_removed(name, job, tmp_path):
     assert job.results() == [0, 1, 4, 9]
 
 
+FULL_DISK = """
+import resource, signal, sys
+from rxspark import RxLocalSeq, rxElemArg, rxExec
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+size, folder = int(sys.argv[1]), sys.argv[2]
+with RxLocalSeq(wait=False, shareDir=folder, autoCleanup=False):
+    job = rxExec(lambda number: bytes([number]) * size, rxElemArg(range(3)), taskChunkSize=1)
+    assert job.wait(60) == "finished"
+    assert job.results() == [bytes([number]) * size for number in range(3)]
+print(job.id)
+"""
+
+
 @pytest.mark.parametrize("size", [20_000, 200_000])
 def test_a_full_disk_costs_no_result(size, tmp_path):
-    """Files may grow to 100,000 bytes: what cannot be kept is told of once, and all results come home."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1][1]))
-    try:
-        with RxLocalSeq(wait=False, shareDir=str(tmp_path)):
-            job = rxExec(lambda number: bytes([number]) * size, rxElemArg(range(3)), taskChunkSize=1)
-            assert job.wait(60) == "finished"
-            kept = len(list((_folder(tmp_path, job) / "parts").iterdir()))
-            assert kept == (0 if size > 100_000 else 3)
-            assert job.results() == [bytes([number]) * size for number in range(3)]
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before[1])
-        signal.signal(signal.SIGXFSZ, before[0])
+    """Files may grow to 100,000 bytes: what cannot be kept is told of once, and all results come home.
+
+    In a program of its own, so that the worker, which writes these files, starts with this limit.
+    """
+    command = [sys.executable, "-c", FULL_DISK, str(size), str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    kept = (tmp_path / "rxspark-jobs" / told.stdout.strip() / "parts").iterdir()
+    assert len(list(kept)) == (0 if size > 100_000 else 3)
+    assert told.stderr.count("may not be resumed") == (1 if size > 100_000 else 0)
 
 
 def test_filters_of_the_list(job, context):
