@@ -42,13 +42,15 @@ def active(backend: str) -> Iterator[None]:
         import ray
         from ray.util.joblib import register_ray
 
-        ray.init(num_cpus=2, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
-        register_ray()
-        try:
-            with joblib.parallel_config("ray", n_jobs=2):
-                yield
-        finally:
-            ray.shutdown()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONBREAKPOINT", "")  # for Ray to set to its own debugger, for good
+            ray.init(num_cpus=2, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+            register_ray()
+            try:
+                with joblib.parallel_config("ray", n_jobs=2):
+                    yield
+            finally:
+                ray.shutdown()
     else:
         with joblib.parallel_config(backend, n_jobs=2):
             yield

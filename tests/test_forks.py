@@ -92,8 +92,20 @@ if __name__ == "__main__":
 """
 
 
+SLOW_START = """
+import os, sys, time
+if any("popen_loky" in argument for argument in sys.orig_argv):
+    try:
+        os.mkdir({first!r})
+    except FileExistsError:
+        time.sleep(2)
+"""
+
+
 @pytest.mark.parametrize("context", ["RxLocalSeq", "RxLocalParallel", "RxForeachDoPar"])
 @pytest.mark.parametrize("wait", [True, False])
-def test_a_daemonic_process_may_have_workers(context: str, wait: bool) -> None:
-    """As Celery's and multiprocessing's are; their workers end with them."""
+def test_a_daemonic_process_may_have_workers(context: str, wait: bool, tmp_path, monkeypatch) -> None:
+    """As Celery's and multiprocessing's are; their workers end with them, in peace, though one has just started."""
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START.format(first=str(tmp_path / "first")))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert _run(DAEMON.format(context=f"{context}(wait={wait})")) == "([4, 9], True)\n"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.process
+import multiprocessing.util
 import os
 import signal
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -164,9 +166,11 @@ def _reusable_pool(workers: int) -> Any:
     """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
     global _held
     _held = min(max(_held, workers), _allowed())
-    return loky.get_reusable_executor(
+    pool = loky.get_reusable_executor(
         _held, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
     )
+    _note(pool)
+    return pool
 
 
 def _environment() -> dict[str, str]:
@@ -185,6 +189,7 @@ def _background_pool(workers: int) -> Any:
         executor = loky.ProcessPoolExecutor(
             workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),), env=_environment()
         )
+        _note(executor)
         executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
         _register_ends(before_loky=True)
         _background = workers, executor
@@ -196,6 +201,34 @@ def _end_background_pool() -> None:
     executor, _background = _background[1], (0, None)
     if executor is not None:
         executor.shutdown(wait=True, kill_workers=True)
+
+
+_pools: weakref.WeakSet[Any] = weakref.WeakSet()
+
+# More than the 10 of multiprocessing's queues, which are finalized in the order of these numbers.
+_BEFORE_QUEUES = 100
+
+
+def _note(pool: Any) -> None:
+    """End a pool of loky's in good time at the end of this process, if it is there then."""
+    _pools.add(pool)
+    _register_end_of_pools(os.getpid())
+
+
+@once
+def _register_end_of_pools(process: int) -> None:
+    """Let the pools of this process end before multiprocessing takes away what their workers need to start.
+
+    In a process that multiprocessing has made, it does so before Python calls `_call_ends` and loky's own like; a
+    worker that is still starting then would not find its semaphores, and write a traceback to the console.
+    """
+    multiprocessing.util.Finalize(None, _end_pools, exitpriority=_BEFORE_QUEUES)
+
+
+def _end_pools() -> None:
+    _call_ends()
+    for pool in list(_pools):
+        pool.shutdown(wait=True)
 
 
 _ends: list[Callable[[], None]] = []
@@ -234,6 +267,7 @@ def _forget_pools() -> None:
     storage = loky.reusable_executor._executor_storage
     _of_the_parent.extend([_background[1], storage.executor])
     storage.executor = storage.executor_kwargs = None
+    _pools.clear()
     _held, _background = 0, (0, None)
     for process in list(multiprocessing.process._children):  # type: ignore[attr-defined]
         if process._parent_pid != os.getpid():  # whose end Python would wait for, at the end of this one

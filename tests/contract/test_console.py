@@ -252,14 +252,18 @@ def test_native_text_is_bounded_too():
     assert f"\n... {len('begin') + 1 + 30_000_000 + 1 + 4 - 1000} characters left out ...\n" in text
 
 
-def test_a_program_that_outlives_its_task_writes_to_no_other():
-    """A program that was left behind writes into no other task's text."""
+def test_a_program_that_outlives_its_task_writes_to_no_other(tmp_path):
+    """A program that was left behind writes, while the next task runs, into no task's text."""
+    runs, written = tmp_path / "the next task runs", tmp_path / "the program has written"
 
     def task(i):
         if i == 0:
-            subprocess.Popen("sleep 0.3; echo from the task before", shell=True)
+            wait = f"while [ ! -e '{runs}' ]; do sleep 0.01; done"
+            subprocess.Popen(f"{wait}; echo from the task before; touch '{written}'", shell=True)
         else:
-            time.sleep(0.6)
+            runs.touch()
+            while not written.exists():
+                time.sleep(0.01)
             print("mine")
 
     assert rxExec(task, rxElemArg(range(2)), taskChunkSize=2).output == {1: "mine\n"}

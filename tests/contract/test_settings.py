@@ -17,6 +17,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import re
 import resource
 import signal
 import socket
@@ -158,8 +159,9 @@ def _stdin_closed():
 
 
 def _folder():
+    """The working folder; Spark's executors have one each, which differs by their number alone."""
     try:
-        return os.getcwd()
+        return re.sub(r"(/work/app-[0-9-]+/)\d+$", r"\1N", os.getcwd())
     except OSError as error:
         return str(error)
 
