@@ -131,7 +131,7 @@ def rxGetJobOutput(job: JobLike) -> str: ...
 @overload
 def rxGetJobOutput(job: JobList) -> list[str]: ...
 def rxGetJobOutput(job: Any) -> str | list[str]:
-    """What the finished tasks of a job wrote to their console, each line behind the number of its task.
+    """Console text of a job's finished tasks, each line behind the number of its task.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def rxGetJobInfo(job: JobLike) -> dict[str, Any]: ...
 @overload
 def rxGetJobInfo(job: JobList) -> list[dict[str, Any]]: ...
 def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
-    """What is known about a job.
+    """Facts about a job.
 
     Parameters
     ----------

@@ -64,7 +64,7 @@ HEARTBEAT_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What state.json says: the last that was heard of a job."""
+    """Contents of state.json: the last that was heard of a job."""
 
     state: str
     reason: str
@@ -190,7 +190,7 @@ class JobFolder:
     # ---------------------------------------------------------------- by anybody
 
     def record(self) -> Record:
-        """What is known from the start on."""
+        """Read the record, which is known from the start on."""
         return _read(self.place / ABOUT, _record)
 
     def sign(self) -> JobStatus:
@@ -206,12 +206,12 @@ class JobFolder:
         return [name for name in (self.place / PARTS).names() if re.fullmatch(r"\d+-\d+-\d+\.results", name)]
 
     def partition_results(self, names: Iterable[str]) -> list[PartitionResult]:
-        """What these files hold; RxFileError, which names the file, for a damaged one."""
+        """Read these files; RxFileError, which names the file, for a damaged one."""
         self._check_trust()
         return [PartitionResult.unpack(atomic.read(self.place / PARTS / name)) for name in names]
 
     def readable_results(self) -> list[PartitionResult]:
-        """What all files hold, without the damaged ones."""
+        """Read all files, without the damaged ones."""
         self._check_trust()
         found = (self._try(lambda name=name: self.partition_results([name])) for name in self.part_names())
         return [part for parts in found if parts for part in parts]
@@ -276,7 +276,7 @@ class JobFolder:
 
     @staticmethod
     def _try(read: Any) -> Any:
-        """What can be read, None where the file is not there or is damaged."""
+        """Read a file; None where it is not there or is damaged."""
         try:
             return read()
         except RxFileError:
@@ -324,7 +324,7 @@ def named_folder(path: str) -> JobFolder:
 
 
 def _read(place: FsPath, make: Callable[[Any], T]) -> T:
-    """What a record says; RxFileError, which names it, when that is nothing that we write."""
+    """Read a record; RxFileError, which names it, for one that rxspark did not write."""
     body = atomic.read(place)
     try:
         return make(json.loads(body))

@@ -88,15 +88,15 @@ class Job:
         return self.record.id
 
     def reason(self) -> BaseException | None:
-        """What to raise when somebody wants results that there are none of."""
+        """Error to raise when somebody wants results and there are none."""
         return self.error
 
     def readable_results(self) -> list[PartitionResult]:
-        """What has come back, here and to the job's folder."""
+        """Results that have come back, here and to the job's folder."""
         return self._partition_results + ([] if self.folder is None else self.folder.readable_results())
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """What has come back so far, but for the first `after` of them."""
+        """Results that have come back so far, but for the first `after` of them."""
         return self._partition_results[after:]
 
     def run(self) -> None:
@@ -127,7 +127,7 @@ class Job:
         self._plan = Plan(self._work.call, list(zip(self._work.numbers, self._work.partitions, strict=True)))
 
     def plan(self) -> Plan:
-        """What it had to run, if it was started in the background."""
+        """Plan that it had to run, if it was started in the background."""
         return self._plan
 
     def go_on_from(self, state: str, plan: Plan, partition_results: list[PartitionResult]) -> None:

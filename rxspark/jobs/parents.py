@@ -35,7 +35,7 @@ class ParentsJob:
         )
 
     def reason(self) -> BaseException:
-        """What to raise when somebody wants results."""
+        """Error to raise when somebody wants results."""
         return self.error
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
@@ -77,7 +77,7 @@ class ParentsJob:
 
 
 def seen_from_a_fork(source: Job | RemoteJob | ParentsJob) -> Job | RemoteJob | ParentsJob:
-    """What answers for a job of the parent: itself when it has ended, else its folder, if it has one."""
+    """Source of a parent's job: itself when it has ended, else its folder, if it has one."""
     if not isinstance(source, Job) or source.come_to_a_fork():
         return source
     return (

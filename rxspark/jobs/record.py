@@ -1,4 +1,4 @@
-"""What is known of a job from its start on, and what it has to run."""
+"""Record of a job, known from its start on, and its plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def is_id(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """What is known of a job from its start on."""
+    """Record of a job: all that is known from its start on."""
 
     id: str
     description: str
@@ -44,7 +44,7 @@ class Record:
     auto_cleanup: bool
     console_output: bool
     modules: list[str]
-    """What its workers must be able to import."""
+    """Packages that its workers must be able to import."""
     shared: list[str] = field(default_factory=list)
     """Files that it needs and that end with its process: what rxShare had written, in a call that waited."""
     planned: float = 0.0
@@ -52,13 +52,13 @@ class Record:
     shipped: float = 0.0
 
     def clock(self, ended: float) -> Clock:
-        """What was measured of it, if its last result came at `ended`."""
+        """Times of it, if its last result came at `ended`."""
         return Clock(self.planned, self.shipped, self.created, ended)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a job has to run, finished or not."""
+    """Plan of a job: all that it has to run, finished or not."""
 
     call: Bundle
     partitions: Sequence[tuple[Sequence[int], Bundle]]

@@ -47,7 +47,7 @@ class RemoteJob:
 
     @property
     def state(self) -> str:
-        """What the folder says, and whether who wrote that is alive."""
+        """State that the folder tells, and whether its writer is alive."""
         return self._judge()[0]
 
     @property
@@ -76,7 +76,7 @@ class RemoteJob:
         return sign is not None and sign.fetched
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """What is in the folder: all of it, each task once; or what has come since the first `after` were read."""
+        """Results in the folder: all, each task once; or those that have come since the first `after` were read."""
         if self._damage is not None:
             raise self._damage
         names = [name for name in self.folder.part_names() if name not in self._names]
@@ -87,7 +87,7 @@ class RemoteJob:
         return merged(self.folder.partition_results(self._names))
 
     def reason(self) -> BaseException | None:
-        """What to raise when somebody wants results: a task's own error, if that is what ended the job."""
+        """Error to raise when somebody wants results: a task's own, if that ended the job."""
         if self.record.stop_on_error and self.state == FAILED:
             parts = self.folder.readable_results()
             if any(part.failures for part in parts):
@@ -95,13 +95,13 @@ class RemoteJob:
         return self.error
 
     def plan(self) -> Plan:
-        """What is to be run."""
+        """Plan that is to be run."""
         if self._damage is not None:
             raise self._damage
         return Plan(self.folder.call(), self.folder.partitions())
 
     def readable_results(self) -> list[PartitionResult]:
-        """What is in the folder, without what is damaged."""
+        """Results in the folder, without damaged ones."""
         return self.folder.readable_results()
 
     def wait(self, timeout: float | None) -> bool:

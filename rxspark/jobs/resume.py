@@ -1,4 +1,4 @@
-"""What is left of a job that has ended before it was done, and how it goes on."""
+"""Resume a job that has ended before it was done."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class RxJob(Generic[T]):
             _jobs.pop(self.id, None)
 
     def output(self) -> str:
-        """What the tasks that have finished wrote to their console, see `rxGetJobOutput`."""
+        """Console text of the tasks that have finished, see `rxGetJobOutput`."""
         if self._source.state == MISSING:
             raise self._nothing_to_give(MISSING)
         texts = {number: text for part in self._source.partition_results() for number, text in part.output.items()}
@@ -197,7 +197,7 @@ class RxJob(Generic[T]):
         return self
 
     def info(self) -> dict[str, Any]:
-        """What is known about the job, see `rxGetJobInfo`."""
+        """Facts about the job, see `rxGetJobInfo`."""
         source, record = self._source, self._source.record
         return {
             "id": self.id,
@@ -279,7 +279,7 @@ class RxJob(Generic[T]):
         return RxJobError(f"{self.id} is {state}; {there}. Wait for it with rxWaitForJob(job), or end it first")
 
     def _failure(self, hint: str) -> RxError:
-        """What made the job fail, as it would have been raised by a call that waits."""
+        """Error by which the job failed, as a call that waits would have raised it."""
         reason = self._source.reason()
         if isinstance(reason, RxJobError) or not isinstance(reason, RxError):
             name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "
@@ -364,7 +364,7 @@ def results_of(
 if TYPE_CHECKING:
 
     class RxResultsOrJob(RxResults[T], RxJob[T]):
-        """What rxExec gives: results, or in a context that does not wait a job; a type checker lets it be either."""
+        """Result of rxExec: results, or a job in a context that does not wait; a type checker lets it be either."""
 
         info: Any
         output: Any
