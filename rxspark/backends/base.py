@@ -29,7 +29,7 @@ def _nobody(packed: bytes) -> None:
 
 @dataclass
 class Work:
-    """What a backend is asked to run, and where it puts what comes back.
+    """Work for a backend, and the place where its results go.
 
     `deliver` takes the packed results of one partition as soon as they are there, from any thread. `cancelled` is
     set by the owner when the rest is no longer wanted.

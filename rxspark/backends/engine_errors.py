@@ -1,4 +1,4 @@
-"""What engines raise, in our words: the one place where errors of Spark, Py4J, joblib, loky and others are translated.
+"""Translate the errors of engines: Spark, Py4J, joblib, loky and others.
 
 Our own code raises RxErrors. Whatever else comes out of a backend was raised in an engine's code, or is a mistake of
 ours, which is left as it is.
@@ -67,7 +67,7 @@ def with_java(problem: Problem, error: BaseException) -> Problem:
 
 
 def cause_without_jvm(error: BaseException) -> BaseException | None:
-    """What an error of ours is raised from: not from a JVM's, whose pages would stand before all else."""
+    """Cause for an error of ours: None for a JVM's error, whose pages would stand before all else."""
     return None if _java(error) else error
 
 
@@ -77,7 +77,7 @@ def full_text(error: BaseException) -> str:
 
 
 def reason(text: str) -> str:
-    """What matters of it: one line, without the names of Java's classes and what Spark puts before it."""
+    """Shorten a text to one line, without the names of Java's classes and Spark's preamble."""
     text = text.strip()
     while found := _AROUND.match(text):
         text = text[found.end() :].lstrip()
@@ -85,7 +85,7 @@ def reason(text: str) -> str:
 
 
 def memory_hint(text: str) -> str:
-    """What mends it when the text says that a worker's memory ran out, else nothing."""
+    """Advice where the text says that a worker's memory ran out, else nothing."""
     if not _MEMORY.search(text):
         return ""
     return (
@@ -95,7 +95,7 @@ def memory_hint(text: str) -> str:
 
 
 def idle_hint(text: str) -> str:
-    """What mends it when the text says that Spark ended a worker which had computed for long, else nothing."""
+    """Advice where the text says that Spark ended a worker that had computed for long, else nothing."""
     if IDLE not in text:
         return ""
     return (

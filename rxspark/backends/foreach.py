@@ -176,7 +176,7 @@ def _say_that_nothing_is_parallel() -> None:
 
 
 def default_backend() -> tuple[str, int, int]:
-    """What calls without `foreachOpts` would use: joblib's backend, its workers, and how many there could be."""
+    """Default of calls without `foreachOpts`: joblib's backend, its workers, and how many there could be."""
     backend, _ = joblib.parallel.get_active_backend()
     return type(backend).__name__.removesuffix("Backend"), joblib.effective_n_jobs(None), joblib.cpu_count()
 

@@ -258,7 +258,7 @@ def _in_background(parent: int) -> None:
 
 
 _of_the_parent: list[Any] = []
-"""What a forked process must not use, nor collect: that would close pipes which it has in common with its parent."""
+"""Objects that a forked process must neither use nor collect: that would close pipes it shares with its parent."""
 
 
 def _forget_pools() -> None:

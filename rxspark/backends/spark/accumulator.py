@@ -50,7 +50,7 @@ class _Letters(AccumulatorParam[Update]):
 
 
 class Mailbox:
-    """What we keep for an application: above all its one accumulator, which PySpark's registry keeps for ever."""
+    """Cache of an application: above all its one accumulator, which PySpark's registry keeps for ever."""
 
     def __init__(self, application: Application) -> None:
         context = self._context = application.context

@@ -1,4 +1,4 @@
-"""What both engines of Spark have in common, the classic one and Spark Connect: how a job is watched and judged."""
+"""Watch and judge jobs of Spark, for the classic engine and for Spark Connect."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class SparkEngine(ABC):
 
     preflight: Preflight
     _foreign: tuple[type[BaseException], ...] = ()
-    """What the engine raises when it gives up a job."""
+    """Error that the engine raises when it gives up a job."""
 
     def prepare(self, kind: str, modules: Iterable[str]) -> None:
         self.preflight.kind(kind)

@@ -1,4 +1,4 @@
-"""What each kind of Spark session can do: the one table of it, which the doctor prints and the tests go through."""
+"""Table of what each kind of Spark session can do, for the doctor, the guides and the tests."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ CAPABILITIES: dict[str, Capability] = {
 
 
 def capability_table(kind: Kind) -> str:
-    """What a kind of session can do, a line each."""
+    """Lines that tell what a kind of session can do."""
     width = max(map(len, CAPABILITIES))
     return "\n".join(f"{name:{width}}  {getattr(how, kind)}" for name, how in CAPABILITIES.items())

@@ -47,7 +47,7 @@ _mailboxes: weakref.WeakKeyDictionary[SparkContext, Mailbox] = weakref.WeakKeyDi
 
 
 class _RunPartition:
-    """What Spark runs for each of its partitions."""
+    """Function that Spark runs for each of its partitions."""
 
     def __init__(
         self,

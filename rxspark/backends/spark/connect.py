@@ -60,7 +60,7 @@ _FEW, _LONG = 4, 2.0
 
 
 class _Link:
-    """What is kept for a session: its slots, and what was asked of them."""
+    """Cache of a session: its slots, and the answers of its executors."""
 
     def __init__(self, session: SparkSession) -> None:
         session.addArtifacts(packed_rxspark(), pyfile=True)

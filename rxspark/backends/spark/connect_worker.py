@@ -1,4 +1,4 @@
-"""What runs on the executors of a Spark Connect session: rows that name partitions become rows that hold letters."""
+"""Code for the executors of a Spark Connect session: turn rows that name partitions into rows that hold results."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class AskSlot:
 
 
 def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
-    """What the rows hold, as they come."""
+    """Yield the contents of the rows, as they come."""
     pieces: list[bytes] = []
     for last, piece in rows:
         pieces.append(piece)

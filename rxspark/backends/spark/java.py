@@ -19,7 +19,7 @@ __all__ = ["java_problem"]
 
 @dataclass(frozen=True)
 class _Pairing:
-    """What one PySpark version, and those after it up to the next row, runs on."""
+    """Versions of Java for one PySpark version, and for those after it up to the next row."""
 
     since: tuple[int, int]
     documented: str
@@ -46,7 +46,7 @@ _NO_JAVA_NEEDED = "RxLocalSeq, RxLocalParallel and RxForeachDoPar need no Java."
 
 
 def java_problem(pyspark_version: str, timeout: float = _TIMEOUT) -> str | None:
-    """What keeps PySpark from starting its Java here.
+    """Find out why PySpark cannot start its Java here.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def java_problem(pyspark_version: str, timeout: float = _TIMEOUT) -> str | None:
 
 
 def _fault(home: str | None, pairing: _Pairing, unlimited: bool, timeout: float) -> str | None:
-    """What is wrong with the Java that Spark would take, as the second half of a sentence."""
+    """Describe the fault of the Java that Spark would take, as the second half of a sentence."""
     java = _java(home)
     if java is None:
         return f"JAVA_HOME={home} holds no bin/java" if home else "JAVA_HOME is not set and no java is on PATH"

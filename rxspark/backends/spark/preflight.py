@@ -1,4 +1,4 @@
-"""What the executors of an application have, asked once and before anything is launched on them.
+"""Preflight: ask the executors of an application once for their Python, packages and folders, before any launch.
 
 Each question is a function that every slot runs in one small Spark job. What it finds wrong is an error of the call
 that would have run into it: a Python of another minor version, packages that are missing, a share folder that they

@@ -79,7 +79,7 @@ def check_python(command: str) -> bool:
 
 
 def _tried(path: str) -> tuple[str, str]:
-    """What keeps a Python from running tasks, "" if nothing does, and where it is installed."""
+    """Reason why a Python cannot run tasks, "" if it can, and where it is installed."""
     try:
         told = subprocess.run([path, "-c", _QUESTION], capture_output=True, text=True, timeout=_TIMEOUT, check=True)
         version, prefix, *lacking = told.stdout.splitlines()

@@ -174,7 +174,7 @@ def _connected(server: str) -> Any:
 
 
 def in_time(server: str, ask: Callable[[], Answer]) -> Answer:
-    """What a Spark Connect server answers; PySpark would try for ten minutes to reach it."""
+    """Ask a Spark Connect server, with a time limit: PySpark would try for ten minutes to reach it."""
     limit = rxGetOption("connectTimeout")
     try:
         return call_with_timeout(limit, ask, "connect")

@@ -115,7 +115,7 @@ def chosen_master() -> str | None:
 
 
 def set_elsewhere(wanted: str) -> str | None:
-    """What spark-submit's arguments or a spark-defaults.conf give a setting."""
+    """Value of a setting in the arguments of spark-submit or in spark-defaults.conf."""
     for word in shlex.split(os.environ.get("PYSPARK_SUBMIT_ARGS", "")):
         if word.startswith(f"{wanted}="):
             return word.partition("=")[2]

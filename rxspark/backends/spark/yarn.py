@@ -1,4 +1,4 @@
-"""What applications on YARN find on the cluster: Spark's own jars, which else are uploaded at each start."""
+"""Put Spark's jars on the cluster for applications on YARN, which else upload them at each start."""
 
 from __future__ import annotations
 
