@@ -63,7 +63,7 @@ class ResultSink:
     """The engine's setting that says so, with its value."""
 
     def post(self, packed: bytes) -> ResultMessage:
-        """What to send in place of the results: themselves, or where they are."""
+        """Give the message to send: the results, or where they are."""
         if self.folder is not None and len(packed) >= FILE_THRESHOLD:
             return self._leave(packed, self.folder)
         if len(packed) > self.largest:

@@ -1,4 +1,4 @@
-"""What a worker keeps of a job that is to survive its driver: the results of each partition, in a file of its own."""
+"""Keep the results of each partition in a file of its own, for a job that is to survive its driver."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PARTS = "parts"
 """The folder of the result files in that of a job."""
 
 ABOUT = "job.json"
-"""What the driver writes last when it makes the folder of a job: without it the job is gone."""
+"""File that the driver writes last when it makes the folder of a job: without it the job is gone."""
 
 _place = lru_cache(maxsize=8)(open_path)
 

@@ -1,4 +1,4 @@
-"""What a worker has finished of a partition, on record until the whole partition goes home.
+"""Journal of a partition: the tasks that a worker has finished, until the whole partition goes home.
 
 When one worker of a pool dies, the pool ends all the others with it, and their partitions are lost with all that was
 finished in them. So a worker on the caller's own host writes down the answers as they come, and who runs the partition

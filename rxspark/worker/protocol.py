@@ -1,4 +1,4 @@
-"""What travels to a worker: one `Call` a call, one `Partition` for each group of tasks that run together.
+"""Payload of a worker: one `Call` a call, one `Partition` for each group of tasks that run together.
 
 A `Call` is the same for all tasks and travels once, in one bundle with the program: part 0 is the pickle of the
 `Call`, part 1 that of (function, positional constants, keyword constants, objects for the function's globals), and

@@ -1,4 +1,4 @@
-"""What comes back from a worker: one result a task.
+"""Results of a worker: one result a task.
 
 The results of one partition travel together, column by column, since a row object for each of a million tasks
 would cost more than the tasks. Values are opaque bytes, pickled one by one inside the task, so that a value that
