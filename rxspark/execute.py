@@ -196,7 +196,7 @@ def rxExec(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a call comes to, before anything is shipped."""
+    """Plan of a call: its tasks and how they are cut, before anything is shipped."""
 
     function: Callable[..., Any]
     tasks: Tasks

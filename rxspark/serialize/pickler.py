@@ -1,4 +1,4 @@
-"""What travels to the workers: functions and values become bytes here, or are refused by the name of the variable."""
+"""Pickle functions and values for the workers, or refuse them by the name of the variable."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class CallSerializer:
         return _Pickler(self, of_one_task, aside).pickled(value)
 
     def handed_over(self, shared: Shared) -> Any:
-        """What the pickle of a shared object says: where it is, or where the workers do not reach that, itself."""
+        """Reduce a shared object to its file, or where the workers do not reach that, to itself."""
         self.modules.update(shared.modules)
         if self._to_last or (shared.on_this_host and not self._same_host):
             return _itself, (shared.value,)
@@ -308,7 +308,7 @@ def _reason(error: BaseException) -> str:
 
 
 def captured(value: Any) -> Iterator[tuple[str, Any]]:
-    """What a value holds, each with the words for it: the variables of a function, the attributes of an object."""
+    """Contents of a value, each with its name: the variables of a function, the attributes of an object."""
     if isinstance(value, functools.partial):
         yield "function of the partial", value.func
         yield from ((f"argument {i + 1} of the partial", held) for i, held in enumerate(value.args))
