@@ -30,7 +30,7 @@ class Process:
     started: str
     """When it started, in the words of its host; empty where that is not told."""
     system: str = ""
-    """Where its number counts: the boot of its host, and its container; empty where that is not told."""
+    """Scope of its number: the boot of its host, and its container; empty where the system does not tell."""
 
     @property
     def here(self) -> bool:

@@ -97,7 +97,7 @@ class Backend(Protocol):
     draws_bar: bool
 
     def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        """How many of `tasks` tasks run at once."""
+        """Number of tasks, of `tasks` in all, that run at once."""
 
     def nodes(self) -> list[str]:
         """The machines that run tasks, as they name themselves, sorted."""

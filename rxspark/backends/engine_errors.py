@@ -34,7 +34,7 @@ _AROUND = re.compile(
 )
 
 IDLE = "terminated due to idle timeout"
-"""How Spark says that it has ended a worker which gave nothing for long."""
+"""Text of Spark when it has ended a worker that gave nothing for long."""
 
 # A line of a Java trace.
 _TRACE = "\n\tat "

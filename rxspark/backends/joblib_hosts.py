@@ -1,4 +1,4 @@
-"""Where the workers of joblib's backends are: on this host, or on others, which do not see its files."""
+"""Find out whether the workers of a joblib backend are on this host, or on others, which do not see its files."""
 
 from __future__ import annotations
 

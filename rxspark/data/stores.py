@@ -57,7 +57,7 @@ class DataStore(ABC):
         return self.call(bundle)
 
     def _reached(self, kept: RemoteFileRef) -> DataRef | None:
-        """How the workers reach a file in the folder of the job, None if they do not."""
+        """Give the reference by which workers reach a file in the job's folder, None if they do not."""
         return None
 
     @abstractmethod

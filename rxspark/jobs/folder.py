@@ -176,7 +176,7 @@ class JobFolder:
         return max((int(match[1]) for match in found if match), default=0)
 
     def _busy(self, lease: int) -> Process | None:
-        """Who runs the job by this lease, None if that one has ended, or is about to be given up for dead."""
+        """Process that runs the job by this lease, None if it has ended, or is about to be given up for dead."""
         sign = self._try(self.sign)
         if sign is not None and sign.lease == lease:
             return sign.process if sign.active and _may_live(sign.process, sign.heard) else None
@@ -198,7 +198,7 @@ class JobFolder:
         return _read(self.place / "state.json", _sign)
 
     def done(self) -> int:
-        """How many tasks have left something, by the names of the files."""
+        """Number of tasks that have left a result, by the names of the files."""
         return sum(int(name.rpartition(".")[0].rpartition("-")[2]) for name in self.part_names())
 
     def part_names(self) -> list[str]:
@@ -306,7 +306,7 @@ def owned(place: FsPath) -> bool | None:
 
 
 def home_of(share: FsPath, job_id: str) -> FsPath:
-    """Where in a share folder a job has its own."""
+    """Path of a job's own folder in a share folder."""
     return share / "rxspark-jobs" / job_id
 
 

@@ -36,7 +36,7 @@ _MANY = 2_000
 
 @dataclass(frozen=True)
 class Style:
-    """How curves look, and what is written around them; None for what the data say."""
+    """Look of the curves, and the texts around them; None leaves it to the data."""
 
     types: tuple[str, ...]
     title: str | None

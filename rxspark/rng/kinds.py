@@ -346,7 +346,7 @@ def require(kind: str) -> None:
 
 
 def capacity(root: SeedRoot) -> int:
-    """How many streams a root has: its kind's number, but for MCG59, whose period an even seed shortens."""
+    """Number of streams of a root: its kind's, but for MCG59, whose period an even seed shortens."""
     streams = KINDS[root.kind].streams
     if root.kind != "MCG59" or not 0 < root.seed < 2**32:
         return streams

@@ -78,7 +78,7 @@ def _stream_generator() -> Any:
 
 
 def reduce_generator(obj: Any, own: bool = False) -> Reduced | None:
-    """How to pickle `obj` so that it draws from the stream of the task that uses it; None if it is no generator.
+    """Reduce `obj` so that it draws from the stream of the task that uses it; None if it is no generator.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ _GAUSSIAN_ICDF = 2  # VSL_RNG_METHOD_GAUSSIAN_ICDF: one draw a value; the other 
 
 
 def _candidates() -> Iterator[str]:
-    """Where libmkl_rt may lie: by the wheel's own list of files, then in this environment (conda), then on the path."""
+    """Paths of libmkl_rt: by the wheel's own list of files, then in this environment (conda), then on the path."""
     import importlib.metadata  # takes 15 ms, so not at the top
 
     try:

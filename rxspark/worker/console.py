@@ -86,7 +86,7 @@ class _Route(io.BufferedIOBase):
         return bool((task is None or task.at_terminal) and self._stream().isatty())
 
     def _stream(self) -> Any:
-        """Where text of no task goes: where it went before tasks began, or now where none run any more."""
+        """Stream for text of no task: the one from before the tasks began, or the present one if none run any more."""
         stream = self.outer or (sys.stdout if self._number == 1 else sys.stderr)
         if stream is _STREAMS[self._number]:  # somebody has put it there
             stream = sys.__stdout__ if self._number == 1 else sys.__stderr__

@@ -1,4 +1,4 @@
-"""How the results of a partition leave a worker of an engine that does not carry everything.
+"""Deliver the results of a partition from a worker of an engine that does not carry everything.
 
 What an engine carries itself (Spark: by its accumulators) is fast for what is small, and limited: all that one job
 brings home by `spark.driver.maxResultSize`, one message by 2 GB. So large results are left in a folder that the
@@ -28,7 +28,7 @@ FILE_THRESHOLD = 1 << 20
 
 @dataclass(frozen=True)
 class ResultFile:
-    """Where the results of a partition are."""
+    """Location of a partition's results."""
 
     place: str
     on_this_host: bool
@@ -52,7 +52,7 @@ ResultMessage = bytes | ResultFile
 
 @dataclass(frozen=True)
 class ResultSink:
-    """Where the results of one call go."""
+    """Destination of one call's results."""
 
     folder: str | None
     """Path or URL of a folder that worker and caller reach."""

@@ -65,7 +65,7 @@ class PartitionJournal:
         self._least = _WORTH * (time.perf_counter() - began)
 
     def _write(self, part: PartitionResult, stream: Any) -> None:
-        """Where that is not possible, no more is written."""
+        """Write no more where that is not possible."""
         self._open = sum(len(value) for value in part.values if value is not None) <= _LARGEST
         if self._open:
             try:

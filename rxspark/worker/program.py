@@ -47,7 +47,7 @@ class _Loaded:
         """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
         self.noted = -1
-        """How many classes it had when its state was noted."""
+        """Number of classes it had when its state was noted."""
 
     def note(self) -> None:
         """Note the state before a task: of all the first time, then of classes that came with its elements."""

@@ -46,7 +46,7 @@ class TaskFailure:
 
 @dataclass
 class PartitionRun:
-    """Where and when tasks of one partition ran."""
+    """Host, process and times of the tasks of one partition."""
 
     host: str
     pid: int

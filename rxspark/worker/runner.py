@@ -252,7 +252,7 @@ def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
 
 
 def _own_frames(error: BaseException) -> int:
-    """How many frames of the traceback are ours: all down to `_call`, or only this file's if FUN was not reached."""
+    """Count our own frames of a traceback: all down to `_call`, or only this file's if FUN was not reached."""
     trace, depth = error.__traceback__, 0
     while trace is not None:
         depth += 1

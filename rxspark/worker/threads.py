@@ -1,4 +1,4 @@
-"""How many threads the libraries of a task may use: MKL, other BLAS libraries, OpenMP, numba.
+"""Limit the threads of a task's libraries: MKL, other BLAS libraries, OpenMP, numba.
 
 Several workers share a machine, so a library that starts a thread for each core of it would have the tasks fight for
 them; and sums that are cut otherwise round otherwise, so the number of threads could move a result. Hence a fixed

@@ -1,4 +1,4 @@
-"""How results come home from Spark's executors: by an accumulator, each partition as it finishes."""
+"""Bring results home from Spark's executors by an accumulator, each partition as it finishes."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ class SparkEngine(ABC):
 
 @contextlib.contextmanager
 def outbox(work: Work, shared: FsPath | None, here: Path | None, most: int, setting: str) -> Iterator[ResultSink]:
-    """Where the workers of a call put results that are large: in a folder on this host or of the cluster.
+    """Folder for large results of a call's workers: on this host, or of the cluster.
 
     Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
     """
@@ -176,7 +176,7 @@ def outbox(work: Work, shared: FsPath | None, here: Path | None, most: int, sett
 
 
 def slots_to_come(setting: Callable[[str, str], str]) -> int:
-    """How many tasks an application runs at once when it has all executors that its settings ask for; 0 if unknown.
+    """Number of tasks that run at once when all executors are there that the settings ask for; 0 if unknown.
 
     >>> slots_to_come({"spark.executor.instances": "4", "spark.executor.cores": "2"}.get)
     8

@@ -11,7 +11,7 @@ Kind = Literal["classic", "connect"]
 
 
 class Capability(NamedTuple):
-    """How each kind of session does one thing."""
+    """One ability, as each kind of session has it."""
 
     classic: str
     connect: str

@@ -37,7 +37,7 @@ class Located(NamedTuple):
 
 
 def slots_now(context: SparkContext) -> int:
-    """How many tasks the executors that are there run at once; `spark.default.parallelism` says nothing of that."""
+    """Number of tasks that the present executors run at once; `spark.default.parallelism` says nothing of that."""
     scala: Any = context._jsc.sc()
     return int(scala.maxNumConcurrentTasks(scala.resourceProfileManager().defaultResourceProfile()))
 

@@ -81,7 +81,7 @@ class _Link:
         return default
 
     def _slots_now(self) -> int:
-        """How many tasks run at once: more and more are held at the same time, until some have to wait.
+        """Find the number of tasks that run at once: hold more and more at the same time, until some have to wait.
 
         Each has a Python worker to itself. The server's `spark.default.parallelism` says nothing of it.
         """

@@ -18,7 +18,7 @@ __all__ = ["HADOOP_CONF_DIR", "jars_archive"]
 logger = logging.getLogger("rxspark")
 
 HADOOP_CONF_DIR = "./__spark_conf__/__hadoop_conf__"
-"""Where Spark puts the configuration of Hadoop in a container, which name services and mount tables come from."""
+"""Folder of a container in which Spark puts Hadoop's configuration, with name services and mount tables."""
 
 
 def jars_archive(folder: FsPath | None) -> str:

@@ -25,7 +25,7 @@ _hooks = 0
 
 
 def hooks() -> int:
-    """How many audit hooks others have added."""
+    """Number of audit hooks that others have added."""
     return _hooks
 
 
