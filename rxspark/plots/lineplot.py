@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.data.sources import libraries, selection
+from rxspark.analysis.data.sources import check_selection, require_libraries
 from rxspark.errors import RxArgumentError, closest
 
 if TYPE_CHECKING:
@@ -106,17 +106,30 @@ def rxLinePlot(
     >>> axes.get_xlabel(), axes.lines[0].get_ydata().tolist()
     ('people', [0.12, 0.41, 0.71])
     """
-    with libraries("rxLinePlot", "plots"):
-        from rxspark.plots.curves import chart_of
-        from rxspark.plots.drawing import Style, check_axes, check_style, draw
+    with require_libraries("rxLinePlot", "plots"):
+        from rxspark.plots.chart import chart_of
+        from rxspark.plots.drawing import check_axes, draw_chart
+        from rxspark.plots.style import Style, check_style
     kinds = _types(type)
-    picked = selection(rowSelection, transforms)
+    selection = check_selection(rowSelection, transforms)
     style = Style(
-        kinds, title, subtitle, xTitle, yTitle, xlim, ylim, legend, lineColor, lineWidth, symbolColor, symbolSize
+        types=kinds,
+        title=title,
+        subtitle=subtitle,
+        x_title=xTitle,
+        y_title=yTitle,
+        x_limits=xlim,
+        y_limits=ylim,
+        legend=legend,
+        line_colors=lineColor,
+        line_width=lineWidth,
+        symbol_colors=symbolColor,
+        symbol_size=symbolSize,
     )
     check_style(style)
     check_axes(ax)
-    return draw(chart_of(formula, data, groups, picked, sort=kinds != ("p",)), style, ax)
+    chart = chart_of(formula, data, groups, selection, sort=kinds != ("p",))
+    return draw_chart(chart, style, ax)
 
 
 def _types(given: Any) -> tuple[str, ...]:

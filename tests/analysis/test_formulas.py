@@ -14,9 +14,10 @@ import pytest
 from golden_formulas import FORMULAS, IN_ORDER, data, expected
 
 from rxspark import RxArgumentError, RxModelWarning, rxGlm
-from rxspark.analysis.data.sources import selection
-from rxspark.analysis.glm.families import chosen
+from rxspark.analysis.data.sources import Selection
+from rxspark.analysis.glm.families import choose_family
 from rxspark.analysis.glm.model import fit_table
+from rxspark.analysis.glm.spec import GlmRequest, WeightColumns
 
 KEYS = ("deviance", "nullDeviance", "aic", "dfResidual", "dfNull", "rank")
 
@@ -50,22 +51,22 @@ def test_formulas_mean_what_they_mean_in_r(case: dict[str, Any]) -> None:
 class InParts:
     """A table whose rows lie in three parts, which travel as they do to workers; one of the parts has few rows."""
 
-    spread = True
+    is_distributed = True
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.columns = list(frame.columns)
         places = [0, 3, 3 + len(frame) // 2, len(frame)]
         self.frames = [frame[one:two] for one, two in itertools.pairwise(places)]
 
-    def total(self, needed: list[str], of: Any, add: Any) -> Any:
+    def aggregate(self, needed: list[str], of: Any, add: Any) -> Any:
         """Sum of what the parts give."""
         return functools.reduce(add, [self._sent(of)(frame[needed]) for frame in self.frames])
 
-    def parts(self, needed: list[str], make: Any) -> Any:
+    def blocks(self, needed: list[str], make: Any) -> Any:
         """Parts of a model."""
         made = [self._sent(make)(frame[needed]) for frame in self.frames]
         return SimpleNamespace(
-            total=lambda of, add: functools.reduce(add, map(self._sent(of), made)), release=lambda: None
+            aggregate=lambda of, add: functools.reduce(add, map(self._sent(of), made)), release=lambda: None
         )
 
     @staticmethod
@@ -76,11 +77,20 @@ class InParts:
 @pytest.mark.parametrize("case", FORMULAS, ids=lambda case: f"{case['data']}: {case['formula']}")
 def test_formulas_mean_the_same_of_rows_in_parts(case: dict[str, Any]) -> None:
     """R's coefficients too where no part knows the rows of the others; what needs all rows in order is refused."""
-    arguments = case["formula"], InParts(data(case["data"])), chosen(case["family"], None), case["pweights"], None
+    family, link = choose_family(case["family"], None)
+    request = GlmRequest(
+        formula=case["formula"],
+        family=family,
+        link=link,
+        weights=WeightColumns(case["pweights"], None),
+        selection=Selection(None, {}),
+        max_iterations=25,
+    )
+    table = InParts(data(case["data"]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         if IN_ORDER.search(case["formula"]):
             with pytest.raises(RxArgumentError, match="takes the column as a whole, which lies in parts"):
-                fit_table(*arguments, selection(None, None), 25)
+                fit_table(request, table)
         else:
-            same(fit_table(*arguments, selection(None, None), 25), case)
+            same(fit_table(request, table), case)

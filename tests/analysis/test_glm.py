@@ -55,7 +55,7 @@ def test_predictions_are_those_of_r(case: str) -> None:
     table = data(CASES[case]["data"])
     model = fitted(case)
     told = model.predict(table)
-    rows = table.index[table[list(model.parsed.variables)].notna().all(axis=1)]
+    rows = table.index[table[list(model.parsed.columns)].notna().all(axis=1)]
     assert told[rows[:5]].to_numpy() == pytest.approx(expected(case, "fitted").to_numpy(), **CLOSE)
     assert told.notna().sum() >= len(rows)
     link = model.predict(table, type="link")

@@ -143,7 +143,9 @@ def test_grouped_responses_and_families_with_a_parameter(formula: str, arguments
     assert again.predict(frame[:5]).to_numpy() == pytest.approx(right.predict(frame[:5]).to_numpy(), nan_ok=True)
     told = model.residuals(given(frame.assign(row=range(len(frame)))), type="pearson")
     found = (
-        told if isinstance(told, pd.Series) else told.toPandas().sort_values("row")[f"{model.parsed.response}_Resid"]
+        told
+        if isinstance(told, pd.Series)
+        else told.toPandas().sort_values("row")[f"{model.parsed.response_label}_Resid"]
     )
     wanted = right.residuals(frame, type="pearson")
     assert found.to_numpy() == pytest.approx(wanted.to_numpy(), rel=1e-6, abs=1e-9, nan_ok=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rxspark.analysis.glm.families import FAMILIES, chosen
+from rxspark.analysis.glm.families import FAMILIES, choose_family
 from rxspark.backends.spark.capabilities import CAPABILITIES
 from rxspark.contexts import ARGUMENTS
 from rxspark.options import OPTIONS
@@ -64,7 +64,10 @@ def families() -> str:
     others = {"quasi": {"variance": "constant"}, "negative.binomial": {"theta": 1}, "tweedie": {"varPower": 1.5}}
     rows = [(family, "") for family in FAMILIES.values()]
     rows += [
-        (chosen(name, None, **given)[0], ", ".join(f"`{argument}={value!r}`" for argument, value in given.items()))
+        (
+            choose_family(name, None, **given)[0],
+            ", ".join(f"`{argument}={value!r}`" for argument, value in given.items()),
+        )
         for name, given in others.items()
     ]
     return table((f"`{family.name}`", family.accepts, ", ".join(family.links), given) for family, given in rows)

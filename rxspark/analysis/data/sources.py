@@ -1,4 +1,4 @@
-"""Where the data of an analysis are: in this process, or in a Parquet file."""
+"""Arguments that name data, rows and columns: check them, and open data of this process."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from rxspark.user_paths import resolve
 
 __all__ = [
     "Selection",
+    "check_column",
     "check_columns",
-    "check_known",
+    "check_selection",
+    "check_unique",
     "is_spark",
-    "libraries",
-    "on_spark",
-    "opened",
-    "refuse_repeated",
-    "selection",
+    "open_data",
+    "require_libraries",
+    "runs_on_spark",
 ]
 
 
 @contextmanager
-def libraries(function: str, extra: str = "analysis") -> Iterator[None]:
-    """Turn a missing library into the line that installs it."""
+def require_libraries(function: str, extra: str = "analysis") -> Iterator[None]:
+    """Turn a missing library into RxMissingError with the line that installs it."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -38,13 +38,15 @@ def libraries(function: str, extra: str = "analysis") -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows to use, and which columns to make first."""
+    """The arguments `rowSelection` and `transforms`."""
 
     rows: str | None
+    """An expression that is true for the rows to use; None for all rows."""
     transforms: Mapping[str, str]
+    """Columns to make first, by expressions."""
 
 
-def selection(rows: Any, transforms: Any) -> Selection:
+def check_selection(rows: Any, transforms: Any) -> Selection:
     """Check `rowSelection` and `transforms`."""
     if rows is not None and not isinstance(rows, str):
         raise RxArgumentError(f'rowSelection={rows!r}: rowSelection is an expression as text, such as "age > 30"')
@@ -61,8 +63,8 @@ def is_spark(data: Any) -> bool:
     return type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession")
 
 
-def on_spark(data: Any, context: ComputeContext, function: str) -> bool:
-    """Whether an analysis of the data runs over the cluster: a Spark DataFrame, a table or Parquet under RxSpark.
+def runs_on_spark(data: Any, context: ComputeContext, function: str) -> bool:
+    """Decide whether an analysis runs on the cluster: under RxSpark, for a Spark DataFrame, a table or Parquet files.
 
     Raises
     ------
@@ -79,8 +81,8 @@ def on_spark(data: Any, context: ComputeContext, function: str) -> bool:
     return False
 
 
-def opened(data: Any, function: str) -> Any:
-    """Local data as a pandas DataFrame, a pyarrow Table, or a dataset of Parquet files, whose columns are read later.
+def open_data(data: Any, function: str) -> Any:
+    """Open local data as a pandas DataFrame, a pyarrow Table, or a dataset of Parquet files, which is read later.
 
     Raises
     ------
@@ -111,12 +113,12 @@ def opened(data: Any, function: str) -> Any:
 
 
 def _from_arrow(data: Any) -> Any | None:
-    """A pyarrow Table of what has the Arrow C interface or that of dataframe interchange; None of anything else."""
+    """Make a pyarrow Table by the Arrow C interface or dataframe interchange; None of data that have neither."""
     kinds = ("__arrow_c_stream__", "__arrow_c_array__", "__dataframe__")
     kind = next((name for name in kinds if hasattr(data, name)), None)
     if kind is None:
         return None
-    with libraries("Arrow"):
+    with require_libraries("Arrow"):
         import pyarrow
         import pyarrow.interchange
     try:
@@ -131,22 +133,22 @@ def _from_arrow(data: Any) -> Any | None:
         return None
 
 
-def refuse_repeated(needed: Iterable[str], columns: Iterable[str], same: Callable[[str], str] = str) -> None:
-    """RxArgumentError when a name that is needed is that of several columns; `same` gives what makes names equal."""
+def check_unique(needed: Iterable[str], columns: Iterable[str], key: Callable[[str], str] = str) -> None:
+    """Raise RxArgumentError when several columns have a needed name; names with the same `key` count as equal."""
     named: dict[str, list[str]] = {}
     for name in columns:
-        named.setdefault(same(name), []).append(name)
+        named.setdefault(key(name), []).append(name)
     for name in needed:
-        twins = named[same(name)]
+        twins = named[key(name)]
         if len(twins) > 1:
-            told = ", ".join(map(repr, twins))
+            listed = ", ".join(map(repr, twins))
             alike = "one name" if len(set(twins)) == 1 else "names that Spark takes for one"
-            raise RxArgumentError(f"data: {len(twins)} columns have {alike}: {told}; rename or drop all but one")
+            raise RxArgumentError(f"data: {len(twins)} columns have {alike}: {listed}; rename or drop all but one")
 
 
 def _dataset(path: Any) -> Any:
-    """A Parquet file, or a folder of them; URLs go to fsspec's file systems."""
-    with libraries("Parquet"):
+    """Open a Parquet file or a folder of them; URLs go to fsspec's file systems."""
+    with require_libraries("Parquet"):
         import pyarrow
         import pyarrow.dataset
     text = os.fspath(path)
@@ -161,8 +163,8 @@ def _dataset(path: Any) -> Any:
         raise RxFileError(f"data={text!r}: not Parquet ({str(error).splitlines()[0]})") from error
 
 
-def check_known(name: str, columns: Any, where: str) -> None:
-    """RxArgumentError for a column that is not there, with those that are near."""
+def check_column(name: str, columns: Any, where: str) -> None:
+    """Raise RxArgumentError for a column that is not there, and name the nearest."""
     known = [str(column) for column in columns]
     if name not in known:
         guess = closest(name, known)
@@ -176,11 +178,11 @@ def check_known(name: str, columns: Any, where: str) -> None:
 
 
 def check_columns(names: Mapping[str, Any], columns: Iterable[str]) -> list[str]:
-    """The columns that arguments name, such as pweights; RxArgumentError for one that is not there."""
+    """List the columns that arguments such as pweights name; RxArgumentError for one that is not there."""
     known = list(columns)
     for argument, name in names.items():
         if name is not None and not isinstance(name, str):
             raise RxArgumentError(f"{argument}={name!r}: {argument} is the name of a column")
         if name is not None:
-            check_known(name, known, f"{argument}={name!r}")
+            check_column(name, known, f"{argument}={name!r}")
     return [name for name in names.values() if name is not None]

@@ -1,95 +1,112 @@
-"""Tables on Spark: the columns that are needed, and a column more."""
+"""Spark DataFrames as tables whose rows stay on the executors and answer with sums.
+
+Each batch of rows becomes a block, pickled into one cell of a DataFrame that Spark keeps. A question goes to all blocks
+as one Spark job, in which each partition answers with one sum. The code that chooses rows and makes columns is that of
+local data (formula/recipe.py), so that both treat every corner case alike.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import pickle
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, TypeVar
 
-from pyspark.errors import AnalysisException, PySparkException
-from pyspark.sql.types import StructType
+import pandas as pd
+import pyarrow as pa
 
-from rxspark.analysis.data.sources import is_spark, refuse_repeated
-from rxspark.backends import backend_for
-from rxspark.backends.spark.session import active_session
-from rxspark.contexts import ComputeContext, RxSpark
-from rxspark.errors import RxFileError, RxMissingError
-from rxspark.extras import install
-from rxspark.files.paths import default_file_system
-from rxspark.user_paths import from_home
+from rxspark.analysis.data.spark_data import batch_frame, numbered_columns, translate_missing_library
+from rxspark.errors import RxError
+from rxspark.worker.threads import Threads
 
-__all__ = ["made_column", "numbered", "places", "spark_data", "spark_errors"]
+__all__ = ["SparkBlocks", "SparkTable"]
+
+T = TypeVar("T")
 
 
-def _column(data: Any, name: str) -> Any:
-    return data[f"`{name}`"]  # a dot in a name would be a field of a structure
+@dataclass(frozen=True)
+class SparkBlocks:
+    """Blocks in the cells of a DataFrame that Spark keeps."""
 
+    frame: Any
 
-def spark_data(data: Any, context: ComputeContext, function: str) -> Any:
-    """The Spark DataFrame that data name: itself, a table, or Parquet files where Spark looks for them.
-
-    Raises
-    ------
-    RxFileError
-        When there is no such table, or no such file.
-    """
-    assert isinstance(context, RxSpark), "only RxSpark works over a cluster"
-    backend_for(context)  # finds or makes the application, and gives rxspark to its executors
-    if is_spark(data):
-        return data
-    text = from_home(os.fspath(data), default_file_system())
-    session = active_session(context)
-    try:
-        found = session.table(text) if _TABLE.fullmatch(text) else session.read.parquet(text)
-        found.schema  # noqa: B018 - Spark Connect looks for it only when it is asked
+    def aggregate(self, of: Callable[[Any], T], add: Callable[[T, T], T]) -> T:
+        """Apply `of` to each block on the executors, and combine the results by `add`."""
+        found = _combine_cells(self.frame.mapInArrow(_AggregateBlocks(of, add), "cell binary"), add)
+        assert found is not None, "data without rows have been refused"
         return found
-    except AnalysisException as error:
-        what = "table" if _TABLE.fullmatch(text) else "Parquet file where Spark looks for it"
-        raise RxFileError(
-            f"{function}: data={text!r}: there is no such {what} ({str(error).splitlines()[0]})"
-        ) from None
+
+    def release(self) -> None:
+        """Let Spark drop the blocks."""
+        self.frame.unpersist()
 
 
-_TABLE = re.compile(r"(?!.*\.parquet$)\w+(\.\w+){0,2}")
+class SparkTable:
+    """A Spark DataFrame as a `Table`."""
+
+    is_distributed = True
+
+    def __init__(self, data: Any) -> None:
+        self.columns = list(data.columns)
+        self._data = data
+
+    def aggregate(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T | None:
+        """Apply `of` to batches of rows in one pass over the data, and combine by `add`; None if there is no row."""
+        return _combine_cells(self._cells(needed, of), add)
+
+    def blocks(self, needed: list[str], make: Callable[[pd.DataFrame], Any]) -> SparkBlocks:
+        """Make blocks from batches of rows; Spark keeps them until `release`."""
+        return SparkBlocks(self._cells(needed, make).persist())
+
+    def _cells(self, needed: list[str], of: Callable[[pd.DataFrame], Any]) -> Any:
+        names = needed or self.columns[:1]  # rows are counted, even if no column is needed
+        return numbered_columns(self._data, names).mapInArrow(_MakeCells(names, of), "cell binary")
 
 
-def places(data: Any, names: list[str]) -> list[int]:
-    """Where those columns are in a Spark DataFrame; RxArgumentError for a name that Spark finds in several columns."""
-    exact = data.sparkSession.conf.get("spark.sql.caseSensitive", "false") == "true"
-    refuse_repeated(names, data.columns, str if exact else str.casefold)
-    return [data.columns.index(name) for name in names]
+def _combine_cells(frame: Any, add: Callable[[T, T], T]) -> T | None:
+    """Collect the cells and combine them; raise the first error that one of them holds."""
+    with translate_missing_library():
+        found = [pickle.loads(row[0]) for row in frame.collect()]
+    for one in found:
+        if isinstance(one, RxError):
+            raise one
+    return reduce(add, found) if found else None
 
 
-def numbered(data: Any, names: list[str]) -> Any:
-    """Those columns of a Spark DataFrame, named by their numbers; decimal numbers as floats."""
-    places(data, names)
-    kinds = dict(data.dtypes)
-    columns = [
-        _column(data, name).cast("double") if kinds[name].startswith("decimal") else _column(data, name)
-        for name in names
-    ]
-    return data.select([column.alias(f"c{number}") for number, column in enumerate(columns)])
+@dataclass(frozen=True)
+class _MakeCells:
+    """Turn each batch of rows into a cell that holds the result of `make` or its error, on an executor."""
+
+    names: list[str]
+    make: Callable[[pd.DataFrame], Any]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with Threads(1, worker=True):
+            for batch in batches:
+                try:
+                    cell = self.make(batch_frame(batch).set_axis(self.names, axis=1))
+                except RxError as error:
+                    cell = error
+                yield _cell(cell)
 
 
-@contextmanager
-def spark_errors() -> Iterator[None]:
-    """Turn a library that the executors lack into an error that says so."""
-    try:
-        yield
-    except PySparkException as error:
-        found = re.search(r"ModuleNotFoundError: No module named '([\w.]+)'", str(error))
-        if found is None:
-            raise
-        raise RxMissingError(
-            f"the executors lack {found.group(1)}: {install('analysis')} there too, or send an environment that has "
-            f"these (python -m rxspark pack)"
-        ) from error
+@dataclass(frozen=True)
+class _AggregateBlocks:
+    """Combine the blocks of a partition into one cell, or give the first error among them, on an executor."""
+
+    of: Callable[[Any], Any]
+    add: Callable[[Any, Any], Any]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with Threads(1, worker=True):
+            blocks = [pickle.loads(cell.as_py()) for batch in batches for cell in batch.column(0)]
+            errors = [block for block in blocks if isinstance(block, RxError)]
+            if errors:
+                yield _cell(errors[0])
+            elif blocks:
+                yield _cell(reduce(self.add, map(self.of, blocks)))
 
 
-def made_column(data: Any, name: str, kind: str, run: Any) -> Any:
-    """A Spark DataFrame with one column more, which `run` appends to its batches of Arrow."""
-    plain = data.toDF(*(f"c{number}" for number in range(len(data.columns))))
-    schema = StructType(list(plain.schema)).add("made", kind)
-    return plain.mapInArrow(run, schema).toDF(*data.columns, name)
+def _cell(value: Any) -> pa.RecordBatch:
+    return pa.RecordBatch.from_pydict({"cell": pa.array([pickle.dumps(value, protocol=5)], pa.binary())})

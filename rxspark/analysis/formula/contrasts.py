@@ -1,54 +1,56 @@
-"""How the levels of a factor become columns of numbers, as in R."""
+"""Contrasts: code the levels of a factor as columns of numbers, as in R."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
-__all__ = ["CONTRASTS", "dummies"]
+from rxspark.analysis.arrays import FloatArray
 
-Contrast = Callable[[list[str]], tuple[Any, list[str]]]
+__all__ = ["CONTRASTS", "indicators"]
+
+Coding = tuple[FloatArray, list[str]]
+"""A row for each level, a column for each coefficient; and the suffixes of the columns' names."""
 
 
-def dummies(levels: list[str]) -> tuple[Any, list[str]]:
-    """A column for each level."""
+def indicators(levels: list[str]) -> Coding:
+    """Code each level by a column of its own."""
     return np.eye(len(levels)), levels
 
 
-def _treatment(levels: list[str]) -> tuple[Any, list[str]]:
+def _treatment(levels: list[str]) -> Coding:
     return np.eye(len(levels))[:, 1:], levels[1:]
 
 
-def _sas(levels: list[str]) -> tuple[Any, list[str]]:
+def _sas(levels: list[str]) -> Coding:
     return np.eye(len(levels))[:, :-1], levels[:-1]
 
 
-def _sum(levels: list[str]) -> tuple[Any, list[str]]:
+def _sum(levels: list[str]) -> Coding:
     n = len(levels)
     return np.vstack([np.eye(n - 1), -np.ones(n - 1)]), [str(number) for number in range(1, n)]
 
 
-def _helmert(levels: list[str]) -> tuple[Any, list[str]]:
+def _helmert(levels: list[str]) -> Coding:
     n = len(levels)
     columns = [[-1.0] * (k + 1) + [k + 1.0] + [0.0] * (n - k - 2) for k in range(n - 1)]
     return np.array(columns).T, [str(number) for number in range(1, n)]
 
 
-def _polynomial(levels: list[str]) -> tuple[Any, list[str]]:
-    """Orthogonal polynomials in the order of the levels."""
+def _polynomial(levels: list[str]) -> Coding:
+    """Code the order of the levels by orthogonal polynomials."""
     n = len(levels)
     q, r = np.linalg.qr(np.vander(np.arange(n) - (n - 1) / 2, increasing=True))
     names = [{1: ".L", 2: ".Q", 3: ".C"}.get(degree, f"^{degree}") for degree in range(1, n)]
     return (q * np.sign(np.diag(r)))[:, 1:], names
 
 
-CONTRASTS: dict[str, Contrast] = {
+CONTRASTS: dict[str, Callable[[list[str]], Coding]] = {
     "contr.treatment": _treatment,
     "contr.poly": _polynomial,
     "contr.sum": _sum,
     "contr.helmert": _helmert,
     "contr.SAS": _sas,
 }
-"""The matrix of a factor, a row for each level, and what R appends to the factor's name for each column."""
+"""R's contrasts, by name; each makes a coding of levels."""

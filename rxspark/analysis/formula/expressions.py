@@ -1,26 +1,36 @@
-"""Expressions over columns, such as ``"log(income) > 3 & state == 'NY'"``, and their values."""
+"""Expressions over columns, such as ``"log(income) > 3 & state == 'NY'"``: evaluate them, and find what they need."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.data.sources import check_known
+from rxspark.analysis.data.sources import check_column
 from rxspark.analysis.formula.functions.columns import COLUMN_FUNCTIONS
 from rxspark.analysis.formula.functions.elementwise import ELEMENTWISE
+from rxspark.analysis.formula.functions.totals import ColumnFunction, Totals
 from rxspark.analysis.formula.syntax import Argument, Call, Constant, Name, Node, deparse, names_in
 from rxspark.analysis.formula.values import Columns, Matrix, UnseenLevels, Value, as_numbers
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["Known", "Pending", "columns_of", "evaluate", "free_names", "grown", "is_whole"]
+__all__ = [
+    "CallTotals",
+    "TotalsMissing",
+    "column_names",
+    "columns_of",
+    "evaluate",
+    "is_column_function",
+    "next_total",
+]
 
-Known = Mapping[Call, tuple[Any, ...]]
-"""What the functions of whole columns know of all rows, by call."""
+T = TypeVar("T")
+
+CallTotals = Mapping[Call, Totals]
+"""The totals of all rows that the functions of whole columns need, by call."""
 
 _CONSTANTS: dict[str, float | bool] = {"pi": np.pi, "T": True, "F": False}
 
@@ -42,58 +52,64 @@ _ADVICE = {
     "reorder": "use factor(x, levels = c(...))",
     "contrasts": "use C(x, contr.sum) and the like",
     "offset": "it stands as a term of its own, as in y ~ x + offset(log(n))",
+    "addNA": "use ifelse(is.na(x), 'missing', x)",
     "~": "there is a formula within an expression",
 }
 
 
-class Pending(Exception):  # noqa: N818 - no error: all rows have to be asked first
-    """A function of a whole column does not know enough of all rows yet."""
+class TotalsMissing(Exception):  # noqa: N818 - no error: all rows have to be read first
+    """A function of a whole column needs totals of all rows that are not known yet."""
 
 
-def free_names(node: Node, columns: Iterable[str]) -> list[str]:
-    """The names in an expression that are columns, or should be."""
+def column_names(node: Node, columns: Iterable[str]) -> list[str]:
+    """List the names in an expression that are columns, or should be."""
     known = set(columns)
     return [name for name in names_in(node) if name in known or name not in _CONSTANTS]
 
 
 def columns_of(node: Node, columns: Iterable[str], where: str) -> list[str]:
-    """The columns that an expression needs; RxArgumentError for one that is not there."""
+    """List the columns that an expression needs; RxArgumentError for one that is not there."""
     known = list(columns)
-    found = free_names(node, known)
+    found = column_names(node, known)
     for name in found:
-        check_known(name, known, where)
+        check_column(name, known, where)
     return found
 
 
-def evaluate(node: Node, columns: Columns, known: Known, where: str) -> Value:
-    """The value of an expression; Pending when a function in it has to know more of all rows.
+def evaluate(node: Node, columns: Columns, totals: CallTotals, where: str) -> Value:
+    """Evaluate an expression; `where` names the argument in errors.
 
-    `where` names the argument in errors.
+    Raises
+    ------
+    TotalsMissing
+        When a function in it needs totals of all rows that are not known yet.
+    RxArgumentError
+        When a function is not known, or does not take its arguments.
     """
     with np.errstate(all="ignore"):
-        return _Evaluation(columns, known, where).value(node)
+        return _Evaluation(columns, totals, where).value(node)
 
 
-def grown(call: Call, columns: Columns, known: Known, where: str, spread: bool) -> Any | None:
-    """What these rows add to the next thing that a call has to know of all rows; None when it knows enough.
+def next_total(call: Call, columns: Columns, totals: CallTotals, where: str, is_distributed: bool) -> Any | None:
+    """Summarize these rows for the next total that a call needs; None if it needs no more.
 
-    `spread` is whether there are other rows elsewhere.
+    `is_distributed` is whether there are other rows elsewhere.
     """
     with np.errstate(all="ignore"):
-        return _Evaluation(columns, known, where).grown(call, spread)
+        return _Evaluation(columns, totals, where).next_total(call, is_distributed)
 
 
-def is_whole(call: Call) -> bool:
-    """Whether it calls a function that looks at a column as a whole."""
+def is_column_function(call: Call) -> bool:
+    """Whether a call is of a function that looks at a column as a whole."""
     return _plain(call.function) in COLUMN_FUNCTIONS
 
 
 class _Evaluation:
-    """Walks the tree of one expression."""
+    """Walk the tree of one expression."""
 
-    def __init__(self, columns: Columns, known: Known, where: str) -> None:
+    def __init__(self, columns: Columns, totals: CallTotals, where: str) -> None:
         self.columns = columns
-        self.known = known
+        self.totals = totals
         self.where = where
 
     def value(self, node: Node) -> Value:
@@ -103,75 +119,82 @@ class _Evaluation:
             case Name(name):
                 if name not in self.columns and name in _CONSTANTS:
                     return _constant(_CONSTANTS[name])
-                check_known(name, self.columns, self.where)
+                check_column(name, self.columns, self.where)
                 return self.columns[name]
             case Call("cbind", args):
                 return self._bound(args)
+            case Call() if is_column_function(node):
+                return self._column_value(node)
             case Call():
-                return self._called(node)
+                return self._elementwise_value(node)
 
-    def _called(self, call: Call) -> Value:
-        name = _plain(call.function)
-        if is_whole(call):
-            function = COLUMN_FUNCTIONS[name]
-            values, named = self._arguments(call, function.value, 1)
-            totals = self.known.get(call, ())
-            if len(totals) < self._told(call, function.passes, *values, **named):
-                raise Pending
-            return self._told(call, function.value, totals, *values, **named)
-        if name not in ELEMENTWISE:
+    def _column_value(self, call: Call) -> Value:
+        function, totals = self._column_function(call), self.totals.get(call, ())
+        if len(totals) < function.passes:
+            raise TotalsMissing
+        return self._guarded(call, lambda: function.value(totals))
+
+    def _elementwise_value(self, call: Call) -> Value:
+        function = ELEMENTWISE.get(_plain(call.function))
+        if function is None:
             raise self._unknown(call)
-        values, named = self._arguments(call, ELEMENTWISE[name], 0)
-        return self._told(call, ELEMENTWISE[name], *values, **named)
+        values, named = self._arguments(call, function)
+        return self._guarded(call, lambda: function(*values, **named))
 
-    def grown(self, call: Call, spread: bool) -> Any | None:
-        function = COLUMN_FUNCTIONS[_plain(call.function)]
-        values, named = self._arguments(call, function.value, 1)
-        totals = self.known.get(call, ())
-        if len(totals) >= self._told(call, function.passes, *values, **named):
+    def next_total(self, call: Call, is_distributed: bool) -> Any | None:
+        function, totals = self._column_function(call), self.totals.get(call, ())
+        if len(totals) >= self._guarded(call, lambda: function.passes):
             return None
-        instead = self._told(call, function.sorted, *values, **named) if spread else ""
-        if instead:
+        advice = self._guarded(call, lambda: function.advice_when_distributed) if is_distributed else ""
+        if advice:
             raise RxArgumentError(
                 f"{self.where}: {deparse(call)} takes the column as a whole, which lies in parts on the cluster; "
-                f"{instead}"
+                f"{advice}"
             )
-        return self._told(call, function.collect, totals, *values, **named)
+        return self._guarded(call, lambda: function.collect(totals))
 
-    def _arguments(self, call: Call, of: Callable[..., Any], first: int) -> tuple[list[Value], dict[str, Value]]:
-        """The values of the arguments, those that have names by the names of the function's own."""
-        names, anything = _parameters(of)
+    def _column_function(self, call: Call) -> ColumnFunction:
+        function = COLUMN_FUNCTIONS[_plain(call.function)]
+        values, named = self._arguments(call, function)
+        return self._guarded(call, lambda: function(*values, **named))
+
+    def _arguments(self, call: Call, function: Callable[..., Any]) -> tuple[list[Value], dict[str, Value]]:
+        """Evaluate the arguments and match them to the parameters of a function."""
+        parameters = inspect.signature(function).parameters.values()
+        names = [one.name for one in parameters if one.kind is not one.VAR_POSITIONAL]
+        takes_any = len(names) < len(parameters)
         values, named = [], {}
-        for argument in call.args[:1] if call.function == "C" else call.args:  # whose others name contrasts
+        for argument in call.args[:1] if call.function == "C" else call.args:  # the others of C() name contrasts
             value = self.value(argument.node)
             if argument.name is None:
                 values.append(value)
             else:
-                named[self._matched(call, argument.name, names[first:])] = value
-        places = [name for name in names[first:] if name not in named]
-        if len(values) > len(places) and not anything:
+                named[self._matched(call, argument.name, names)] = value
+        positions = [name for name in names if name not in named]
+        if len(values) > len(positions) and not takes_any:
             raise RxArgumentError(f"{self.where}: {deparse(call)} has too many arguments")
-        if not anything:
-            named |= dict(zip(places, values, strict=False))
+        if not takes_any:
+            named |= dict(zip(positions, values, strict=False))
             values = []
-        lacking = [name for name in _required(of)[first:] if name not in named]
+        required = [one.name for one in parameters if one.default is one.empty and one.kind is not one.VAR_POSITIONAL]
+        lacking = [name for name in required if name not in named]
         if len(lacking) > len(values):
             raise RxArgumentError(f"{self.where}: {deparse(call)} lacks its argument {lacking[len(values)]!r}")
         return values, named
 
     def _matched(self, call: Call, name: str, names: list[str]) -> str:
-        """The name of a parameter, which may be cut short as in R."""
+        """Find the parameter that a name means, which may be cut short as in R."""
         wanted = name.replace(".", "_") + ("_" if name == "from" else "")
         found = [one for one in names if one == wanted] or [one for one in names if one.startswith(wanted)]
         if len(found) != 1:
-            told = ", ".join(one.rstrip("_").replace("_", ".") for one in names)
-            raise RxArgumentError(f"{self.where}: {deparse(call)} has no argument {name!r}; there are {told}")
+            known = ", ".join(one.rstrip("_").replace("_", ".") for one in names)
+            raise RxArgumentError(f"{self.where}: {deparse(call)} has no argument {name!r}; there are {known}")
         return found[0]
 
-    def _told(self, call: Call, of: Callable[..., Any], *values: Any, **named: Any) -> Any:
-        """What a function gives; its errors with the place."""
+    def _guarded(self, call: Call, compute: Callable[[], T]) -> T:
+        """Compute something for a call, and name the place in errors."""
         try:
-            return of(*values, **named)
+            return compute()
         except RxArgumentError as error:
             raise RxArgumentError(f"{self.where}: {deparse(call)!r}: {error}") from None
         except UnseenLevels as error:
@@ -180,7 +203,7 @@ class _Evaluation:
             raise RxArgumentError(f"{self.where}: {deparse(call)!r}: {error}") from None
 
     def _bound(self, args: tuple[Argument, ...]) -> Matrix:
-        """cbind, whose columns have the names of the columns that it binds."""
+        """Evaluate cbind, whose columns have the names of the columns that it binds."""
         names = [arg.name or (arg.node.name if isinstance(arg.node, Name) else "") for arg in args]
         parts = np.broadcast_arrays(*(as_numbers(self.value(arg.node), f"{self.where}: cbind") for arg in args))
         return Matrix(np.stack(parts, axis=1), tuple(names))
@@ -197,7 +220,7 @@ class _Evaluation:
 
 
 def _plain(function: str) -> str:
-    """The name of a function without that of its package."""
+    """Remove the name of the package from that of a function."""
     return function.rpartition("::")[2].removeprefix("np.")
 
 
@@ -205,21 +228,3 @@ def _constant(value: float | str | bool | None) -> Value:
     if value is None or isinstance(value, bool):
         return None if value is None else pd.array([value], dtype="boolean")
     return np.array([value], dtype=object if isinstance(value, str) else float)
-
-
-@cache
-def _parameters(of: Callable[..., Any]) -> tuple[list[str], bool]:
-    """The names of a function's parameters, and whether it takes more of them by place."""
-    found = inspect.signature(of).parameters.values()
-    return [one.name for one in found if one.kind is not one.VAR_POSITIONAL], any(
-        one.kind is one.VAR_POSITIONAL for one in found
-    )
-
-
-@cache
-def _required(of: Callable[..., Any]) -> list[str]:
-    return [
-        one.name
-        for one in inspect.signature(of).parameters.values()
-        if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD
-    ]

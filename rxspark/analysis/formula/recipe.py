@@ -1,73 +1,70 @@
-"""How tables become values: columns to make, rows to choose, expressions; and what all rows say about these.
+"""Recipes: columns to make, rows to choose and expressions to evaluate, with the totals of all rows that these need.
 
-The same for a table in this process and for one whose rows lie in parts on a cluster.
+A recipe is prepared once on all rows of a table, in this process or on a cluster, and then applied to batches of rows
+or to other data, which it treats alike.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.data.blocks import Parts
-from rxspark.analysis.data.sources import Selection, check_known
-from rxspark.analysis.formula.expressions import Known, Pending, columns_of, evaluate, free_names, grown, is_whole
-from rxspark.analysis.formula.syntax import Call, Node, calls_in, deparse, parsed
-from rxspark.analysis.formula.values import Columns, Value, is_logical, kind_of, taken
+from rxspark.analysis.arrays import BoolArray
+from rxspark.analysis.data.sources import Selection, check_column
+from rxspark.analysis.data.tables import Table
+from rxspark.analysis.formula.expressions import (
+    CallTotals,
+    TotalsMissing,
+    column_names,
+    columns_of,
+    evaluate,
+    is_column_function,
+    next_total,
+)
+from rxspark.analysis.formula.syntax import Call, Node, calls_in, deparse, parse_expression
+from rxspark.analysis.formula.values import Columns, Value, is_logical, kind_of, take_rows
 from rxspark.errors import RxArgumentError
 
-__all__ = ["Recipe", "Step", "Table"]
+__all__ = ["Recipe", "Step"]
 
-T = TypeVar("T")
-
-
-class Table(Protocol):
-    """A table, wherever its rows are."""
-
-    columns: list[str]
-    spread: bool
-    """Whether its rows lie in parts."""
-
-    def total(self, needed: list[str], of: Callable[[pd.DataFrame], T], add: Callable[[T, T], T]) -> T | None:
-        """What batches of rows with those columns give, added up; None where there are no rows."""
-
-    def parts(self, needed: list[str], make: Callable[[pd.DataFrame], Any]) -> Parts:
-        """Make parts of a model from batches of rows, and keep them until they are released."""
+_ROW_SELECTION = -1
+"""The number of the step that chooses rows; other steps count from 0, transforms first."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One expression."""
+    """One expression of a recipe."""
 
     node: Node
     where: str
     """The argument that it comes from, for errors."""
-    known: Known = field(default_factory=dict)
-    """What its functions of whole columns know of all rows."""
+    totals: CallTotals = field(default_factory=dict)
+    """The totals of all rows that its functions of whole columns need."""
 
     def value(self, columns: Columns) -> Value:
-        """Its value, one for each row; Pending while it has to know more of all rows."""
-        found = evaluate(self.node, columns, self.known, self.where)
+        """Evaluate it: one value for each row; TotalsMissing while it needs more totals of all rows."""
+        found = evaluate(self.node, columns, self.totals, self.where)
         if len(found) == columns.rows:
             return found
         if len(found) != 1:
             raise RxArgumentError(f"{self.where}: {deparse(self.node)} has {len(found)} values for {columns.rows} rows")
-        return taken(found, np.zeros(columns.rows, int))
+        return take_rows(found, np.zeros(columns.rows, int))
 
-    def lacking(self, columns: Columns, spread: bool) -> dict[Call, Any]:
-        """What these rows add to what it has to know of all rows; empty when it knows enough."""
+    def next_totals(self, columns: Columns, is_distributed: bool) -> dict[Call, Any]:
+        """Summarize these rows for the next totals that it needs; empty if it needs no more."""
         found = {}
-        for call in filter(is_whole, calls_in(self.node)):
+        for call in filter(is_column_function, calls_in(self.node)):
             try:
-                more = grown(call, columns, self.known, self.where, spread)
-            except Pending:  # until a call within its arguments knows enough
+                total = next_total(call, columns, self.totals, self.where, is_distributed)
+            except TotalsMissing:  # of a call within its arguments, which comes first
                 continue
-            if more is not None:
-                found[call] = more
+            if total is not None:
+                found[call] = total
         return found
 
 
@@ -80,99 +77,117 @@ class Recipe:
     expressions: tuple[Step, ...]
 
     @classmethod
-    def of(cls, picked: Selection, expressions: tuple[Step, ...]) -> Recipe:
-        """The recipe for what `transforms` and `rowSelection` ask."""
-        made = {name: (text, f"transforms[{name!r}]") for name, text in picked.transforms.items()}
-        return cls(
-            {name: Step(parsed(text, where), where) for name, (text, where) in made.items()},
-            None if picked.rows is None else Step(parsed(picked.rows, "rowSelection"), "rowSelection"),
-            expressions,
-        )
+    def of(cls, selection: Selection, expressions: tuple[Step, ...]) -> Recipe:
+        """Make a recipe of `transforms`, `rowSelection` and expressions."""
+        where = {name: f"transforms[{name!r}]" for name in selection.transforms}
+        transforms = {
+            name: Step(parse_expression(text, where[name]), where[name]) for name, text in selection.transforms.items()
+        }
+        rows = None
+        if selection.rows is not None:
+            rows = Step(parse_expression(selection.rows, "rowSelection"), "rowSelection")
+        return cls(transforms, rows, expressions)
 
-    def needs(self, columns: Iterable[str]) -> list[str]:
-        """Which columns of the data it takes; RxArgumentError for one that is not there."""
+    @property
+    def _steps_after_transforms(self) -> list[Step]:
+        return [*self.expressions, *([] if self.rows is None else [self.rows])]
+
+    def required_columns(self, columns: Iterable[str]) -> list[str]:
+        """List the columns of the data that it needs; RxArgumentError for one that is not there."""
         given = list(columns)
         known = [*given, *self.transforms]
         used = {name: columns_of(step.node, known, step.where) for name, step in self.transforms.items()}
-        later = (*self.expressions, *([] if self.rows is None else [self.rows]))
-        found = [name for step in later for name in columns_of(step.node, known, step.where)]
+        found = [name for step in self._steps_after_transforms for name in columns_of(step.node, known, step.where)]
         for name in reversed(self.transforms):
             found = [one for one in found if one != name] + (used[name] if name in found else [])
         for name in found:
-            check_known(name, given, "transforms")
+            check_column(name, given, "transforms")
         return list(dict.fromkeys(found))
 
-    def possible(self, columns: Iterable[str]) -> Recipe:
-        """The recipe for data that may have a column itself, and not those that it was made of."""
+    def without_unused(self, columns: Iterable[str]) -> Recipe:
+        """Leave out the transforms whose columns nothing uses: the data need not have what they are made of."""
+        known = [*columns, *self.transforms]
+        used = {name for step in self._steps_after_transforms for name in column_names(step.node, known)}
+        for name, step in reversed(self.transforms.items()):
+            if name in used:
+                used.update(column_names(step.node, known))
+        return replace(self, transforms={name: step for name, step in self.transforms.items() if name in used})
+
+    def for_other_data(self, columns: Iterable[str]) -> Recipe:
+        """Adapt it to data that may have a made column itself, and not those that it was made of."""
         known, kept = set(columns), {}
         for name, step in self.transforms.items():
-            if known.issuperset(free_names(step.node, known)):
+            if known.issuperset(column_names(step.node, known)):
                 kept[name] = step
                 known.add(name)
         return replace(self, transforms=kept)
 
-    def chosen(self, frame: pd.DataFrame) -> Columns:
+    def apply(self, frame: pd.DataFrame) -> Columns:
         """Make columns and choose rows."""
         columns = Columns(frame)
         for name, step in self.transforms.items():
             columns[name] = step.value(columns)
-        return columns if self.rows is None else columns.chosen(self._truth(columns, self.rows))
+        return columns if self.rows is None else columns.take_rows(self._mask(columns, self.rows))
 
-    def _truth(self, columns: Columns, rows: Step) -> Any:
+    def values(self, columns: Columns) -> list[Value]:
+        """Evaluate the expressions on columns that `apply` has made."""
+        return [step.value(columns) for step in self.expressions]
+
+    def _mask(self, columns: Columns, rows: Step) -> BoolArray:
         found = rows.value(columns)
         if not is_logical(found):
             raise RxArgumentError(f"{rows.where}: it is not true or false, but {kind_of(found)}")
-        return found.to_numpy(dtype=bool, na_value=False)
+        mask: BoolArray = found.to_numpy(dtype=bool, na_value=False)
+        return mask
 
-    def lacking(self, spread: bool, frame: pd.DataFrame) -> dict[tuple[int, Call], Any]:
-        """What rows add to what functions have to know of all rows, by step and call; empty when they know enough."""
-        columns, number = Columns(frame), 0
-        for number, (name, step) in enumerate(self.transforms.items(), 1):
-            found = step.lacking(columns, spread)
+    def next_totals(self, is_distributed: bool, frame: pd.DataFrame) -> dict[tuple[int, Call], Any]:
+        """Summarize rows for the next totals that it needs, by step and call; empty if it needs no more.
+
+        A step waits for those before it, as it sees the columns that they make and the rows that they choose.
+        """
+        columns = Columns(frame)
+        for number, (name, step) in enumerate(self.transforms.items()):
+            found = step.next_totals(columns, is_distributed)
             if found:
-                return {(number - 1, call): more for call, more in found.items()}
+                return {(number, call): total for call, total in found.items()}
             columns[name] = step.value(columns)
         if self.rows is not None:
-            found = self.rows.lacking(columns, spread)
+            found = self.rows.next_totals(columns, is_distributed)
             if found:
-                return {(-1, call): more for call, more in found.items()}
-            columns = columns.chosen(self._truth(columns, self.rows))
+                return {(_ROW_SELECTION, call): total for call, total in found.items()}
+            columns = columns.take_rows(self._mask(columns, self.rows))
         return {
-            (at, call): more
-            for at, step in enumerate(self.expressions, number)
-            for call, more in step.lacking(columns, spread).items()
+            (number, call): total
+            for number, step in enumerate(self.expressions, len(self.transforms))
+            for call, total in step.next_totals(columns, is_distributed).items()
         }
 
-    def taught(self, found: Mapping[tuple[int, Call], Any]) -> Recipe:
-        """The recipe that knows these totals of all rows too."""
+    def with_totals(self, found: Mapping[tuple[int, Call], Any]) -> Recipe:
+        """Add totals of all rows to its steps."""
 
-        def learned_by(step: Step, at: int) -> Step:
-            news = {call: (*step.known.get(call, ()), total) for (of, call), total in found.items() if of == at}
-            return replace(step, known={**step.known, **news})
+        def extended(step: Step, number: int) -> Step:
+            new = {call: (*step.totals.get(call, ()), total) for (at, call), total in found.items() if at == number}
+            return replace(step, totals={**step.totals, **new})
 
         return Recipe(
-            {name: learned_by(step, at) for at, (name, step) in enumerate(self.transforms.items())},
-            None if self.rows is None else learned_by(self.rows, -1),
-            tuple(learned_by(step, at) for at, step in enumerate(self.expressions, len(self.transforms))),
+            {name: extended(step, number) for number, (name, step) in enumerate(self.transforms.items())},
+            None if self.rows is None else extended(self.rows, _ROW_SELECTION),
+            tuple(extended(step, number) for number, step in enumerate(self.expressions, len(self.transforms))),
         )
 
-    def learned(self, table: Table) -> Recipe:
-        """The recipe that knows what its functions have to know of all rows of a table, which takes some passes."""
-        if self.is_plain:
-            return self
-        known = self
+    def prepared(self, table: Table) -> Recipe:
+        """Find the totals that it needs on all rows of a table, in a few passes; RxArgumentError if that cannot be."""
+        recipe = self.without_unused(table.columns)
+        steps = (*recipe.transforms.values(), *recipe._steps_after_transforms)
+        if not any(is_column_function(call) for step in steps for call in calls_in(step.node)):
+            return recipe
+        needed = recipe.required_columns(table.columns)
         while True:
-            found = table.total(self.needs(table.columns), partial(known.lacking, table.spread), _merged)
+            found = table.aggregate(needed, partial(recipe.next_totals, table.is_distributed), _added)
             if not found:
-                return known
-            known = known.taught(found)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether no function in it looks at a column as a whole."""
-        steps = (*self.transforms.values(), *([] if self.rows is None else [self.rows]), *self.expressions)
-        return not any(is_whole(call) for step in steps for call in calls_in(step.node))
+                return recipe
+            recipe = recipe.with_totals(found)
 
 
-def _merged(one: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
+def _added(one: dict[Any, Any], other: dict[Any, Any]) -> dict[Any, Any]:
     return {key: total + other[key] for key, total in one.items()}

@@ -1,4 +1,4 @@
-"""R's expressions: from text to trees, and from trees to the text by which R names a column.
+"""R's expressions: parse text into trees, and write trees as the text by which R names a column.
 
 Everything that is no constant and no name is a call, operators too, as in R: ``a + b`` is ``Call("+", (a, b))``.
 """
@@ -13,12 +13,23 @@ from typing import TypeAlias
 
 from rxspark.errors import RxArgumentError
 
-__all__ = ["Argument", "Call", "Constant", "Name", "Node", "calls_in", "deparse", "names_in", "number_text", "parsed"]
+__all__ = [
+    "Argument",
+    "Call",
+    "Constant",
+    "Name",
+    "Node",
+    "calls_in",
+    "deparse",
+    "names_in",
+    "number_text",
+    "parse_expression",
+]
 
 
 @dataclass(frozen=True)
 class Constant:
-    """A number, a text, a truth value; None is NULL, and NaN is NA."""
+    """A number, text or truth value; None is NULL, NaN is NA."""
 
     value: float | str | bool | None
 
@@ -32,7 +43,7 @@ class Name:
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a call, by name or by place."""
+    """An argument of a call, by name or by position."""
 
     node: Node
     name: str | None = None
@@ -68,7 +79,7 @@ _RESERVED: dict[str, float | bool | None] = {
     "Inf": float("inf"),
 }
 _SPELLINGS = {"**": "^", "&&": "&", "||": "|", "and": "&", "or": "|", "not": "!", "in": "%in%"}
-"""Python's words, and R's for values that are single, in R's for columns."""
+"""R's operators for Python's words, and for R's operators of single values."""
 _COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
 _NOT, _SIGN, _POWER = 4, 10, 11
 _BINDING = {"~": 1, "|": 2, "&": 3, "+": 6, "-": 6, "*": 7, "/": 7, ":": 9, "^": _POWER}
@@ -76,7 +87,7 @@ _BINDING |= dict.fromkeys(_COMPARISONS, 5)
 _SPECIAL = 8  # %in%, %%, %/%
 
 
-def parsed(text: str, where: str, formula: bool = False) -> Node:
+def parse_expression(text: str, where: str, formula: bool = False) -> Node:
     """Parse an expression over columns, or a formula, as R does; `where` names the argument in errors.
 
     ``and``, ``or``, ``not``, ``in``, ``**``, ``[1, 2]`` and ``1 < x < 3`` are understood as in Python.
@@ -85,7 +96,7 @@ def parsed(text: str, where: str, formula: bool = False) -> Node:
 
 
 def names_in(node: Node) -> list[str]:
-    """The names in an expression that are no functions, in the order in which they come."""
+    """List the names in an expression that are not functions, in their order."""
     match node:
         case Name(name):
             return [name]
@@ -97,7 +108,7 @@ def names_in(node: Node) -> list[str]:
 
 
 def calls_in(node: Node) -> Iterator[Call]:
-    """The calls in an expression, those within arguments first."""
+    """Walk the calls in an expression, those within arguments first."""
     if isinstance(node, Call):
         for arg in node.args:
             yield from calls_in(arg.node)
@@ -105,9 +116,9 @@ def calls_in(node: Node) -> Iterator[Call]:
 
 
 def deparse(node: Node) -> str:
-    """The text that R makes of an expression, by which it names columns.
+    """Write an expression as R does where it names columns.
 
-    >>> deparse(parsed("I( 1 / wt )+log(x,base= 2)*100000", "formula"))
+    >>> deparse(parse_expression("I( 1 / wt )+log(x,base= 2)*100000", "formula"))
     'I(1/wt) + log(x, base = 2) * 1e+05'
     """
     match node:
@@ -125,12 +136,12 @@ def deparse(node: Node) -> str:
             gap = "" if function in ("^", ":", "/", "%%", "%/%") else " "
             return f"{deparse(left.node)}{gap}{function}{gap}{deparse(right.node)}"
         case Call(function, args):
-            told = [f"{arg.name} = {deparse(arg.node)}" if arg.name else deparse(arg.node) for arg in args]
-            return f"{function}({', '.join(told)})"
+            arguments = [f"{arg.name} = {deparse(arg.node)}" if arg.name else deparse(arg.node) for arg in args]
+            return f"{function}({', '.join(arguments)})"
 
 
 def number_text(value: float) -> str:
-    """A number as R writes it: up to 15 digits, in powers of ten where that is shorter.
+    """Write a number as R does: up to 15 digits, in powers of ten where that is shorter.
 
     >>> [number_text(value) for value in (0.5, 100000.0, 123456.0, 0.0001, 1 / 3, float("inf"))]
     ['0.5', '1e+05', '123456', '1e-04', '0.333333333333333', 'Inf']
@@ -160,7 +171,7 @@ def _syntactic(name: str) -> bool:
 
 
 class _Parser:
-    """Reads the tokens of one text, by the binding of their operators."""
+    """A recursive-descent parser of one text, by the precedence of operators."""
 
     def __init__(self, text: str, where: str, formula: bool) -> None:
         self.text = text
@@ -212,7 +223,7 @@ class _Parser:
         return ""
 
     def expression(self, least: int) -> Node:
-        """An expression whose operators bind at least as strongly as that."""
+        """Parse an expression whose operators have at least the given precedence."""
         left = self.operand()
         compared: Node | None = None
         while True:
@@ -241,7 +252,7 @@ class _Parser:
         return Call(operator, (Argument(left), Argument(right)))
 
     def operand(self) -> Node:
-        """An operand; of a matrix perhaps a column, as in scale(x)[, 1]."""
+        """Parse an operand, perhaps a column of a matrix as in scale(x)[, 1]."""
         node = self._alone()
         while self.next == ("operator", "[") and self.tokens[self.at + 1 : self.at + 2] == [("operator", ",")]:
             self.at += 2

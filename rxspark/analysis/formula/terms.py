@@ -1,4 +1,4 @@
-"""Formulas: which terms R's operators make, and how their factors are coded."""
+"""The terms that R's formula operators make, and the coding of their factors."""
 
 from __future__ import annotations
 
@@ -8,34 +8,35 @@ from dataclasses import dataclass
 from rxspark.analysis.formula.syntax import Call, Constant, Name, Node, deparse, names_in
 from rxspark.errors import RxArgumentError
 
-__all__ = ["Terms", "expanded"]
+__all__ = ["Term", "Terms", "expand_terms"]
 
 Term = frozenset[int]
-"""The numbers of the variables that a term multiplies."""
+"""A term: the numbers of the variables that it multiplies."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What the right side of a formula is made of."""
+    """The right side of a formula: variables, terms, intercept, offsets."""
 
     variables: tuple[Node, ...]
-    """Expressions, each once, in the order in which they come; those of terms that were taken out too, as in R."""
+    """Expressions, each once, in their order; those of terms that were removed too: rows that lack them are left out,
+    as in R."""
     terms: tuple[Term, ...]
     """Main effects first, then interactions of two, and so on."""
     intercept: bool
     offsets: tuple[Node, ...]
 
-    def contrasted(self, term: Term, variable: int) -> bool:
-        """Whether a factor in a term is coded by contrasts; else by a column for each level.
+    def uses_contrasts(self, term: Term, variable: int) -> bool:
+        """Decide whether a factor in a term is coded by contrasts, or by an indicator of each level.
 
-        By contrasts if the term without it is covered by a term before, as in R.
+        It is by contrasts if an earlier term contains the term without the factor, as in R.
         """
         rest = term - {variable}
         return not rest or any(rest <= before for before in self.terms[: self.terms.index(term)])
 
 
-def expanded(right: Node, response: Node | None, columns: Iterable[str], where: str) -> Terms:
-    """The terms of a formula's right side; ``.`` stands for all columns but those of the response."""
+def expand_terms(right: Node, response: Node | None, columns: Iterable[str], where: str) -> Terms:
+    """Expand the right side of a formula; ``.`` stands for all columns but those of the response."""
     reader = _Reader(response, list(columns), where)
     found = reader.terms(right)
     offsets = {number for number, one in enumerate(reader.variables) if _is_offset(one)}
@@ -55,7 +56,7 @@ def _is_offset(node: Node) -> bool:
 
 
 class _Reader:
-    """Expands one formula; variables get numbers as they come."""
+    """Expand one formula; variables are numbered as they come."""
 
     def __init__(self, response: Node | None, columns: list[str], where: str) -> None:
         self.columns = columns
@@ -73,7 +74,7 @@ class _Reader:
         return self.labels[label]
 
     def terms(self, node: Node) -> list[Term]:
-        """The terms of an expression, each once."""
+        """Expand an expression into its terms, each once."""
         match node:
             case Call("(", (one,)) | Call("+", (one,)):
                 return self.terms(one.node)
@@ -109,7 +110,7 @@ class _Reader:
         return []
 
     def _without(self, *parts: Node) -> list[Term]:
-        """The terms of the first, without those of the last."""
+        """Remove the terms of the last part from those of the first."""
         kept = self.terms(parts[0]) if len(parts) == 2 else []
         gone = parts[-1]
         while isinstance(gone, Call) and gone.function == "(":

@@ -1,4 +1,4 @@
-"""The values that expressions have: numbers, truth values, text, factors, times; each knows what is missing, as in R.
+"""Values of expressions: numbers, truth values, text, factors and times, each with R's rules for missing ones.
 
 Numbers are NumPy arrays, NaN where missing; truth values pandas' BooleanArray, whose logic is R's; text arrays of
 objects, None where missing; factors pandas' Categorical, with text as categories; times DatetimeArray. A constant has
@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Number
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from rxspark.analysis.arrays import BoolArray, FloatArray, RowMask, TextArray
 from rxspark.analysis.formula.syntax import number_text
 from rxspark.errors import RxArgumentError
 
@@ -24,9 +26,9 @@ __all__ = [
     "UnseenLevels",
     "Value",
     "as_factor",
+    "as_factor_or_missing",
     "as_numbers",
     "as_text",
-    "chosen_factor",
     "is_factor",
     "is_logical",
     "is_number",
@@ -35,27 +37,28 @@ __all__ = [
     "kind_of",
     "logical",
     "missing",
-    "taken",
+    "take_rows",
 ]
 
 Value = Any
+"""Any of the kinds above, or a `Matrix`; None for an argument that is not given."""
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Several columns of numbers that one expression makes."""
+    """Several columns of numbers made by one expression, such as ``poly(x, 2)``."""
 
-    values: Any
+    values: FloatArray
     """Shape (rows, columns)."""
     names: tuple[str, ...]
-    """What R appends to the expression to name each."""
+    """The suffix of each column's name, which R appends to the expression."""
 
     def __len__(self) -> int:
         return len(self.values)
 
 
 class Columns(Mapping[str, Value]):
-    """The columns of a table as values, each converted when it is first asked for; some made by expressions."""
+    """Columns of a table as values, converted when they are first read; expressions may add some."""
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame
@@ -77,15 +80,15 @@ class Columns(Mapping[str, Value]):
     def __len__(self) -> int:
         return len(self.names.keys() | self.made.keys())
 
-    def chosen(self, rows: Any) -> Columns:
-        """The same columns, of those rows."""
+    def take_rows(self, rows: RowMask) -> Columns:
+        """Select rows of all columns."""
         found = Columns(self.frame[rows])
-        found.made = {name: taken(value, rows) for name, value in self.made.items()}
+        found.made = {name: take_rows(value, rows) for name, value in self.made.items()}
         return found
 
 
 def _column(series: pd.Series, name: str) -> Value:
-    """A column of pandas, whatever library its type comes from."""
+    """Convert a column of pandas, whatever library its type comes from."""
     kind = series.dtype
     if isinstance(kind, pd.CategoricalDtype):
         return _labelled(series.array)
@@ -104,24 +107,24 @@ def _column(series: pd.Series, name: str) -> Value:
 
 
 def _objects(series: pd.Series, name: str) -> Value:
-    """A column of Python's objects by what they are."""
-    held = pd.api.types.infer_dtype(series, skipna=True)
-    if held in ("string", "empty"):
+    """Convert a column of Python objects by their types."""
+    inferred = pd.api.types.infer_dtype(series, skipna=True)
+    if inferred in ("string", "empty"):
         return np.where(series.isna(), None, series.astype(object))
-    if held == "boolean":
+    if inferred == "boolean":
         return pd.array(series.astype(object).where(series.notna(), None), dtype="boolean")
-    if held in ("integer", "floating", "mixed-integer-float", "decimal"):  # what most columns of numbers are, faster
+    if inferred in ("integer", "floating", "mixed-integer-float", "decimal"):  # faster than below
         return pd.to_numeric(series.where(series.notna(), np.nan), errors="coerce").to_numpy(dtype=float)
-    if held in ("date", "datetime", "datetime64"):
+    if inferred in ("date", "datetime", "datetime64"):
         return pd.to_datetime(series).array
-    there = [value for value in series if not _is_missing(value)]
-    if all(isinstance(value, Number) and not isinstance(value, (bool, np.bool_, complex)) for value in there):
+    present = [value for value in series if not _is_missing(value)]
+    if all(isinstance(value, Number) and not isinstance(value, (bool, np.bool_, complex)) for value in present):
         return np.array([np.nan if _is_missing(value) else float(value) for value in series])
     kinds: dict[type, Any] = {}
-    for value in there:
+    for value in present:
         kinds.setdefault(type(value), value)
-    told = " and ".join(f"{value!r} of type {kind.__name__}" for kind, value in list(kinds.items())[:3])
-    raise RxArgumentError(f"data: column {name!r} has values such as {told}; use numbers, or text as a factor")
+    examples = " and ".join(f"{value!r} of type {kind.__name__}" for kind, value in list(kinds.items())[:3])
+    raise RxArgumentError(f"data: column {name!r} has values such as {examples}; use numbers, or text as a factor")
 
 
 def _is_missing(value: Any) -> bool:
@@ -129,45 +132,45 @@ def _is_missing(value: Any) -> bool:
 
 
 def _labelled(values: Any) -> pd.Categorical:
-    """A categorical whose categories are text."""
-    labels = [label_text(label) for label in values.categories]
+    """Convert a categorical to one whose categories are text."""
+    labels = [level_text(label) for label in values.categories]
     return pd.Categorical.from_codes(values.codes, labels, ordered=values.ordered)
 
 
-def label_text(label: Any) -> str:
-    """How R writes a value as the level of a factor."""
+def level_text(label: Any) -> str:
+    """Write a value as R writes the level of a factor."""
     if isinstance(label, (bool, np.bool_)):
         return str(bool(label)).upper()
     return number_text(float(label)) if isinstance(label, (float, np.floating)) else str(label)
 
 
-def is_number(value: Value) -> bool:
-    """Whether it is a vector of numbers."""
+def is_number(value: Value) -> TypeGuard[NDArray[Any]]:
+    """Whether a value is a vector of numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
 
 
-def is_text(value: Value) -> bool:
-    """Whether it is text."""
+def is_text(value: Value) -> TypeGuard[TextArray]:
+    """Whether a value is text."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "O"
 
 
-def is_logical(value: Value) -> bool:
-    """Whether it has truth values."""
+def is_logical(value: Value) -> TypeGuard[pd.arrays.BooleanArray]:
+    """Whether a value has truth values."""
     return isinstance(value, pd.arrays.BooleanArray)
 
 
-def is_factor(value: Value) -> bool:
-    """Whether it is a factor."""
+def is_factor(value: Value) -> TypeGuard[pd.Categorical]:
+    """Whether a value is a factor."""
     return isinstance(value, pd.Categorical)
 
 
-def is_time(value: Value) -> bool:
-    """Whether it has dates or times."""
+def is_time(value: Value) -> TypeGuard[pd.arrays.DatetimeArray]:
+    """Whether a value has dates or times."""
     return isinstance(value, pd.arrays.DatetimeArray)
 
 
 def kind_of(value: Value) -> str:
-    """The kind of a value in words."""
+    """Name the kind of a value, for errors."""
     kinds: dict[str, Callable[[Value], bool]] = {
         "a number": is_number,
         "text": is_text,
@@ -179,44 +182,48 @@ def kind_of(value: Value) -> str:
 
 
 def logical(values: Any, gaps: Any = False) -> pd.arrays.BooleanArray:
-    """Truth values, missing where `gaps` is true."""
+    """Make truth values, missing where `gaps` is true."""
     plain = np.asarray(values, dtype=bool)
     return pd.arrays.BooleanArray(plain, np.zeros(plain.shape, bool) | gaps)
 
 
-def missing(value: Value) -> Any:
-    """Which elements, or rows of a matrix, lack a value."""
+def missing(value: Value) -> BoolArray:
+    """Mark the elements, or the rows of a matrix, that lack a value."""
     if isinstance(value, Matrix):
-        return np.isnan(value.values).any(axis=1)
+        return np.asarray(np.isnan(value.values).any(axis=1))
     return np.isnan(value) if is_number(value) else np.asarray(pd.isna(value))
 
 
-def taken(value: Value, rows: Any) -> Value:
-    """Those rows of a value."""
+def take_rows(value: Value, rows: RowMask) -> Value:
+    """Select rows of a value."""
     return Matrix(value.values[rows], value.names) if isinstance(value, Matrix) else value[rows]
 
 
-def as_numbers(value: Value, what: str) -> Any:
-    """Numbers, and truth values as 0 and 1, as floats; `what` is who asks, for the error."""
+def as_numbers(value: Value, what: str) -> FloatArray:
+    """Convert numbers and truth values (0 and 1) to floats; `what` names the caller in the error."""
     if is_number(value):
         return value.astype(float, copy=False)
     if is_logical(value):
-        return value.to_numpy(dtype=float, na_value=np.nan)
+        numbers: FloatArray = value.to_numpy(dtype=float, na_value=np.nan)
+        return numbers
     raise RxArgumentError(f"{what} takes numbers, and not {kind_of(value)}")
 
 
-def as_text(value: Value) -> Any:
-    """Each element as R writes it, None where it is missing."""
+def as_text(value: Value) -> TextArray:
+    """Write each element as R does; None where it is missing."""
     if is_text(value):
         return value
     if is_factor(value):
-        return np.array([*value.categories, None], dtype=object)[value.codes]
-    codes, levels = pd.factorize(value)
-    return np.array([*map(label_text, levels), None], dtype=object)[codes]
+        codes, levels = value.codes, list(value.categories)
+    else:
+        codes, distinct = pd.factorize(value)
+        levels = list(map(level_text, distinct))
+    text: TextArray = np.array([*levels, None], dtype=object)[codes]
+    return text
 
 
 class UnseenLevels(Exception):  # noqa: N818 - becomes an RxArgumentError where the factor's name is known
-    """Values that are none of the levels of a factor."""
+    """A factor has values that are not among its known levels."""
 
     def __init__(self, unseen: list[str], levels: list[str]) -> None:
         super().__init__(unseen, levels)
@@ -224,7 +231,7 @@ class UnseenLevels(Exception):  # noqa: N818 - becomes an RxArgumentError where 
         self.levels = levels
 
     def named(self, where: str, factor: str) -> RxArgumentError:
-        """The error for the user."""
+        """Make the error for the user, with the name of the factor."""
         return RxArgumentError(
             f"{where}: the factor {factor!r} has {', '.join(map(repr, self.unseen[:5]))}, which the model has not "
             f"seen; it knows {', '.join(map(repr, self.levels[:20]))}"
@@ -232,15 +239,15 @@ class UnseenLevels(Exception):  # noqa: N818 - becomes an RxArgumentError where 
 
 
 def as_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
-    """A factor with those levels; UnseenLevels when it has others."""
-    found = chosen_factor(value, levels, ordered)
-    lost = (found.codes < 0) & ~missing(value)
-    if lost.any():
-        raise UnseenLevels(sorted(set(as_text(value)[lost])), levels)
+    """Make a factor with the given levels; UnseenLevels when a value is not among them."""
+    found = as_factor_or_missing(value, levels, ordered)
+    unknown = (found.codes < 0) & ~missing(value)
+    if unknown.any():
+        raise UnseenLevels(sorted(set(as_text(value)[unknown])), levels)
     return found
 
 
-def chosen_factor(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
-    """A factor with those levels; what is none of them is missing."""
+def as_factor_or_missing(value: Value, levels: list[str], ordered: bool = False) -> pd.Categorical:
+    """Make a factor with the given levels; other values become missing."""
     codes = pd.Index(levels, dtype=object).get_indexer(as_text(value))
     return pd.Categorical.from_codes(codes, categories=levels, ordered=ordered)

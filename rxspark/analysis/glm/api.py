@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.data.sources import libraries, on_spark, selection
-from rxspark.contexts import rxGetComputeContext
+from rxspark.analysis.data.sources import check_selection, require_libraries
 from rxspark.validation import whole_number
 
 if TYPE_CHECKING:
-    from rxspark.analysis.formula.recipe import Table
     from rxspark.analysis.glm.result import RxGlm
 
 __all__ = ["rxGlm"]
@@ -106,20 +104,20 @@ def rxGlm(
     >>> model.params.round(4).to_dict()
     {'(Intercept)': 0.0483, 'x': 0.9867}
     """
-    with libraries("rxGlm"):
-        from rxspark.analysis.data.tables import LocalTable
-        from rxspark.analysis.glm.families import chosen
+    with require_libraries("rxGlm"):
+        from rxspark.analysis.data.opening import open_table
+        from rxspark.analysis.glm.families import choose_family
         from rxspark.analysis.glm.model import fit_table
-    asked = chosen(family, link, linkPower, theta=theta, varPower=varPower, variance=variance)
-    steps = whole_number("maxIterations", maxIterations, 1)
-    picked = selection(rowSelection, transforms)
-    context = rxGetComputeContext()
-    table: Table
-    if on_spark(data, context, "rxGlm"):
-        from rxspark.analysis.data.spark_blocks import SparkTable
-        from rxspark.analysis.data.spark_tables import spark_data
-
-        table = SparkTable(spark_data(data, context, "rxGlm"))
-    else:
-        table = LocalTable(data, "rxGlm")
-    return fit_table(formula, table, asked, pweights, fweights, picked, steps)
+        from rxspark.analysis.glm.spec import GlmRequest, WeightColumns
+    chosen_family, chosen_link = choose_family(
+        family, link, linkPower, theta=theta, varPower=varPower, variance=variance
+    )
+    request = GlmRequest(
+        formula=formula,
+        family=chosen_family,
+        link=chosen_link,
+        weights=WeightColumns(pweights, fweights),
+        selection=check_selection(rowSelection, transforms),
+        max_iterations=whole_number("maxIterations", maxIterations, 1),
+    )
+    return fit_table(request, open_table(data, "rxGlm"))

@@ -1,4 +1,4 @@
-"""From a table, wherever its rows are, to the model.
+"""Fit a generalized linear model to a table, wherever its rows are.
 
 On Spark by sums over rows, with the fit of local data, and not by MLlib's GeneralizedLinearRegression. That gives the
 same numbers where columns are independent (1e6 rows, 5 regressors, Poisson: coefficients to 1e-15) for less processor
@@ -11,156 +11,139 @@ from __future__ import annotations
 import math
 import operator
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from rxspark.analysis.data.blocks import Parts
-from rxspark.analysis.data.sources import Selection, check_columns
-from rxspark.analysis.formula.design import Design, prepared
-from rxspark.analysis.formula.formula import parse
-from rxspark.analysis.formula.recipe import Table
-from rxspark.analysis.glm.families import Family
-from rxspark.analysis.glm.fit import Fit, basis_of, fit, independent
-from rxspark.analysis.glm.links import Link
+from rxspark.analysis.arrays import FloatArray
+from rxspark.analysis.data.sources import check_columns
+from rxspark.analysis.data.tables import RowBlocks, Table
+from rxspark.analysis.formula.design import build_design
+from rxspark.analysis.formula.formula import parse_formula
+from rxspark.analysis.glm.irls import IrlsFit, IrlsProblem, fit_irls, independent_columns, whitening_matrix
 from rxspark.analysis.glm.negative_binomial import Theta, fit_with_theta
-from rxspark.analysis.glm.response import part_of
+from rxspark.analysis.glm.observations import DesignMoments, Score, log_likelihood, moments, score
+from rxspark.analysis.glm.response import weighted_observations
 from rxspark.analysis.glm.result import RxGlm
-from rxspark.analysis.glm.rows import Moments, Part, Score, likelihood, moments, score
+from rxspark.analysis.glm.spec import GlmRequest, ModelSpec
 from rxspark.errors import RxArgumentError, RxModelWarning
 
 __all__ = ["fit_table"]
 
 
-@dataclass(frozen=True)
-class _Described:
-    """What is to be fitted."""
-
-    design: Design
-    family: Family
-    link: Link
-    pweights: str | None
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The columns of the design matrix."""
-        return self.design.names
-
-
-def fit_table(
-    text: Any,
-    table: Table,
-    asked: tuple[Family, Link],
-    pweights: str | None,
-    fweights: str | None,
-    picked: Selection,
-    max_iterations: int,
-) -> RxGlm:
-    """Fit a model to the rows of a table."""
-    columns = [*table.columns, *picked.transforms]
-    weighted = check_columns({"pweights": pweights, "fweights": fweights}, columns)
-    design = prepared(parse(text, columns), picked, table, weighted)
-    parts = table.parts(design.needed, partial(_part, design, asked[0], pweights, fweights))
+def fit_table(request: GlmRequest, table: Table) -> RxGlm:
+    """Fit a model to the rows of a table; errors and warnings as of `rxGlm`."""
+    columns = [*table.columns, *request.selection.transforms]
+    weights = request.weights
+    weight_columns = check_columns({"pweights": weights.pweights, "fweights": weights.fweights}, columns)
+    design = build_design(parse_formula(request.formula, columns), request.selection, table, weight_columns)
+    spec = ModelSpec(design, request.family, request.link, weights)
+    blocks = table.blocks(design.needed, partial(weighted_observations, spec))
     try:
-        return _modelled(parts, _Described(design, *asked, pweights), max_iterations)
+        return fit_model(blocks, spec, request.max_iterations)
     finally:
-        parts.release()
+        blocks.release()
 
 
-def _part(design: Design, family: Family, pweights: str | None, fweights: str | None, frame: pd.DataFrame) -> Part:
-    """The rows of a batch."""
-    return part_of(design.matrices(frame), design.formula, family, design.response, pweights, fweights)
-
-
-def _modelled(parts: Parts, what: _Described, max_iterations: int) -> RxGlm:
-    """Fit a model to rows."""
-    told = parts.total(moments, operator.add)
-    if not told.rows:
+def fit_model(blocks: RowBlocks, spec: ModelSpec, max_iterations: int) -> RxGlm:
+    """Fit a model to observations."""
+    known = blocks.aggregate(moments, operator.add)
+    if not known.rows:
         raise RxArgumentError("all weights are 0: no row counts")
-    kept = independent(told.root)
-    theta: Theta | None = None
-    if what.family.has_theta_to_fit:
-        family, found, theta = fit_with_theta(parts, basis_of(told, kept), told, what.link, max_iterations)
-        what = replace(what, family=family)
-    else:
-        found = fit(parts, basis_of(told, kept), told, what.family, what.link, max_iterations)
-    free = told.counted - len(kept)
-    known = what.family.dispersion_known or theta is not None
-    dispersion = 1.0 if known else found.pearson / free if free > 0 else math.nan
-    values, errors = np.full(len(what.names), np.nan), np.full(len(what.names), np.nan)
-    values[kept] = found.coefficients[kept]
-    errors[kept] = np.sqrt(np.diag(found.unscaled)[kept] * dispersion)
-    model = RxGlm(
-        formula=what.design.formula.text,
-        family=what.family.name,
-        link=what.link.name,
-        names=what.names,
-        aliased=tuple(name for column, name in enumerate(what.names) if column not in kept),
-        values=values,
-        errors=errors,
-        deviance=found.deviance,
-        nullDeviance=_null_deviance(parts, what, told, max_iterations),
-        aic=_aic(parts, what, found, told, len(kept)) + (0 if theta is None else 2),  # theta is a parameter too
-        dispersion=dispersion,
-        dfResidual=free,
-        dfNull=told.counted - ("(Intercept)" in what.names),
-        rank=len(kept),
-        iterations=found.iterations,
-        converged=found.converged,
-        separated=found.separated,
-        nValidObs=told.valid,
-        nMissingObs=told.missing,
-        distribution=what.family,
-        thetaError=None if theta is None else theta.error,
-        pweights=what.pweights,
-        design=what.design,
+    kept = independent_columns(known.r_factor)
+    problem = IrlsProblem(
+        blocks=blocks,
+        whitening=whitening_matrix(known, kept),
+        moments=known,
+        family=spec.family,
+        link=spec.link,
     )
-    _warn_of(model, theta)
+    theta: Theta | None = None
+    if spec.family.has_theta_to_fit:
+        family, fit, theta = fit_with_theta(problem, max_iterations)
+        spec, problem = replace(spec, family=family), replace(problem, family=family)
+    else:
+        fit = fit_irls(problem, max_iterations)
+    model = _result(spec, problem, kept, fit, theta)
+    model = replace(model, nullDeviance=_null_deviance(spec, problem, max_iterations))
+    _warn(model, theta)
     return model
 
 
-def _aic(parts: Parts, what: _Described, found: Fit, told: Moments, rank: int) -> float:
-    rows = parts.total(partial(likelihood, what.family, what.link, found.coefficients), operator.add)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has a likelihood without end
-        return what.family.aic(rows, np.float64(found.deviance), told.weight, told.counted, rank)
-
-
-def _null_deviance(parts: Parts, what: _Described, told: Moments, max_iterations: int) -> float:
-    """The deviance of the model that has nothing but the intercept and the offset."""
-    intercept = "(Intercept)" in what.names
-    back = (
-        np.array([[float(name == "(Intercept)")] for name in what.names])
-        if intercept
-        else np.zeros((len(what.names), 0))
+def _result(spec: ModelSpec, problem: IrlsProblem, kept: list[int], fit: IrlsFit, theta: Theta | None) -> RxGlm:
+    known = problem.moments
+    df = known.count - len(kept)
+    dispersion = 1.0
+    if not spec.family.dispersion_known and theta is None:
+        dispersion = fit.pearson / df if df > 0 else math.nan
+    values, errors = np.full(len(spec.names), np.nan), np.full(len(spec.names), np.nan)
+    values[kept] = fit.coefficients[kept]
+    errors[kept] = np.sqrt(np.diag(fit.unscaled_cov)[kept] * dispersion)
+    return RxGlm(
+        formula=spec.design.formula.text,
+        family=spec.family.name,
+        link=spec.link.name,
+        names=spec.names,
+        aliased=tuple(name for column, name in enumerate(spec.names) if column not in kept),
+        values=values,
+        errors=errors,
+        deviance=fit.deviance,
+        nullDeviance=math.nan,
+        aic=_aic(problem, fit, len(kept)) + (0 if theta is None else 2),  # theta is a parameter too
+        dispersion=dispersion,
+        dfResidual=df,
+        dfNull=known.count - spec.has_intercept,
+        rank=len(kept),
+        iterations=fit.iterations,
+        converged=fit.converged,
+        separated=fit.separated,
+        nValidObs=known.valid,
+        nMissingObs=known.missing,
+        distribution=spec.family,
+        thetaError=None if theta is None else theta.error,
+        pweights=spec.weights.pweights,
+        design=spec.design,
     )
-    if intercept and what.design.formula.terms.offsets:
-        return fit(parts, back, told, what.family, what.link, max_iterations).deviance
-    mean = np.float64(told.response / told.weight)
-    with np.errstate(divide="ignore"):  # all responses at the limit of the means: so is their mean
-        at = np.array([what.link.link(mean)]) if intercept else np.zeros(0)
-    alone: Score = parts.total(partial(score, what.family, what.link, back, at), operator.add)
-    return alone.deviance
 
 
-def _warn_of(model: RxGlm, theta: Theta | None) -> None:
-    """Say what is doubtful about a fit."""
-    told = []
+def _aic(problem: IrlsProblem, fit: IrlsFit, rank: int) -> float:
+    evaluate = partial(log_likelihood, problem.family, problem.link, fit.coefficients)
+    rows = problem.blocks.aggregate(evaluate, operator.add)
+    known: DesignMoments = problem.moments
+    with np.errstate(divide="ignore", invalid="ignore"):  # a perfect fit has an infinite likelihood
+        return problem.family.aic(rows, np.float64(fit.deviance), known.weight, known.count, rank)
+
+
+def _null_deviance(spec: ModelSpec, problem: IrlsProblem, max_iterations: int) -> float:
+    """Find the deviance of the model that has nothing but the intercept and the offset."""
+    whitening: FloatArray = np.zeros((len(spec.names), int(spec.has_intercept)))
+    if spec.has_intercept:
+        whitening[spec.names.index("(Intercept)")] = 1.0
+        if spec.design.formula.terms.offsets:
+            return fit_irls(replace(problem, whitening=whitening), max_iterations).deviance
+    with np.errstate(divide="ignore"):  # where all responses are at the limit of the means, so is their mean
+        beta = np.full(int(spec.has_intercept), spec.link.link(np.array(problem.moments.mean)))
+    null: Score = problem.blocks.aggregate(partial(score, spec.family, spec.link, whitening, beta), operator.add)
+    return null.deviance
+
+
+def _warn(model: RxGlm, theta: Theta | None) -> None:
+    """Warn of what is doubtful about a fit."""
+    texts = []
     if model.aliased:
-        told.append(f"left out as combinations of other columns: {', '.join(model.aliased)}")
+        texts.append(f"left out as combinations of other columns: {', '.join(model.aliased)}")
     if model.separated:
-        told.append(
+        texts.append(
             "fitted means run off to a limit, as columns separate the response: coefficients have no end there, and "
             "their standard errors mean nothing"
         )
     elif not model.converged:
-        told.append(f"no convergence in {model.iterations} iterations; a larger maxIterations may help")
+        texts.append(f"no convergence in {model.iterations} iterations; a larger maxIterations may help")
     if theta is not None and not theta.converged:
-        told.append(
+        texts.append(
             f"theta has no end (it is {theta.value:.3g}): the counts vary no more than poisson ones; "
             f'family="poisson" fits them'
         )
-    for text in told:
+    for text in texts:
         warnings.warn(f"rxGlm {model.formula!r}: {text}", RxModelWarning, stacklevel=5)

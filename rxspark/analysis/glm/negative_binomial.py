@@ -1,100 +1,98 @@
-"""The theta of a negative binomial model, fitted in turn with the coefficients, as MASS's glm.nb does."""
+"""Negative binomial models whose theta is fitted in turn with the coefficients, as by glm.nb of R's package MASS."""
 
 from __future__ import annotations
 
 import math
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from scipy.special import digamma, polygamma
 
-from rxspark.analysis.data.blocks import Parts, Sums
-from rxspark.analysis.glm.families import Family, family_named
-from rxspark.analysis.glm.fit import Fit, fit
+from rxspark.analysis.arrays import FloatArray
+from rxspark.analysis.data.tables import Sums
+from rxspark.analysis.glm.families import Family, family_by_name
+from rxspark.analysis.glm.irls import IrlsFit, IrlsProblem, fit_irls
 from rxspark.analysis.glm.links import Link
-from rxspark.analysis.glm.rows import Moments, Part
+from rxspark.analysis.glm.observations import Observations
 
 __all__ = ["Theta", "fit_with_theta"]
 
-_SETTLED = 1e-10  # the change of theta, relative
-_ALTERNATIONS = 50
-_NEWTON_STEPS = 50
-_ENDLESS = 1e8  # a theta beyond which the variance is the mean to eight digits: the counts are poisson
+THETA_TOLERANCE = 1e-10  # the relative change of theta
+MAX_ALTERNATIONS = 50
+MAX_NEWTON_STEPS = 50
+MAX_THETA = 1e8  # beyond it the variance is the mean to eight digits: the counts are Poisson's
 
 
 @dataclass(frozen=True)
 class Theta:
-    """A theta that was fitted."""
+    """A theta that was fitted, with its standard error."""
 
     value: float
     error: float
-    """Its standard error."""
     converged: bool
 
 
 @dataclass(frozen=True)
-class _Spread(Sums):
-    """How far responses are from their means."""
+class _Dispersion(Sums):
+    """The weighted sum of squares of y / mu - 1."""
 
     weight: float
     squares: float
-    """Of y / mu - 1."""
 
 
 @dataclass(frozen=True)
 class _ThetaScore(Sums):
-    """The first derivative of the likelihood by theta, and the second one with its sign turned."""
+    """The first derivative of the log-likelihood by theta, and the negative second one."""
 
     score: float
     information: float
 
 
-def fit_with_theta(
-    parts: Parts, back: Any, told: Moments, link: Link, max_iterations: int
-) -> tuple[Family, Fit, Theta]:
-    """Fit the coefficients and theta of a negative binomial model."""
-    found = fit(parts, back, told, family_named("poisson", None), link, max_iterations)
-    theta = _newton(parts, link, found, _first(parts, link, found))
-    for _ in range(_ALTERNATIONS):
-        family = family_named("negative.binomial", theta.value)
-        found = fit(parts, back, told, family, link, max_iterations, begin=found.beta)
-        before, theta = theta, _newton(parts, link, found, theta.value)
-        if not theta.converged or abs(theta.value - before.value) <= _SETTLED * theta.value:
-            return family, found, theta
-    return family, found, Theta(theta.value, theta.error, converged=False)
+def fit_with_theta(problem: IrlsProblem, max_iterations: int) -> tuple[Family, IrlsFit, Theta]:
+    """Fit the coefficients and theta; the family that is given back has it.
+
+    The first coefficients are those of a Poisson model, the first theta is by moments.
+    """
+    fit = fit_irls(replace(problem, family=family_by_name("poisson", None)), max_iterations)
+    theta = _fit_theta(problem, fit, _theta_by_moments(problem, fit))
+    for _ in range(MAX_ALTERNATIONS):
+        family = family_by_name("negative.binomial", theta.value)
+        fit = fit_irls(replace(problem, family=family), max_iterations, start=fit.basis_coefficients)
+        before, theta = theta, _fit_theta(problem, fit, theta.value)
+        if not theta.converged or abs(theta.value - before.value) <= THETA_TOLERANCE * theta.value:
+            return family, fit, theta
+    return family, fit, Theta(theta.value, theta.error, converged=False)
 
 
-def _first(parts: Parts, link: Link, found: Fit) -> float:
-    """Theta by moments."""
-    spread = parts.total(partial(_spread, link, found.coefficients), operator.add)
-    return min(spread.weight / spread.squares if spread.squares else math.inf, _ENDLESS)
+def _theta_by_moments(problem: IrlsProblem, fit: IrlsFit) -> float:
+    found = problem.blocks.aggregate(partial(_dispersion, problem.link, fit.coefficients), operator.add)
+    return min(found.weight / found.squares if found.squares else math.inf, MAX_THETA)
 
 
-def _spread(link: Link, coefficients: Any, part: Part) -> _Spread:
-    mu = link.inverse(part.x @ coefficients + part.shift)
-    return _Spread(float(part.weights.sum()), float(part.weights @ (part.y / mu - 1) ** 2))
+def _dispersion(link: Link, coefficients: FloatArray, rows: Observations) -> _Dispersion:
+    mu = link.inverse(rows.linear_predictor(coefficients))
+    return _Dispersion(float(rows.weights.sum()), float(rows.weights @ (rows.y / mu - 1) ** 2))
 
 
-def _newton(parts: Parts, link: Link, found: Fit, theta: float) -> Theta:
-    """The theta of the greatest likelihood at these coefficients, by Newton's steps on its logarithm's scale."""
-    for _ in range(_NEWTON_STEPS):
-        at = parts.total(partial(_theta_score, link, found.coefficients, theta), operator.add)
-        if theta >= _ENDLESS:
+def _fit_theta(problem: IrlsProblem, fit: IrlsFit, theta: float) -> Theta:
+    """Maximize the likelihood at these coefficients by Newton's steps, each by a factor of ten at most."""
+    for _ in range(MAX_NEWTON_STEPS):
+        at = problem.blocks.aggregate(partial(_theta_score, problem.link, fit.coefficients, theta), operator.add)
+        if theta >= MAX_THETA:
             break
-        # Where the likelihood is not concave, or the step leads out of what there is, theta goes up or down by tenfold.
+        # Where the likelihood is not concave, theta goes up or down by ten times.
         step = at.score / at.information if at.information > 0 else math.copysign(math.inf, at.score)
-        moved = min(max(theta + step, theta / 10), theta * 10)
-        if abs(moved - theta) <= _SETTLED * theta:
-            return Theta(moved, float(np.sqrt(1 / at.information)), converged=True)
-        theta = moved
+        following = min(max(theta + step, theta / 10), theta * 10)
+        if abs(following - theta) <= THETA_TOLERANCE * theta:
+            return Theta(following, float(np.sqrt(1 / at.information)), converged=True)
+        theta = following
     return Theta(theta, math.nan, converged=False)
 
 
-def _theta_score(link: Link, coefficients: Any, theta: float, part: Part) -> _ThetaScore:
-    mu, y, weights = link.inverse(part.x @ coefficients + part.shift), part.y, part.weights
+def _theta_score(link: Link, coefficients: FloatArray, theta: float, rows: Observations) -> _ThetaScore:
+    mu, y, weights = link.inverse(rows.linear_predictor(coefficients)), rows.y, rows.weights
     score = digamma(theta + y) - digamma(theta) - np.log1p(mu / theta) + 1 - (y + theta) / (mu + theta)
     information = polygamma(1, theta) - polygamma(1, theta + y) - 1 / theta + 2 / (mu + theta)
     information -= (y + theta) / (mu + theta) ** 2

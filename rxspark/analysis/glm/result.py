@@ -1,4 +1,4 @@
-"""RxGlm: what rxGlm found, as R's users know it."""
+"""RxGlm: a fitted model, with the methods and the printed form of R's glm."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rxspark.analysis.data.sources import on_spark
-from rxspark.analysis.data.tables import LocalTable
+from rxspark.analysis.data.opening import RowFunction
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.glm.families import Family
-from rxspark.analysis.glm.links import link_named
-from rxspark.analysis.glm.response import all_rows
-from rxspark.analysis.glm.rows import residuals
+from rxspark.analysis.glm.links import link_by_name
+from rxspark.analysis.glm.observations import residuals
+from rxspark.analysis.glm.response import all_observations
+from rxspark.analysis.glm.spec import ModelSpec, WeightColumns
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
-from rxspark.contexts import rxGetComputeContext
 from rxspark.errors import RxArgumentError
 
 __all__ = ["RxGlm"]
@@ -32,21 +31,21 @@ class RxGlm:
     Attributes
     ----------
     formula, family, link : str
-        What was fitted.
+        The formula, the family and the link that were fitted.
     names : tuple of str
         The coefficients' names, as R gives them.
     aliased : tuple of str
-        Those that were left out as combinations of others; their coefficients are NaN.
+        The columns that were left out as combinations of others; their coefficients are NaN.
     deviance, nullDeviance, aic, dispersion : float
         As R's glm gives them; `aic` is NaN for the quasi families and "tweedie".
     theta, thetaError : float
-        Of the negative binomial family, and the standard error where it was fitted; else None.
+        The theta of the negative binomial family, and its standard error if it was fitted; else None.
     dfResidual, dfNull, rank : int
         Degrees of freedom.
     iterations : int
         Fisher scoring steps.
     converged : bool
-        Whether the iteration came to its end.
+        Whether the iteration converged.
     separated : bool
         Whether columns separate the response, so that fitted means run off to a limit and coefficients have no end.
     nValidObs, nMissingObs : int
@@ -61,7 +60,7 @@ class RxGlm:
     values: Any = field(compare=False)
     """The coefficients, NaN for aliased ones."""
     errors: Any = field(compare=False)
-    """Their standard errors."""
+    """The standard errors of the coefficients."""
     deviance: float
     nullDeviance: float
     aic: float
@@ -85,32 +84,32 @@ class RxGlm:
 
     @property
     def parsed(self) -> Formula:
-        """The formula, taken apart."""
+        """The formula, parsed."""
         return self.design.formula
 
     @property
     def params(self) -> pd.Series:
-        """The coefficients, by name."""
+        """Coefficients by name."""
         return pd.Series(self.values, self.names, name="Estimate")
 
     @property
     def coefficients(self) -> pd.Series:
-        """The same as `params`, by R's word."""
+        """Coefficients by name, as `params`; R's word."""
         return self.params
 
     @property
     def bse(self) -> pd.Series:
-        """The standard errors of the coefficients, by name."""
+        """Standard errors of the coefficients, by name."""
         return pd.Series(self.errors, self.names, name="Std. Error")
 
     @property
     def tvalues(self) -> pd.Series:
-        """Coefficients by their standard errors: z values where the dispersion is known, t values else."""
+        """Coefficients divided by their standard errors: z values if the dispersion is known, else t values."""
         return pd.Series(self.values / self.errors, self.names, name=f"{self._letter} value")
 
     @property
     def pvalues(self) -> pd.Series:
-        """The probabilities of values so far from 0, if the coefficients were 0."""
+        """Two-sided p values of the hypotheses that the coefficients are 0."""
         size = np.abs(self.tvalues.to_numpy())
         tail = stats.norm.sf(size) if self._letter == "z" else stats.t.sf(size, self.dfResidual)
         return pd.Series(2 * tail, self.names, name=f"Pr(>|{self._letter}|)")
@@ -125,7 +124,7 @@ class RxGlm:
         return self.distribution.parameter if self.family == "negative.binomial" else None
 
     def table(self) -> pd.DataFrame:
-        """The table of coefficients: estimate, standard error, z or t value, p value."""
+        """Make the table of coefficients: estimate, standard error, z or t value, p value."""
         return pd.concat([self.params, self.bse, self.tvalues, self.pvalues], axis=1)
 
     def predict(self, data: Any, type: str = "response") -> Any:  # noqa: A002 - R's word
@@ -151,24 +150,23 @@ class RxGlm:
         """
         if type not in ("response", "link"):
             raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
-        context, name = rxGetComputeContext(), f"{self.parsed.response}_Pred"
-        if on_spark(data, context, "predict"):
-            from rxspark.analysis.data.spark_predict import with_column
-            from rxspark.analysis.data.spark_tables import spark_data
+        return RowFunction(
+            function="predict",
+            column=f"{self.parsed.response_label}_Pred",
+            sql_type="double",
+            needed=self.design.predictor_columns,
+            of=partial(self._predict, type),
+        ).apply(data)
 
-            there = spark_data(data, context, "predict")
-            needed = self.design.needed_of_new(there.columns)
-            return with_column(there, name, "double", needed, partial(self.predict, type=type))
-        table = LocalTable(data, "predict")
-        frame = table.frame(self.design.needed_of_new(table.columns))
-        x, offset, whole = self.design.of_new(frame)
+    def _predict(self, kind: str, frame: pd.DataFrame) -> pd.Series:
+        x, offset, kept = self.design.predictor_matrices(frame)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
-        told = np.full(len(frame), np.nan)
-        told[whole] = link_named(self.link).inverse(eta) if type == "response" else eta
-        return pd.Series(told, frame.index, name=name)
+        values = np.full(len(frame), np.nan)
+        values[kept] = link_by_name(self.link).inverse(eta) if kind == "response" else eta
+        return pd.Series(values, frame.index, name=f"{self.parsed.response_label}_Pred")
 
     def residuals(self, data: Any, type: str = "deviance") -> Any:  # noqa: A002 - R's word
-        """Find how far the responses of data are from the model.
+        """Compute the residuals of data.
 
         Parameters
         ----------
@@ -190,27 +188,25 @@ class RxGlm:
         """
         if type not in ("deviance", "pearson", "working", "response"):
             raise RxArgumentError(f'type={type!r}: type is "deviance", "pearson", "working" or "response"')
-        design, name = self.design.of_all_rows(), f"{self.parsed.response}_Resid"
-        context = rxGetComputeContext()
-        if on_spark(data, context, "residuals"):
-            from rxspark.analysis.data.spark_predict import with_column
-            from rxspark.analysis.data.spark_tables import spark_data
+        design = self.design.for_all_rows()
+        return RowFunction(
+            function="residuals",
+            column=f"{self.parsed.response_label}_Resid",
+            sql_type="double",
+            needed=design.recipe.required_columns,
+            of=partial(self._residuals, design, type),
+        ).apply(data)
 
-            there = spark_data(data, context, "residuals")
-            needed = design.recipe.needs(there.columns)
-            return with_column(there, name, "double", needed, partial(self.residuals, type=type))
-        table = LocalTable(data, "residuals")
-        frame = table.frame(design.recipe.needs(table.columns))
+    def _residuals(self, design: Design, kind: str, frame: pd.DataFrame) -> pd.Series:
+        spec = ModelSpec(design, self.distribution, link_by_name(self.link), WeightColumns(self.pweights, None))
         matrices = design.matrices(frame)
-        part = all_rows(matrices, self.parsed, self.distribution, design.response, self.pweights, None)
-        told = np.full(len(frame), np.nan)
-        told[matrices.kept] = residuals(
-            self.distribution, link_named(self.link), np.nan_to_num(self.values), type, part
-        )
-        return pd.Series(told, frame.index, name=name)
+        rows = all_observations(spec, matrices)
+        values = np.full(len(frame), np.nan)
+        values[matrices.kept] = residuals((spec.family, spec.link), np.nan_to_num(self.values), kind, rows)
+        return pd.Series(values, frame.index, name=f"{self.parsed.response_label}_Resid")
 
     def summary(self) -> RxText:
-        """The summary as R prints it."""
+        """Write the summary as R prints it."""
         letter = self._letter
         taken = f"taken to be {formatted([self.dispersion])[0]}"
         deviances = formatted([self.nullDeviance, self.deviance], 5)
@@ -237,7 +233,7 @@ class RxGlm:
 
     @property
     def _fitted_theta(self) -> str:
-        """What MASS prints below the summary of a model whose theta was fitted."""
+        """The lines that MASS prints below the summary of a model whose theta was fitted."""
         if self.theta is None or self.thetaError is None:
             return ""
         twice = 2 * self.rank + 2 - self.aic
@@ -248,7 +244,7 @@ class RxGlm:
         return f'rxGlm("{self.formula}", family="{self.family}", link="{self.link}")'
 
     def __repr__(self) -> str:
-        """What R prints of a model: the coefficients and the deviances."""
+        """Write the model as R prints it: coefficients and deviances."""
         cells = formatted(self.values, 4)
         widths = [max(len(name), len(cell)) for name, cell in zip(self.names, cells, strict=True)]
         lines: list[str] = []

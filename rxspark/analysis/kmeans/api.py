@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rxspark.analysis.data.sources import libraries, on_spark, selection
-from rxspark.contexts import rxGetComputeContext
+from rxspark.analysis.data.sources import check_selection, require_libraries
+from rxspark.errors import RxArgumentError
 
 if TYPE_CHECKING:
     from rxspark.analysis.kmeans.result import RxKmeans
@@ -36,7 +36,7 @@ def rxKmeans(
     ----------
     formula : str
         The columns: ``"~ x1 + x2"``, ``"~ log(x) + I(y^2)"``, ``"~ ."``. They must be numbers. Each counts in its own
-        unit; ``"~ scale(x)"`` brings a column of this process to deviations from its mean, by standard deviations.
+        unit; ``"~ scale(x)"`` makes it deviations from the mean, in standard deviations.
     data : pandas.DataFrame, dict of columns, Arrow table, path, Spark DataFrame or name of a table
         The data, as for `rxGlm`. Rows that lack a value that is needed are left out and counted.
     numClusters : int, optional
@@ -86,15 +86,12 @@ def rxKmeans(
     >>> model.centers["x"].round(2).tolist()
     [2.0, 11.5]
     """
-    with libraries("rxKmeans"):
-        from rxspark.analysis.kmeans.local import cluster_here
+    with require_libraries("rxKmeans"):
+        from rxspark.analysis.data.opening import open_table
+        from rxspark.analysis.kmeans.model import cluster_table
         from rxspark.analysis.kmeans.starts import Starts
-    starts = Starts.checked(numClusters, centers, algorithm, maxIterations, numStarts, seed)
-    picked = selection(rowSelection, transforms)
-    context = rxGetComputeContext()
-    if on_spark(data, context, "rxKmeans"):
-        from rxspark.analysis.data.spark_tables import spark_data
-        from rxspark.analysis.kmeans.spark import cluster_on_spark
-
-        return cluster_on_spark(formula, spark_data(data, context, "rxKmeans"), starts, picked)
-    return cluster_here(formula, data, starts, picked)
+    if algorithm != "Lloyd":
+        raise RxArgumentError(f'algorithm={algorithm!r}: algorithm is "Lloyd", as in RevoScaleR')
+    starts = Starts.checked(numClusters, centers, maxIterations, numStarts, seed)
+    selection = check_selection(rowSelection, transforms)
+    return cluster_table(formula, open_table(data, "rxKmeans"), starts, selection)

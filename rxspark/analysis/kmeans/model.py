@@ -1,57 +1,65 @@
-"""From the rows of a clustering, wherever they are, to the result."""
+"""Cluster the rows of a table, wherever they are."""
 
 from __future__ import annotations
 
 import operator
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 
-from rxspark.analysis.data.blocks import Parts
+from rxspark.analysis.arrays import FloatArray, IntArray
 from rxspark.analysis.data.sources import Selection
-from rxspark.analysis.formula.design import Design, prepared
-from rxspark.analysis.formula.formula import parse
-from rxspark.analysis.formula.recipe import Table
-from rxspark.analysis.kmeans.result import RxKmeans
-from rxspark.analysis.kmeans.rows import Clusters, Moments, moments
+from rxspark.analysis.data.tables import LocalBlocks, LocalTable, RowBlocks, Table
+from rxspark.analysis.formula.design import Design, build_design, check_finite
+from rxspark.analysis.formula.formula import parse_formula
+from rxspark.analysis.kmeans.lloyd import LloydResult, lloyd_here, lloyd_on_blocks
+from rxspark.analysis.kmeans.result import RxKmeans, cluster_codes
 from rxspark.analysis.kmeans.starts import Starts
+from rxspark.analysis.kmeans.sums import RowBlock, RowMoments, moments
 from rxspark.errors import RxArgumentError, RxModelWarning
 
-__all__ = ["Found", "described", "modelled"]
+__all__ = ["cluster_table"]
+
+Search: TypeAlias = Callable[[RowMoments, FloatArray], LloydResult]
+"""A search from one start, given the moments of all rows."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """What a search from one start has found."""
+def cluster_table(text: Any, table: Table, starts: Starts, selection: Selection) -> RxKmeans:
+    """Cluster the rows of a table; errors and warnings as of `rxKmeans`."""
+    design = _numeric_design(text, selection, table)
+    if isinstance(table, LocalTable):
+        matrices = design.matrices(table.frame(design.needed))
+        check_finite(matrices, design.formula)
+        block = RowBlock(matrices.x, matrices.missing)
+        search = partial(lloyd_here, block.x, starts.max_iterations)
+        model, labels = _best_model(LocalBlocks(block), design, starts, search)
+        assert labels is not None, "scikit-learn labels the rows"
+        codes = cluster_codes(labels, np.flatnonzero(matrices.kept), len(matrices.kept))
+        return replace(model, codes=codes, index=matrices.index)
+    blocks = table.blocks(design.needed, partial(_row_block, design))
+    try:
+        return _best_model(blocks, design, starts, partial(lloyd_on_blocks, blocks, starts.max_iterations))[0]
+    finally:
+        blocks.release()
 
-    centers: Any
-    """As deviations from the mean of all rows."""
-    clusters: Clusters
-    iterations: int
-    labels: Any | None = None
-    """The cluster of each row, from 0, where the rows are in this process."""
 
-    def settled(self, told: Moments) -> bool:
-        """Whether each center is the mean of its rows, so that no more steps would move it."""
-        means = self.clusters.sums / np.maximum(self.clusters.counts, 1)[:, None]
-        return np.allclose(means, self.centers, rtol=1e-9, atol=1e-9 * (told.squares / told.rows) ** 0.5)
+def _row_block(design: Design, frame: pd.DataFrame) -> RowBlock:
+    matrices = design.matrices(frame)
+    check_finite(matrices, design.formula)
+    return RowBlock(matrices.x, matrices.missing)
 
 
-def described(text: Any, picked: Selection, table: Table) -> Design:
-    """How a formula makes columns of numbers from a table.
-
-    Raises
-    ------
-    RxArgumentError
-        When it is no formula, names no column or one that is not there, or has a factor.
-    """
-    formula = parse(text, [*table.columns, *picked.transforms], one_sided=True)
-    if not formula.variables:
+def _numeric_design(text: Any, selection: Selection, table: Table) -> Design:
+    """Build the design of a formula that lists columns of numbers; RxArgumentError for any other."""
+    formula = parse_formula(text, [*table.columns, *selection.transforms], one_sided=True)
+    if not formula.columns:
         raise RxArgumentError(f'formula={text!r}: it names no column; give some, as in "~ x1 + x2"')
-    design = prepared(formula, picked, table)
+    design = build_design(formula, selection, table)
     for variable in design.variables:
         if variable.levels is not None:
             raise RxArgumentError(
@@ -61,26 +69,24 @@ def described(text: Any, picked: Selection, table: Table) -> Design:
     return design
 
 
-def modelled(
-    parts: Parts, design: Design, starts: Starts, search: Callable[[Moments, Any], Found]
-) -> tuple[RxKmeans, Any]:
-    """Search from each start, and give the best, and its labels; `search` is told of all rows, and of a start."""
-    told: Moments = parts.total(moments, operator.add)
-    if not told.rows:
-        raise RxArgumentError(f"formula={design.formula.text!r}: no row is left of {told.missing}; all lack a value")
-    found = [search(told, start - told.mean) for start in starts.drawn(parts, told.rows, design.names)]
-    best = min(found, key=lambda one: float(one.clusters.squares.sum()))
+def _best_model(blocks: RowBlocks, design: Design, starts: Starts, search: Search) -> tuple[RxKmeans, IntArray | None]:
+    """Search from each start, and give the best model with its labels."""
+    known: RowMoments = blocks.aggregate(moments, operator.add)
+    if not known.rows:
+        raise RxArgumentError(f"formula={design.formula.text!r}: no row is left of {known.missing}; all lack a value")
+    results = [search(known, start - known.mean) for start in starts.draw(blocks, known.rows, design.names)]
+    best = min(results, key=lambda result: float(result.clusters.squares.sum()))
     model = RxKmeans(
         formula=design.formula.text,
         names=design.names,
-        values=best.centers + told.mean,
+        values=best.centers + known.mean,
         sizes=best.clusters.counts,
         squares=best.clusters.squares,
-        totss=told.squares,
+        totss=known.squares,
         iterations=best.iterations,
-        converged=best.iterations < starts.iterations or best.settled(told),
-        nValidObs=told.rows,
-        nMissingObs=told.missing,
+        converged=best.iterations < starts.max_iterations or best.has_settled(known),
+        nValidObs=known.rows,
+        nMissingObs=known.missing,
         design=design,
     )
     if not model.converged:

@@ -1,4 +1,4 @@
-"""RxKmeans: what rxKmeans found, as R's users know it."""
+"""RxKmeans: a clustering, with the methods and the printed form of R's kmeans."""
 
 from __future__ import annotations
 
@@ -8,47 +8,46 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.data.sources import on_spark
-from rxspark.analysis.data.tables import LocalTable
+from rxspark.analysis.arrays import FloatArray, IntArray
+from rxspark.analysis.data.opening import RowFunction
 from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
-from rxspark.analysis.kmeans.rows import nearest
+from rxspark.analysis.kmeans.sums import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
-from rxspark.contexts import rxGetComputeContext
 
-__all__ = ["RxKmeans", "codes_of"]
+__all__ = ["RxKmeans", "cluster_codes"]
 
-_NAME = "rxCluster"
-_SHOWN = 300
-"""How much of the clustering vector is printed."""
+_COLUMN = "rxCluster"
+_PRINTED_ROWS = 300
+"""The rows whose clusters are printed."""
 
 
 @dataclass(frozen=True, repr=False)
 class RxKmeans:
-    """Clusters of rows; they have the numbers 1, 2, ..., as in R.
+    """A clustering of rows; clusters are numbered 1, 2, ... as in R.
 
     Attributes
     ----------
     formula : str
-        What was clustered.
+        The formula of the columns.
     names : tuple of str
         The columns, as R names them.
     totss : float
         The sum of squares around the mean of all rows.
     iterations : int
-        How often all rows were given to their nearest centers, the last time that changed nothing included.
+        How often all rows were assigned to their nearest centers, with the last time, which changed nothing.
     converged : bool
-        Whether the iteration came to its end.
+        Whether the iteration converged.
     nValidObs, nMissingObs : int
         Rows that were used, and rows that were left out as they lack a value.
     """
 
     formula: str
     names: tuple[str, ...]
-    values: Any = field(compare=False)
+    values: FloatArray = field(compare=False)
     """The centers, of shape (clusters, columns)."""
-    sizes: Any = field(compare=False)
-    squares: Any = field(compare=False)
+    sizes: IntArray = field(compare=False)
+    squares: FloatArray = field(compare=False)
     """The sum of squares within each cluster."""
     totss: float
     iterations: int
@@ -63,17 +62,17 @@ class RxKmeans:
 
     @property
     def parsed(self) -> Formula:
-        """The formula, taken apart."""
+        """The formula, parsed."""
         return self.design.formula
 
     @property
     def centers(self) -> pd.DataFrame:
-        """The mean of each cluster: a row for each cluster, a column for each of the formula."""
+        """The mean of each cluster: shape (clusters, columns)."""
         return pd.DataFrame(self.values, self._numbers, self.names)
 
     @property
     def size(self) -> pd.Series:
-        """The number of rows in each cluster."""
+        """The number of rows of each cluster."""
         return pd.Series(self.sizes, self._numbers, name="size")
 
     @property
@@ -83,12 +82,12 @@ class RxKmeans:
 
     @property
     def totWithinss(self) -> float:
-        """The sum of `withinss`, which k-means makes small."""
+        """The sum of `withinss`, which k-means minimizes."""
         return float(self.squares.sum())
 
     @property
     def betweenss(self) -> float:
-        """What is left of `totss`: the sum of squares between the clusters."""
+        """The sum of squares between the clusters: `totss` less `totWithinss`."""
         return self.totss - self.totWithinss
 
     @property
@@ -126,23 +125,23 @@ class RxKmeans:
         RxArgumentError
             When a column is missing.
         """
-        context = rxGetComputeContext()
-        if on_spark(data, context, "predict"):
-            from rxspark.analysis.data.spark_predict import with_column
-            from rxspark.analysis.data.spark_tables import spark_data
+        return RowFunction(
+            function="predict",
+            column=_COLUMN,
+            sql_type="integer",
+            needed=self.design.predictor_columns,
+            of=self._predict,
+        ).apply(data)
 
-            there = spark_data(data, context, "predict")
-            return with_column(there, _NAME, "integer", self.design.needed_of_new(there.columns), self.predict)
-        table = LocalTable(data, "predict")
-        frame = table.frame(self.design.needed_of_new(table.columns))
-        x, _, whole = self.design.of_new(frame)
-        given = np.isfinite(x).all(axis=1)
+    def _predict(self, frame: pd.DataFrame) -> pd.Series:
+        x, _, kept = self.design.predictor_matrices(frame)
+        finite = np.isfinite(x).all(axis=1)
         mean = self.sizes @ self.values / self.sizes.sum()  # far from zero, distances from it would cost digits
-        labels = nearest(self.values - mean, x[given] - mean)
-        return _series(codes_of(labels, np.flatnonzero(whole)[given], len(frame)), frame.index)
+        labels = nearest(self.values - mean, x[finite] - mean)
+        return _series(cluster_codes(labels, np.flatnonzero(kept)[finite], len(frame)), frame.index)
 
     def __repr__(self) -> str:
-        """What R prints of a clustering."""
+        """Write the clustering as R prints it."""
         sizes = ", ".join(map(str, self.sizes))
         withins = "\n".join(vector_lines(formatted(self.squares)))
         missing = f"({self.nMissingObs} observations deleted due to missingness)\n" if self.nMissingObs else ""
@@ -155,11 +154,11 @@ class RxKmeans:
         )
 
     def _vector(self) -> str:
-        """The first lines of the clustering vector."""
+        """Write the first lines of the clustering vector."""
         if self.codes is None:
             return ""
-        lines = vector_lines([str(code) if code else "NA" for code in self.codes[:_SHOWN]])
-        more = [f"... {len(self.codes):,} rows in all"] if len(self.codes) > _SHOWN else []
+        lines = vector_lines([str(code) if code else "NA" for code in self.codes[:_PRINTED_ROWS]])
+        more = [f"... {len(self.codes):,} rows in all"] if len(self.codes) > _PRINTED_ROWS else []
         return "\n".join(["Clustering vector:", *lines, *more]) + "\n\n"
 
     def _repr_html_(self) -> str:
@@ -167,12 +166,12 @@ class RxKmeans:
         return f"<p>{len(self.values)} clusters, between_SS / total_SS = {self._share:.1f} %</p>{table}"
 
 
-def codes_of(labels: Any, rows: Any, of: int) -> Any:
-    """Numbers from 1 for those of so many rows that have labels from 0, and 0 for the others; a byte each if it can."""
-    codes = np.zeros(of, np.min_scalar_type(int(labels.max(initial=0)) + 1))
+def cluster_codes(labels: IntArray, rows: IntArray, count: int) -> Any:
+    """Number the clusters of rows from 1, with 0 for rows without a label, in the smallest type that holds them."""
+    codes = np.zeros(count, np.min_scalar_type(int(labels.max(initial=0)) + 1))
     codes[rows] = labels + 1
     return codes
 
 
 def _series(codes: Any, index: Any) -> pd.Series:
-    return pd.Series(pd.arrays.IntegerArray(codes.astype(np.int32), codes == 0), index, name=_NAME)
+    return pd.Series(pd.arrays.IntegerArray(codes.astype(np.int32), codes == 0), index, name=_COLUMN)

@@ -1,4 +1,4 @@
-"""Where k-means starts: at centers that are given, or at rows that k-means++ draws from a sample."""
+"""Starting centers of k-means: given ones, or rows that k-means++ draws from a sample."""
 
 from __future__ import annotations
 
@@ -12,36 +12,33 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import kmeans_plusplus
 
-from rxspark.analysis.data.blocks import Parts
-from rxspark.analysis.data.sources import check_known
-from rxspark.analysis.kmeans.rows import Sample, sample
+from rxspark.analysis.arrays import FloatArray
+from rxspark.analysis.data.sources import check_column
+from rxspark.analysis.data.tables import RowBlocks
+from rxspark.analysis.kmeans.sums import Sample, sample
 from rxspark.errors import RxArgumentError
 from rxspark.validation import whole_number
 
 __all__ = ["Starts"]
 
-_SAMPLE = 10_000
-"""Distinct rows that starts are drawn from: enough for each of a hundred clusters, small enough for any driver."""
+SAMPLE_ROWS = 10_000
+"""Distinct rows to draw starts from: a hundred for each of a hundred clusters, and small enough for any driver."""
 
 
 @dataclass(frozen=True)
 class Starts:
-    """What was asked of the search."""
+    """The arguments of rxKmeans that say how to search."""
 
     clusters: int
     centers: Any
-    """A DataFrame or an array; None where they are to be drawn."""
-    iterations: int
+    """A DataFrame or an array; None if they are to be drawn."""
+    max_iterations: int
     number: int
     seed: int | None
 
     @classmethod
-    def checked(
-        cls, clusters: Any, centers: Any, algorithm: Any, max_iterations: Any, starts: Any, seed: Any
-    ) -> Starts:
-        """Check the arguments of rxKmeans that say how to search."""
-        if algorithm != "Lloyd":
-            raise RxArgumentError(f'algorithm={algorithm!r}: algorithm is "Lloyd", as in RevoScaleR')
+    def checked(cls, clusters: Any, centers: Any, max_iterations: Any, starts: Any, seed: Any) -> Starts:
+        """Check the arguments of rxKmeans."""
         number = whole_number("numStarts", starts, 1)
         if centers is None:
             if clusters is None:
@@ -54,22 +51,22 @@ class Starts:
                 raise RxArgumentError(f"numStarts={number}: with centers given there is one start; leave it out")
             clusters = len(centers)
         return cls(
-            whole_number("numClusters", clusters, 1),
-            centers,
-            whole_number("maxIterations", max_iterations, 1),
-            number,
-            None if seed is None else _seed(seed),
+            clusters=whole_number("numClusters", clusters, 1),
+            centers=centers,
+            max_iterations=whole_number("maxIterations", max_iterations, 1),
+            number=number,
+            seed=None if seed is None else _seed(seed),
         )
 
-    def drawn(self, parts: Parts, rows: int, names: tuple[str, ...]) -> Iterator[Any]:
-        """Starting centers, one array of shape (clusters, columns) for each start.
+    def draw(self, blocks: RowBlocks, rows: int, names: tuple[str, ...]) -> Iterator[FloatArray]:
+        """Draw starting centers, an array of shape (clusters, columns) for each start.
 
         Raises
         ------
         RxArgumentError
             When there are fewer distinct rows than clusters, or the given centers do not fit the columns.
         """
-        found = _sample(parts, rows, self.clusters)
+        found = _sample(blocks, rows, self.clusters)
         if len(found.x) < self.clusters:
             raise RxArgumentError(
                 f"numClusters={self.clusters}: the data have {len(found.x)} distinct rows, and no more clusters"
@@ -90,7 +87,7 @@ def _seed(seed: Any) -> int:
     return number
 
 
-def _as_array(centers: Any) -> Any:
+def _as_array(centers: Any) -> FloatArray:
     try:
         found = np.asarray(centers, dtype=float)
     except (TypeError, ValueError):
@@ -102,11 +99,11 @@ def _as_array(centers: Any) -> Any:
     return found
 
 
-def _fitting(centers: Any, names: tuple[str, ...]) -> Any:
-    """The centers as an array, if they fit the columns."""
+def _fitting(centers: pd.DataFrame | FloatArray, names: tuple[str, ...]) -> FloatArray:
+    """Convert the centers to an array; RxArgumentError if they do not fit the columns."""
     if isinstance(centers, pd.DataFrame):
         for name in names:
-            check_known(name, centers.columns, "centers")
+            check_column(name, centers.columns, "centers")
         centers = _as_array(centers[list(names)])
     if centers.shape[1] != len(names):
         raise RxArgumentError(
@@ -119,12 +116,12 @@ def _fitting(centers: Any, names: tuple[str, ...]) -> Any:
     return centers
 
 
-def _sample(parts: Parts, rows: int, clusters: int) -> Sample:
-    """Distinct rows, about as many as are wanted or all that there are."""
-    wanted = max(_SAMPLE, 20 * clusters)
+def _sample(blocks: RowBlocks, rows: int, clusters: int) -> Sample:
+    """Sample distinct rows: about as many as are wanted, or all that there are."""
+    wanted = max(SAMPLE_ROWS, 20 * clusters)
     share = min(1.0, wanted / rows)
     while True:
-        found: Sample = parts.total(partial(sample, share), operator.add)
+        found: Sample = blocks.aggregate(partial(sample, share), operator.add)
         if share == 1 or len(found.x) >= wanted / 4:
             return found
         share = min(1.0, 8 * share)  # many rows are alike

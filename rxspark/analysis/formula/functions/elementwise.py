@@ -1,8 +1,7 @@
-"""R's functions of columns, element by element: the same for one row, a batch of rows and all rows."""
+"""R's operators and functions that go element by element, the same for one row, a batch of rows and all rows."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,15 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rxspark.analysis.formula.functions.arguments import flag, number, refused
+from rxspark.analysis.formula.functions.arguments import flag_argument, function_error, number_argument
 from rxspark.analysis.formula.functions.text import TEXT_FUNCTIONS
-from rxspark.analysis.formula.syntax import number_text
 from rxspark.analysis.formula.values import (
     Matrix,
     Value,
+    as_factor_or_missing,
     as_numbers,
     as_text,
-    chosen_factor,
     is_factor,
     is_logical,
     is_number,
@@ -30,7 +28,7 @@ from rxspark.analysis.formula.values import (
 )
 from rxspark.errors import RxArgumentError
 
-__all__ = ["ELEMENTWISE", "cut_at"]
+__all__ = ["ELEMENTWISE"]
 
 
 def _arithmetic(name: str, of: Callable[..., Any]) -> Callable[..., Value]:
@@ -76,15 +74,15 @@ def _comparison(name: str, of: Callable[[Any, Any], Any]) -> Callable[..., Value
 
 
 def _comparable(name: str, x: Value, y: Value) -> tuple[Any, Any]:
-    """Both sides as what R compares: levels of an ordered factor by their order, times, text, or numbers."""
+    """Convert both sides to a kind that R compares: codes of ordered factors, times, text, or numbers."""
     if is_time(x) or is_time(y):
         return _instants(x), _instants(y)
     factors = [side for side in (x, y) if is_factor(side)]
     if factors and name not in ("==", "!="):
         levels = list(factors[0].categories)
         if not all(side.ordered for side in factors):
-            raise refused(repr(name), "the levels of this factor have no order; use ordered(x, levels = c(...))")
-        return tuple(chosen_factor(side, levels).codes.astype(float) for side in (x, y))
+            raise function_error(repr(name), "the levels of this factor have no order; use ordered(x, levels = c(...))")
+        return tuple(as_factor_or_missing(side, levels).codes.astype(float) for side in (x, y))
     if factors or is_text(x) or is_text(y):
         return as_text(x), as_text(y)
     return as_numbers(x, repr(name)), as_numbers(y, repr(name))
@@ -128,8 +126,8 @@ def _log(x: Value, base: Value = None) -> Value:
 
 
 def _round(x: Value, digits: Value = None) -> Value:
-    """To the nearer of the two numbers with so many digits, as R does since version 4; of two as near the even one."""
-    values, scale = as_numbers(x, "round"), 10.0 ** (0 if digits is None else int(number(digits, "round(digits = )")))
+    """Round to the nearer of the two numbers with so many digits, ties to even, as R does since version 4.0."""
+    values, scale = as_numbers(x, "round"), 10.0 ** int(number_argument(digits, "round(digits = )", default=0))
     low = np.floor(values * scale)
     down, up = low / scale, np.ceil(values * scale) / scale
     nearer = (up - values) - (values - down)
@@ -137,13 +135,13 @@ def _round(x: Value, digits: Value = None) -> Value:
 
 
 def _signif(x: Value, digits: Value = None) -> Value:
-    values, places = as_numbers(x, "signif"), 6 if digits is None else int(number(digits, "signif(digits = )"))
+    values, places = as_numbers(x, "signif"), int(number_argument(digits, "signif(digits = )", default=6))
     return np.array([float(f"{value:.{max(places, 1) - 1}e}") for value in values])
 
 
 def _parallel(name: str, of: Callable[[Any, Any], Any], skipping: Callable[[Any, Any], Any]) -> Callable[..., Value]:
     def function(*values: Value, na_rm: Value = None) -> Value:
-        join = skipping if na_rm is not None and flag(na_rm, f"{name}(na.rm = )") else of
+        join = skipping if flag_argument(na_rm, f"{name}(na.rm = )", default=False) else of
         found = as_numbers(values[0], name)
         for value in values[1:]:
             found = join(found, as_numbers(value, name))
@@ -160,46 +158,11 @@ def _ifelse(test: Value, yes: Value, no: Value) -> Value:
         codes = np.where(holds, yes.to_numpy(float, na_value=np.nan), no.to_numpy(float, na_value=np.nan))
         return logical(np.nan_to_num(codes) != 0, gaps | np.isnan(codes))
     if any(is_text(side) for side in sides):
-        return np.where(gaps, None, np.where(holds, as_text(yes), as_text(no)))
+        chosen: Any = np.where(holds, as_text(yes), as_text(no))
+        return np.where(gaps, None, chosen)
     if any(is_factor(side) for side in sides):
-        raise refused("ifelse", "of a factor R takes the numbers of its levels; use as.character(x)")
+        raise function_error("ifelse", "of a factor R takes the numbers of its levels; use as.character(x)")
     return np.where(gaps, np.nan, np.where(holds, *(as_numbers(side, "ifelse") for side in sides)))
-
-
-def cut_at(x: Any, breaks: Any, labels: Value, include_lowest: bool, right: bool, digits: int, ordered: bool) -> Value:
-    """R's cut() of numbers, at breaks that are given."""
-    breaks = np.sort(breaks)
-    if len(np.unique(breaks)) < len(breaks) or np.isnan(breaks).any():
-        raise refused("cut", f"breaks are distinct numbers, and not {', '.join(map(number_text, breaks))}")
-    groups = len(breaks) - 1
-    codes = np.searchsorted(breaks, x, side="left" if right else "right") - 1
-    if include_lowest:
-        codes = np.where(x == (breaks[0] if right else breaks[-1]), 0 if right else groups - 1, codes)
-    codes = np.where((codes < 0) | (codes >= groups) | np.isnan(x), -1, codes)
-    if is_logical(labels) and not labels[0]:
-        return np.where(codes < 0, np.nan, codes + 1.0)
-    names = _intervals(breaks, include_lowest, right, digits) if labels is None else list(as_text(labels))
-    if len(names) != groups:
-        raise refused("cut", f"{len(names)} labels do not fit {groups} intervals")
-    return pd.Categorical.from_codes(codes, names, ordered=ordered)
-
-
-def _intervals(breaks: Any, include_lowest: bool, right: bool, digits: int) -> list[str]:
-    for places in range(digits, max(12, digits) + 1):
-        told = [_written(value, places) for value in breaks]
-        if len(set(told)) == len(told):
-            break
-    opening, closing = "([" if right else "[[", "]]" if right else "))"
-    pairs = itertools.pairwise(told)
-    names = [f"{opening[0]}{low},{high}{closing[0]}" for low, high in pairs]
-    if include_lowest:
-        names[0], names[-1] = ("[" + names[0][1:], names[-1]) if right else (names[0], names[-1][:-1] + "]")
-    return names
-
-
-def _written(value: float, digits: int) -> str:
-    """A number as C's %g writes it, and infinity as R does."""
-    return number_text(value) if np.isinf(value) else f"{value:.{digits}g}"
 
 
 def _as_numeric(x: Value) -> Value:
@@ -237,23 +200,25 @@ def _c(*values: Value) -> Value:
 
 
 def _sequence(start: Value, stop: Value) -> Value:
-    first, last = number(start, "':'"), number(stop, "':'")
+    first, last = number_argument(start, "':'"), number_argument(stop, "':'")
     steps = int(np.floor(abs(last - first) + 1e-10))
     return first + np.arange(steps + 1.0) * (1 if last >= first else -1)
 
 
 def _seq(from_: Value, to: Value, by: Value = None, length_out: Value = None) -> Value:
     if length_out is not None:
-        return np.linspace(number(from_, "seq"), number(to, "seq"), int(number(length_out, "seq")))
+        return np.linspace(
+            number_argument(from_, "seq"), number_argument(to, "seq"), int(number_argument(length_out, "seq"))
+        )
     if by is None:
         return _sequence(from_, to)
-    first, step = number(from_, "seq"), number(by, "seq")
-    return first + np.arange(np.floor((number(to, "seq") - first) / step + 1e-10) + 1) * step
+    first, step = number_argument(from_, "seq"), number_argument(by, "seq")
+    return first + np.arange(np.floor((number_argument(to, "seq") - first) / step + 1e-10) + 1) * step
 
 
 def _replace(x: Value, list: Value, values: Value) -> Value:  # noqa: A002 - R's name
     if not is_logical(list):
-        raise refused("replace", "say where by truth values, such as is.na(x)")
+        raise function_error("replace", "say where by truth values, such as is.na(x)")
     return _ifelse(list, values, x)
 
 
@@ -272,18 +237,18 @@ def _find_interval(x: Value, vec: Value) -> Value:
 def _of_rows(name: str, of: Callable[..., Any]) -> Callable[..., Value]:
     def function(x: Value) -> Value:
         if not isinstance(x, Matrix):
-            raise refused(name, "it takes cbind(a, b)")
+            raise function_error(name, "it takes cbind(a, b)")
         return of(x.values, axis=1)
 
     return function
 
 
 def _column_of(x: Value, column: Value) -> Value:
-    """A column of a matrix."""
+    """Take a column of a matrix."""
     table = x.values if isinstance(x, Matrix) else as_numbers(x, "[")[:, None]
-    at = int(number(column, "[, column]"))
+    at = int(number_argument(column, "[, column]"))
     if not 1 <= at <= table.shape[1]:
-        raise refused("[", f"there are {table.shape[1]} columns, and no column {at}")
+        raise function_error("[", f"there are {table.shape[1]} columns, and no column {at}")
     return table[:, at - 1]
 
 
@@ -354,4 +319,4 @@ ELEMENTWISE: dict[str, Callable[..., Value]] = {
     "seq": _seq,
     **TEXT_FUNCTIONS,
 }
-"""What may be called in formulas and expressions, beside the functions of whole columns."""
+"""The functions that may be called in formulas and expressions, beside those of whole columns."""

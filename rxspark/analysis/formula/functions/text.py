@@ -1,4 +1,4 @@
-"""R's functions of text."""
+"""R's functions of text, element by element."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rxspark.analysis.formula.functions.arguments import flag, number, one_of
+from rxspark.analysis.formula.functions.arguments import flag_argument, number_argument, text_argument
 from rxspark.analysis.formula.values import Value, as_text, logical, missing
 from rxspark.errors import RxArgumentError
 
@@ -16,7 +16,7 @@ __all__ = ["TEXT_FUNCTIONS"]
 
 
 def _paste(*values: Value, sep: Value = None) -> Value:
-    between = " " if sep is None else one_of(sep, "paste(sep = )")
+    between = text_argument(sep, "paste(sep = )", default=" ")
     parts = [np.where(missing(value), "NA", as_text(value)) for value in values]
     found = parts[0]
     for part in parts[1:]:
@@ -25,7 +25,7 @@ def _paste(*values: Value, sep: Value = None) -> Value:
 
 
 def _substr(x: Value, start: Value, stop: Value) -> Value:
-    first, last = int(number(start, "substr")), int(number(stop, "substr"))
+    first, last = int(number_argument(start, "substr")), int(number_argument(stop, "substr"))
     return np.array([None if text is None else text[first - 1 : last] for text in as_text(x)], dtype=object)
 
 
@@ -35,11 +35,11 @@ def _matching(x: Value, test: Callable[[str], Any]) -> Value:
 
 
 def _pattern(pattern: Value, ignore_case: Value, fixed: Value) -> re.Pattern[str]:
-    text = one_of(pattern, "pattern")
-    literal = fixed is not None and flag(fixed, "fixed")
-    anyhow = ignore_case is not None and flag(ignore_case, "ignore.case")
+    text = text_argument(pattern, "pattern")
+    is_literal = flag_argument(fixed, "fixed", default=False)
+    ignores_case = flag_argument(ignore_case, "ignore.case", default=False)
     try:
-        return re.compile(re.escape(text) if literal else text, re.IGNORECASE if anyhow else 0)
+        return re.compile(re.escape(text) if is_literal else text, re.IGNORECASE if ignores_case else 0)
     except re.error as error:
         raise RxArgumentError(f"pattern={text!r}: {error}") from None
 
@@ -50,7 +50,7 @@ def _grepl(pattern: Value, x: Value, ignore_case: Value = None, fixed: Value = N
 
 def _substitute(count: int) -> Callable[..., Value]:
     def function(pattern: Value, replacement: Value, x: Value, ignore_case: Value = None, fixed: Value = None) -> Value:
-        found, by = _pattern(pattern, ignore_case, fixed), one_of(replacement, "replacement")
+        found, by = _pattern(pattern, ignore_case, fixed), text_argument(replacement, "replacement")
         return _texts(lambda text: found.sub(by, text, count))(x)
 
     return function
@@ -64,6 +64,16 @@ def _nchar(x: Value) -> Value:
     return np.array([np.nan if text is None else len(text) for text in as_text(x)], dtype=float)
 
 
+def _starts_with(x: Value, prefix: Value) -> Value:
+    start = text_argument(prefix, "startsWith(prefix)")
+    return _matching(x, lambda text: text.startswith(start))
+
+
+def _ends_with(x: Value, suffix: Value) -> Value:
+    end = text_argument(suffix, "endsWith(suffix)")
+    return _matching(x, lambda text: text.endswith(end))
+
+
 TEXT_FUNCTIONS: dict[str, Callable[..., Value]] = {
     "paste": _paste,
     "paste0": lambda *values: _paste(*values, sep=np.array([""], dtype=object)),
@@ -75,6 +85,8 @@ TEXT_FUNCTIONS: dict[str, Callable[..., Value]] = {
     "grepl": _grepl,
     "sub": _substitute(1),
     "gsub": _substitute(0),
-    "startsWith": lambda x, prefix: _matching(x, lambda one: one.startswith(one_of(prefix, "startsWith(prefix)"))),
-    "endsWith": lambda x, suffix: _matching(x, lambda one: one.endswith(one_of(suffix, "endsWith(suffix)"))),
+    "startsWith": lambda x, prefix: _matching(
+        x, lambda one: one.startswith(text_argument(prefix, "startsWith(prefix)"))
+    ),
+    "endsWith": _ends_with,
 }

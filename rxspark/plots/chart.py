@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rxspark.analysis.data.sources import Selection, check_known, is_spark
-from rxspark.analysis.data.tables import LocalTable
+from rxspark.analysis.data.sources import Selection, check_column, is_spark
+from rxspark.analysis.data.tables import LocalTable, Table
 from rxspark.analysis.formula.expressions import columns_of
 from rxspark.analysis.formula.functions.totals import Levels
-from rxspark.analysis.formula.recipe import Recipe, Step, Table
-from rxspark.analysis.formula.syntax import Call, Name, Node, deparse, parsed
+from rxspark.analysis.formula.recipe import Recipe, Step
+from rxspark.analysis.formula.syntax import Call, Name, Node, deparse, parse_expression
 from rxspark.analysis.formula.values import Columns, as_factor
 from rxspark.errors import RxArgumentError
 
@@ -29,7 +29,7 @@ _GROUPS = "(groups)"
 
 @dataclass(frozen=True)
 class Curve:
-    """The points of one group in one panel."""
+    """Points of one group in one panel."""
 
     panel: str
     label: str
@@ -58,7 +58,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class _Formula:
-    """``y1 + y2 ~ x | panel1 + panel2``, taken apart into expressions."""
+    """A formula ``y1 + y2 ~ x | panel1 + panel2``, parsed."""
 
     text: str
     ys: tuple[Node, ...]
@@ -79,44 +79,51 @@ class _Formula:
         return found if groups is None else (*found, Step(groups, "groups"))
 
 
-def chart_of(formula: Any, data: Any, groups: Any, picked: Selection, sort: bool) -> Chart:
-    """Look up what a formula names in the data; `sort` is whether the order of Spark's rows, which is none, shows."""
-    table = _opened(data)
-    known = [*table.columns, *picked.transforms]
-    asked = _parsed(formula)
+def chart_of(formula: Any, data: Any, groups: Any, selection: Selection, sort: bool) -> Chart:
+    """Evaluate the formula of a plot on data; `sort` orders Spark's rows, which have no order, by x."""
+    table = _open(data)
+    known = [*table.columns, *selection.transforms]
+    asked = _parse(formula)
     if isinstance(groups, str):
-        check_known(groups, known, f"groups={groups!r}")
+        check_column(groups, known, f"groups={groups!r}")
     elif groups is not None:
         table, known = _with_groups(table, groups), [*known, _GROUPS]
     named = None if groups is None else Name(groups if isinstance(groups, str) else _GROUPS)
-    recipe = Recipe.of(picked, asked.steps(known, named))
-    frame, note = _points(recipe, table, MOST_ROWS if table.spread else None)
-    points, ticks = _table(asked, frame, groups)
-    if table.spread and sort:
+    recipe = Recipe.of(selection, asked.steps(known, named))
+    frame, note = _evaluate(recipe, table, MOST_ROWS if table.is_distributed else None)
+    points, ticks = _point_table(asked, frame, groups)
+    if table.is_distributed and sort:
         points = points.sort_values("x", kind="stable")
     legend = groups if isinstance(groups, str) else getattr(groups, "name", None)
     panels = [str(level) for level in points["panel"].cat.categories]
     labels = [str(level) for level in points["label"].cat.categories]
-    _refuse_many(asked.where, "panels", panels, MOST_PANELS)
-    _refuse_many("groups", "groups", labels, MOST_GROUPS)
+    _check_count(asked.where, "panels", panels, MOST_PANELS)
+    _check_count("groups", "groups", labels, MOST_GROUPS)
     curves = [
-        Curve(str(panel), str(label), part["x"].to_numpy(), part["y"].to_numpy())
+        Curve(panel=str(panel), label=str(label), x=part["x"].to_numpy(), y=part["y"].to_numpy())
         for (panel, label), part in points.groupby(["panel", "label"], observed=True)
     ]
     shown = labels if groups is not None or len(asked.ys) > 1 else []
     return Chart(
-        curves, panels, shown, str(legend or ""), _told(asked.x), " + ".join(map(_told, asked.ys)), ticks, note
+        curves=curves,
+        panels=panels,
+        labels=shown,
+        legend=str(legend or ""),
+        x=_label(asked.x),
+        y=" + ".join(map(_label, asked.ys)),
+        ticks=ticks,
+        note=note,
     )
 
 
-def _told(node: Node) -> str:
+def _label(node: Node) -> str:
     return deparse(node).replace("`", "")
 
 
-def _parsed(text: Any) -> _Formula:
+def _parse(text: Any) -> _Formula:
     if not isinstance(text, str):
         raise RxArgumentError(f'formula={text!r}: a formula is text, such as "y ~ x"')
-    tree = parsed(text, f"formula={text!r}", formula=True)
+    tree = parse_expression(text, f"formula={text!r}", formula=True)
     if not isinstance(tree, Call) or tree.function != "~" or len(tree.args) != 2:
         raise RxArgumentError(f'formula={text!r}: a formula of a plot has two sides, "y ~ x" or "y ~ x | panels"')
     x, *given = _split(tree.args[1].node, "|")
@@ -127,16 +134,16 @@ def _parsed(text: Any) -> _Formula:
 
 
 def _split(node: Node, operator: str) -> list[Node]:
-    """The expressions that an operator joins."""
+    """List the expressions that an operator joins."""
     match node:
         case Call(function, (left, right)) if function == operator:
             return [*_split(left.node, operator), *_split(right.node, operator)]
     return [node]
 
 
-def _opened(data: Any) -> Table:
+def _open(data: Any) -> Table:
     if is_spark(data):
-        from rxspark.analysis.data.spark_blocks import SparkTable
+        from rxspark.analysis.data.spark_tables import SparkTable
 
         return SparkTable(data)
     return LocalTable(data, "rxLinePlot")
@@ -161,7 +168,7 @@ def _with_groups(table: Table, groups: Any) -> LocalTable:
 
 @dataclass(frozen=True)
 class _Sample:
-    """The rows whose keys, which their values give, are the least; the same ones however the rows are divided."""
+    """A sample of rows: those with the least hashes, the same ones however the rows are divided."""
 
     count: int
     keys: Any
@@ -182,18 +189,19 @@ class _Sample:
 
 
 def _sample(recipe: Recipe, most: int | None, frame: pd.DataFrame) -> _Sample:
-    columns = recipe.chosen(frame)
-    values = [pd.Series(step.value(columns)) for step in recipe.expressions]
+    columns = recipe.apply(frame)
+    values = [pd.Series(value) for value in recipe.values(columns)]
     found = pd.DataFrame(dict(enumerate(values)), range(columns.rows))
     if most is None:
         return _Sample(len(found), np.zeros(0), found, len(found))
     return _Sample(len(found), pd.util.hash_pandas_object(found, index=False).to_numpy(), found, most).cut()
 
 
-def _points(recipe: Recipe, table: Table, most: int | None) -> tuple[pd.DataFrame, str]:
-    """The values of a recipe's expressions, of at most so many rows; and what is to be said of these."""
-    recipe = recipe.learned(table)
-    found = table.total(recipe.needs(table.columns), partial(_sample, recipe, most), _Sample.__add__)
+def _evaluate(recipe: Recipe, table: Table, most: int | None) -> tuple[pd.DataFrame, str]:
+    """Evaluate a recipe's expressions for at most so many rows; and write a note if these are a sample."""
+    needed = recipe.required_columns(table.columns)
+    recipe = recipe.prepared(table)
+    found = table.aggregate(needed, partial(_sample, recipe, most), _Sample.__add__)
     if found is None:
         return pd.DataFrame(columns=range(len(recipe.expressions))), ""
     shown = len(found.frame)
@@ -204,19 +212,19 @@ def _is_factor(values: Any) -> bool:
     return isinstance(getattr(values, "dtype", None), pd.CategoricalDtype)
 
 
-def _table(formula: _Formula, frame: pd.DataFrame, groups: Any) -> tuple[pd.DataFrame, list[str]]:
-    """One row for each point: x, y, the group's label, the panel."""
+def _point_table(formula: _Formula, frame: pd.DataFrame, groups: Any) -> tuple[pd.DataFrame, list[str]]:
+    """Make a table with a row for each point: x, y, label of the group, panel; and the levels of x."""
     if frame.empty:
         raise RxArgumentError(f"{formula.where}: there are no rows to plot; data or rowSelection leave none")
     series = [frame[number] for number in range(frame.shape[1])]
     first = len(formula.ys)
-    x, ticks = _places(series[first], formula)
-    panels = _factors([*map(_told, formula.panels)], series[first + 1 :], frame)
+    x, ticks = _x_positions(series[first], formula)
+    panels = _factors([*map(_label, formula.panels)], series[first + 1 :], frame)
     label = _factor(series[-1]) if groups is not None else _constant("", frame)
     if groups is not None and len(formula.ys) > 1:
         raise RxArgumentError(f"{formula.where}: with several responses groups is not for use, as these are the groups")
     parts = []
-    names = [*map(_told, formula.ys)]
+    names = [*map(_label, formula.ys)]
     for name, values in zip(names, series, strict=False):
         y = _numbers(values, name, formula.where)
         named = label if len(names) == 1 else _constant(name, frame, names)
@@ -234,30 +242,30 @@ def _constant(value: str, frame: pd.DataFrame, levels: Iterable[str] = ("",)) ->
 
 
 def _factor(values: pd.Series) -> pd.Series:
-    """A factor of any values, its levels in their order."""
+    """Make a factor of any values, its levels in their order."""
     value = Columns(values.to_frame("x"))["x"]
     return pd.Series(as_factor(value, Levels.of(value).labels()), values.index)
 
 
 def _factors(names: list[str], series: list[pd.Series], frame: pd.DataFrame) -> pd.Series:
-    """The combinations of several factors as one, each level as ``name = level``."""
+    """Join several factors to one, with levels such as ``name = level``."""
     if not names:
         return _constant("", frame)
     parts = [_factor(values) for _, values in zip(names, series, strict=False)]
     joined = pd.DataFrame({str(number): part.array for number, part in enumerate(parts)}, index=frame.index)
     numbers = joined.groupby(list(joined), observed=True).ngroup()
     levels = joined.assign(number=numbers)[numbers >= 0].drop_duplicates("number").sort_values("number")
-    told = [
+    joined_levels = [
         ", ".join(f"{name} = {level}" for name, level in zip(names, row, strict=True))
         for row in levels.drop(columns="number").itertuples(index=False)
     ]
-    return pd.Series(pd.Categorical.from_codes(numbers.fillna(-1).astype(int), told), index=frame.index)
+    return pd.Series(pd.Categorical.from_codes(numbers.fillna(-1).astype(int), joined_levels), index=frame.index)
 
 
 def _numbers(values: pd.Series, text: str, where: str) -> Any:
-    """Values as floats, what is infinite as missing; RxArgumentError when they are no numbers."""
+    """Convert values to floats, infinite ones to missing; RxArgumentError if they are not numbers."""
     plain = values.infer_objects()
-    if plain.dtype == object and _are(plain, ("decimal", "integer", "empty")):
+    if plain.dtype == object and _inferred_as(plain, ("decimal", "integer", "empty")):
         plain = pd.to_numeric(plain, errors="coerce")
     if not pd.api.types.is_numeric_dtype(plain) or pd.api.types.is_complex_dtype(plain):
         first = next(iter(values.dropna()), None)
@@ -266,22 +274,22 @@ def _numbers(values: pd.Series, text: str, where: str) -> Any:
     return np.where(np.isfinite(numbers), numbers, np.nan)
 
 
-def _places(values: pd.Series, formula: _Formula) -> tuple[pd.Series, list[str]]:
-    """Positions of values on the axis: numbers, times, or the numbers of their levels, which are given too."""
-    if pd.api.types.is_datetime64_any_dtype(values) or _are(values, ("date", "datetime", "datetime64")):
+def _x_positions(values: pd.Series, formula: _Formula) -> tuple[pd.Series, list[str]]:
+    """Find positions on the axis: numbers, times, or the numbers of levels; and these levels."""
+    if pd.api.types.is_datetime64_any_dtype(values) or _inferred_as(values, ("date", "datetime", "datetime64")):
         return pd.to_datetime(values), []
-    if isinstance(values.dtype, pd.CategoricalDtype) or _are(values, ("string",)):
+    if isinstance(values.dtype, pd.CategoricalDtype) or _inferred_as(values, ("string",)):
         levels = _factor(values)
         codes = levels.cat.codes.to_numpy(dtype=float)
         return pd.Series(np.where(codes < 0, np.nan, codes)), [str(level) for level in levels.cat.categories]
-    return pd.Series(_numbers(values, _told(formula.x), formula.where)), []
+    return pd.Series(_numbers(values, _label(formula.x), formula.where)), []
 
 
-def _are(values: pd.Series, kinds: tuple[str, ...]) -> bool:
+def _inferred_as(values: pd.Series, kinds: tuple[str, ...]) -> bool:
     return pd.api.types.infer_dtype(values, skipna=True) in kinds
 
 
-def _refuse_many(where: str, what: str, levels: list[str], most: int) -> None:
+def _check_count(where: str, what: str, levels: list[str], most: int) -> None:
     if len(levels) > most:
         raise RxArgumentError(
             f"{where}: {len(levels):,} {what} are more than a plot can show ({most}); choose some by rowSelection"
