@@ -3,8 +3,8 @@
 plan     FUN, arguments -> tasks -> partitions               calls/tasks.py
 streams  seed, kind -> a root, from which each chunk draws   rng/
 ship     function, constants -> bytes, once a call           serialize/pickler.py
-run      partitions -> results, as they come               jobs/job.py, backends/, worker/runner.py
-gather   results -> RxResults                              results/gathering.py, results/results.py
+run      partitions -> results, as they come                 jobs/job.py, backends/, worker/runner.py
+gather   results -> RxResults                                results/gathering.py, results/results.py
 """
 
 from __future__ import annotations

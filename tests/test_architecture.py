@@ -230,3 +230,14 @@ def test_docstrings_begin_with_a_noun_or_a_verb(folder: str) -> None:
     """None begins with "What ...", which defines a thing by a clause without a noun."""
     for file in sorted((PACKAGE.parent / folder).rglob("*.py")):
         assert '"""' + "What" not in file.read_text(), file
+
+
+@pytest.mark.parametrize("folder", ["rxspark", "tests", "scripts", "examples"])
+def test_files_that_comments_name_are_there(folder: str) -> None:
+    """A file that was moved is named by its new path, from the project's folder or from the package's."""
+    rooms = "|".join(path.name for path in (*PACKAGE.iterdir(), *PACKAGE.parent.iterdir()) if path.is_dir())
+    named = re.compile(rf"(?<![\w/.<{{])(?:{rooms})/(?:[a-z_]+/)*[a-z_]+\.(?:py|md|R|sh)\b")
+    for file in sorted((PACKAGE.parent / folder).rglob("*.py")):
+        for name in named.findall(file.read_text()):
+            found = [base / name for base in (PACKAGE.parent, PACKAGE) if (base / name).exists()]
+            assert found, f"{file} names {name}"
