@@ -98,7 +98,7 @@ def another_program():
         before, first = zips(), where()
         def start_anew():  # as a restarted kernel does: what this process knows of the application is gone
             session._applications.clear()
-            package.packed_rxspark.cache_clear()
+            package.packed_rxspark._made.clear()
             sc._python_includes.clear()
         start_anew()
         again = list(rxExec(abs, -2)), zips() == before

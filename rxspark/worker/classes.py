@@ -18,9 +18,10 @@ import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from types import ModuleType
 from typing import Any
+
+from rxspark.once import once
 
 __all__ = ["defined", "fill", "own_classes", "reduce_class", "skeleton", "tracker_of"]
 
@@ -53,7 +54,7 @@ class _ClassesById:
         self._now()[tracker] = found
 
 
-@cache
+@once
 def _cloudpickle() -> ModuleType:
     """cloudpickle, which workers need for functions and classes by value only; with our table of classes."""
     from cloudpickle import cloudpickle as module

@@ -6,7 +6,6 @@ makes when it is imported writes in later calls too. They look whose text it is 
 
 from __future__ import annotations
 
-import functools
 import io
 import logging
 import os
@@ -19,6 +18,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any, TextIO
 
+from rxspark.once import once
 from rxspark.worker.audit import on_event
 from rxspark.worker.capture import Capture
 from rxspark.worker.current_task import TASK, Task, follow_threads
@@ -313,7 +313,7 @@ def _flush(stream: Any) -> None:
         stream.flush()
 
 
-@functools.cache
+@once
 def _listen() -> None:
     """Listen, once a process, to threads, programs and questions to the user that tasks start."""
     follow_threads()

@@ -12,6 +12,7 @@ from contextvars import ContextVar, copy_context
 from types import FunctionType, MethodType
 from typing import Any
 
+from rxspark.once import once
 from rxspark.worker.audit import on_thread
 from rxspark.worker.capture import Capture
 
@@ -42,7 +43,7 @@ def current_task() -> int | None:
     return None if task is None else task.number
 
 
-@functools.cache
+@once
 def follow_threads() -> None:
     """Have each thread that a task starts run in a copy of the task's context, so that it belongs to the task."""
     on_thread(_thread_starts)

@@ -12,11 +12,11 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+from rxspark.once import once
 from rxspark.process import process_token
 from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource
 
@@ -51,7 +51,7 @@ class _Loader:
         exec(compile(self._module.source, self._module.file, "exec", dont_inherit=True), vars(module))
 
 
-@cache
+@once
 def _folder_of_packages() -> str:
     """A folder of this process, for the files of packages that came from another machine."""
     folder = tempfile.TemporaryDirectory(prefix="rxspark-modules-")  # as long as the process lives

@@ -7,13 +7,14 @@ import hashlib
 import importlib.util
 import io
 import marshal
+import os
 import struct
 import tempfile
 import zipfile
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rxspark.once import once
 from rxspark.process import PACKAGE
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _PLAIN_MARSHAL = 2
 
 
-@cache
+@once
 def packed_rxspark() -> str:
     """The path of a zip of this package, sources and compiled code, whose name tells its content.
 
@@ -44,7 +45,7 @@ def packed_rxspark() -> str:
     folder = Path(tempfile.mkdtemp(prefix="rxspark-"))
     path = folder / f"rxspark-{hashlib.blake2b(content.getvalue(), digest_size=8).hexdigest()}.zip"
     path.write_bytes(content.getvalue())
-    atexit.register(_remove, path)
+    atexit.register(_remove, path, os.getpid())
     return str(path)
 
 
@@ -59,9 +60,10 @@ def _compiled(source: bytes, name: str) -> bytes:
     )
 
 
-def _remove(path: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.parent.rmdir()
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:  # and not a child that was forked later
+        path.unlink(missing_ok=True)
+        path.parent.rmdir()
 
 
 def give_to_executors(context: SparkContext) -> None:

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rxspark.backends.engine_errors import cause_without_jvm, full_text, reason, with_java
@@ -23,6 +22,7 @@ from rxspark.backends.spark.settings import chosen_master, session_settings, wit
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.extras import install
+from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.timeouts import call_with_timeout
 
@@ -198,7 +198,7 @@ def _warn_of_settings(context: RxSpark, active: SparkContext) -> None:
     warn_once(without_effect(context, lambda name, default: settings.get(name, default)), str(active.applicationId))
 
 
-@lru_cache(maxsize=64)
+@once
 def warn_once(settings: str, session: str) -> None:
     """Say, once of a session, that settings have no effect in it."""
     if settings:
