@@ -58,7 +58,7 @@ def _broken_executor(monkeypatch, error):
         def shutdown(self, **_):
             pass
 
-    monkeypatch.setattr(local, "_reusable_pool", lambda workers: Broken())
+    monkeypatch.setattr(local, "_reusable_pool", lambda workers, exactly: Broken())
     with RxLocalParallel():
         return rxExec(abs, -1)
 

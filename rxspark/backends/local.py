@@ -25,9 +25,11 @@ from loky.process_executor import ShutdownExecutorError
 from rxspark.backends.base import Work, here, starting_workers
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import LocalStore
+from rxspark.errors import RxContextError
 from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
+from rxspark.worker.process_state import working_directory
 from rxspark.worker.runner import run_partition
 
 __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
@@ -41,11 +43,25 @@ _WATCH = 1.0
 # Seconds between looks at `work.cancelled` while workers are busy.
 _POLL = 0.1
 
-_held = 0  # worker processes of the pool
+# Where Linux keeps what processes share by name.
+_SHARED_MEMORY = "/dev/shm"
+
+
+class _Held(threading.local):
+    """How many worker processes the pool of a thread has."""
+
+    workers = 0
+
+
+_held = _Held()
 
 
 class LocalBackend:
-    """One pool of processes for this process, made at the first call and kept."""
+    """A pool of processes for each thread that makes calls, made at its first one and kept as long as the thread.
+
+    Threads do not share a pool: a call that ends early, or a task that takes its worker down, ends all that loky's pool
+    runs, and the calls of other threads would run again what they had begun.
+    """
 
     same_host = True
     partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
@@ -73,7 +89,8 @@ class LocalBackend:
             run = partial(run_partition, call, attempt=work.attempt, process_environment=self.process_environment)
             try:
                 with starting_workers(), _as_no_daemon():
-                    self._executor = self._pool(self.slots(len(work.partitions), {}))
+                    with _semaphores():
+                        self._executor = self._pool(self.slots(len(work.partitions), {}))
                     # No name here for the futures: each holds what its partition gave until it is let go of.
                     _collect({self._executor.submit(run, part) for part in parts}, work)
             except BrokenProcessPool as error:  # while tasks were being submitted
@@ -90,10 +107,7 @@ class LocalBackend:
         before_workers_are_waited_for(end)
 
     def _pool(self, workers: int) -> Any:
-        global _held
-        if self._threads > 1:  # no more at once than there are cores for
-            _held = workers
-        return _reusable_pool(workers)
+        return _reusable_pool(workers, exactly=self._threads > 1)  # no more at once than there are cores for
 
 
 class BackgroundBackend(LocalBackend):
@@ -131,6 +145,21 @@ class BackgroundBackend(LocalBackend):
 
 
 @contextmanager
+def _semaphores() -> Iterator[None]:
+    """Name the folder of the semaphores that a pool shares with its workers where they cannot be made in it."""
+    try:
+        yield
+    except OSError as error:
+        if working_directory() is None:
+            raise
+        raise RxContextError(
+            f"{socket.gethostname()}: no worker processes can be started: the semaphores that they share with this "
+            f"process cannot be made in {_SHARED_MEMORY}: {error.strerror}. Make room there (a container is given more "
+            f"by `docker run --shm-size=256m`), or use RxLocalSeq(), which starts none"
+        ) from error
+
+
+@contextmanager
 def _as_no_daemon() -> Iterator[None]:
     """Let a daemonic process of multiprocessing start workers, which it may not, as they could outlive it.
 
@@ -162,12 +191,14 @@ def _allowed() -> int:
     return cores if asked == -1 else min(asked, cores)
 
 
-def _reusable_pool(workers: int) -> Any:
-    """The pool, of at least `workers` processes: starting one takes a third of a second, so those there are stay."""
-    global _held
-    _held = min(max(_held, workers), _allowed())
+def _reusable_pool(workers: int, exactly: bool) -> Any:
+    """The pool of this thread; its processes stay, as starting one takes a third of a second, unless `exactly` so many.
+
+    At once there are no more than are allowed now.
+    """
+    _held.workers = min(workers if exactly else max(_held.workers, workers), _allowed())
     pool = loky.get_reusable_executor(
-        _held, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
+        _held.workers, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
     )
     _note(pool)
     return pool
@@ -263,12 +294,12 @@ _of_the_parent: list[Any] = []
 
 def _forget_pools() -> None:
     """In a forked process: have no workers, as those that there are work for the parent."""
-    global _held, _background
+    global _background
     storage = loky.reusable_executor._executor_storage
     _of_the_parent.extend([_background[1], storage.executor])
     storage.executor = storage.executor_kwargs = None
     _pools.clear()
-    _held, _background = 0, (0, None)
+    _held.workers, _background = 0, (0, None)
     for process in list(multiprocessing.process._children):  # type: ignore[attr-defined]
         if process._parent_pid != os.getpid():  # whose end Python would wait for, at the end of this one
             multiprocessing.process._children.discard(process)  # type: ignore[attr-defined]
