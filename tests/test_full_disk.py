@@ -50,7 +50,7 @@ mount -t tmpfs -o size={size} none /dev/shm"""
 
 @root
 def test_a_temporary_folder_without_room_costs_nothing_while_memory_has_room(tmp_path: Path) -> None:
-    """What workers map lies in memory then."""
+    """Then files for workers to map lie in memory."""
     assert run(tmp_path, TMPDIR + SHM.format(size="100m"), 1_000_000) == "[1000000, 1000001, 1000002]\n"
 
 
