@@ -73,6 +73,7 @@ LAZY = {
     "backends/__init__.py",
     "execute.py",
     "worker/results.py",
+    "worker/nested.py",
     "worker/runner.py",
     "nodes.py",
     "serialize/share.py",

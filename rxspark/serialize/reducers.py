@@ -13,7 +13,6 @@ from typing import Any
 
 from rxspark.errors import RxShippingError
 from rxspark.worker.protocol import BroadcastValue
-from rxspark.worker.snapshot import found_by_name
 
 __all__ = ["EACH_APART", "RefusedError", "reduce_special"]
 
@@ -57,9 +56,6 @@ def reduce_special(obj: Any, kind: type) -> Reduced | None:
             f"results, or its id",
             obj,
         )
-    if kind is _Cached:
-        # cloudpickle knows it by its name only.
-        return None if found_by_name(obj) else (_cached, (obj.__wrapped__, obj.cache_parameters()))
     if kind is functools.cached_property:  # which holds a lock up to Python 3.11
         return functools.cached_property, (obj.func,), {"attrname": obj.attrname}
     if kind in (weakref.WeakKeyDictionary, weakref.WeakValueDictionary):
@@ -100,8 +96,3 @@ def _from_python(function: FunctionType, takes: int, gives: int, identity: Any) 
     import numpy
 
     return numpy.frompyfunc(function, takes, gives, identity=identity)
-
-
-def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    """Rebuild a function of `functools.lru_cache`, with an empty cache."""
-    return functools.lru_cache(**parameters)(function)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import weakref
 from collections.abc import Callable, MutableMapping
@@ -10,8 +11,11 @@ from typing import Any
 import cloudpickle
 
 from rxspark.worker.classes import defined, reduce_class, tracker_of
+from rxspark.worker.snapshot import found_by_name
 
-__all__ = ["ByValuePickler", "dump_by_value", "refer_to_class"]
+__all__ = ["ByValuePickler", "cached_function", "dump", "dump_by_value", "refer_to_class"]
+
+_Cached = type(functools.lru_cache(lambda: None))
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
@@ -19,7 +23,19 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle h
 
     def reducer_override(self, obj: Any) -> Any:
         """Give the reduction of functions and classes."""
+        if type(obj) is _Cached and not found_by_name(obj):  # cloudpickle knows it by its name only
+            return _cached, (obj.__wrapped__, obj.cache_parameters())
         return reduce_class(super().reducer_override(obj))
+
+
+def cached_function(obj: Any) -> Any:
+    """Give the function inside one of `functools.lru_cache`, None for anything else."""
+    return obj.__wrapped__ if type(obj) is _Cached else None
+
+
+def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    """Rebuild a function of `functools.lru_cache`, with an empty cache."""
+    return functools.lru_cache(**parameters)(function)
 
 
 class _ValuePickler(ByValuePickler):
@@ -33,7 +49,7 @@ _definitions: MutableMapping[type, bytes] = weakref.WeakKeyDictionary()
 
 
 def _define(found: type) -> bytes:
-    return _dump(ByValuePickler, found)
+    return dump(ByValuePickler, found)
 
 
 def refer_to_class(
@@ -50,10 +66,11 @@ def refer_to_class(
 
 def dump_by_value(value: Any) -> bytes:
     """Pickle a value."""
-    return _dump(_ValuePickler, value)
+    return dump(_ValuePickler, value)
 
 
-def _dump(pickler: type[ByValuePickler], value: Any) -> bytes:
+def dump(pickler: type[ByValuePickler], value: Any) -> bytes:
+    """Pickle a value by a pickler of that class."""
     file = io.BytesIO()
     pickler(file, 5).dump(value)
     return file.getvalue()

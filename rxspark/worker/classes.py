@@ -15,6 +15,7 @@ from __future__ import annotations
 import pickle
 import types
 import typing
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,13 +24,50 @@ from typing import Any
 
 from rxspark.once import once
 
-__all__ = ["defined", "fill", "own_classes", "reduce_class", "skeleton", "tracker_of"]
+__all__ = [
+    "ProgramClasses",
+    "class_by_value",
+    "defined",
+    "fill",
+    "function_setstate",
+    "own_classes",
+    "reduce_class",
+    "skeleton",
+    "tracker_of",
+]
 
-own_classes: ContextVar[dict[str, Any] | None] = ContextVar("own_classes", default=None)
+
+class ProgramClasses(dict[str, Any]):
+    """The classes, and type variables, by id, that the tasks of one program have.
+
+    A pool that a task leaves for the next ones hands them its results in a thread of the first task's: that goes by
+    `successor`, the classes of the program that was loaded afterwards.
+    """
+
+    successor: ProgramClasses | None = None
+
+    def now(self) -> ProgramClasses:
+        """The classes of the program that runs now."""
+        found = self
+        while found.successor is not None:
+            found = found.successor
+        return found
+
+
+own_classes: ContextVar[ProgramClasses | None] = ContextVar("own_classes", default=None)
 """The classes, and type variables, of the program that this thread runs, by id; None outside of tasks."""
 
 _unfilled: dict[int, type] = {}
 """Classes whose pickle has not been read to its end."""
+
+
+_come: weakref.WeakSet[type] = weakref.WeakSet()
+"""Classes that pickles have made in this process."""
+
+
+def class_by_value(found: type) -> bool:
+    """Whether a pickle has made this class in this process."""
+    return found in _come
 
 
 class _ClassesById:
@@ -40,7 +78,7 @@ class _ClassesById:
 
     def _now(self) -> Any:
         own = own_classes.get()
-        return self._process if own is None else own
+        return self._process if own is None else own.now()
 
     def get(self, tracker: str) -> Any:
         """The class of that id, or None."""
@@ -97,6 +135,7 @@ def skeleton(make: Callable[..., type], arguments: tuple[Any, ...], tracker: str
         found = module._lookup_class_or_track(tracker, made)
         if found is made:
             _unfilled[id(made)] = made
+            _come.add(made)
     return found
 
 
@@ -129,3 +168,8 @@ def fill(made: type, state: Any) -> None:
     """Give a class that has just been made its attributes; one that was there has a state of its own."""
     if _unfilled.pop(id(made), None) is not None:
         _cloudpickle()._class_setstate(made, state)
+
+
+def function_setstate(function: types.FunctionType, state: Any) -> None:
+    """Give a function that cloudpickle has made its attributes, globals and closure."""
+    _cloudpickle()._function_setstate(function, state)

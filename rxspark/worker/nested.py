@@ -10,12 +10,19 @@ import multiprocessing
 import multiprocessing.util
 import os
 import signal
+import sys
 import threading
 from contextlib import suppress
+from multiprocessing import spawn
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
+from typing import Any
 
 from rxspark.once import once
+from rxspark.worker.current_task import current_task
 
-__all__ = ["end_nested", "let_tasks_nest"]
+__all__ = ["end_nested", "let_tasks_nest", "serve_processes", "stop_serving"]
 
 # Seconds that a worker takes to end when nothing holds it up; then what still runs in it is given up.
 _LEAVING = 2.0
@@ -28,6 +35,47 @@ def let_tasks_nest() -> None:
         # Loky's own, which new processes of multiprocessing do not know, and so could not start.
         multiprocessing.set_start_method(None, force=True)
     multiprocessing.util.Finalize(None, _end_nested, exitpriority=0)  # behind those of pools, which end themselves
+
+
+_plain_data = spawn.get_preparation_data
+
+
+def serve_processes() -> None:
+    """From now on processes that tasks start by multiprocessing find what came to the task by value."""
+    spawn.get_preparation_data = _data_from_task
+    ForkingPickler.reducer_override = _reduce  # type: ignore[method-assign, assignment]
+
+
+def stop_serving() -> None:
+    """Leave multiprocessing as it was."""
+    spawn.get_preparation_data = _plain_data
+    del ForkingPickler.reducer_override
+    if "rxspark.worker.spawn" in sys.modules:
+        _by_value().forget()
+
+
+def _data_from_task(name: str) -> dict[str, Any]:
+    """What multiprocessing tells a new process at first; not the script, which would run once more there."""
+    data: dict[str, Any] = _plain_data(name)
+    if current_task() is None:
+        return data
+    _by_value().know_nothing()
+    for key in ("init_main_from_name", "init_main_from_path"):
+        data.pop(key, None)
+    return data
+
+
+def _reduce(_: ForkingPickler, obj: Any) -> Any:
+    """How multiprocessing's pickler is to pickle an object."""
+    if getattr(obj, "__module__", None) == "__main__" or isinstance(obj, BaseProcess):
+        return _by_value().reduce(obj)
+    return NotImplemented
+
+
+def _by_value() -> ModuleType:
+    from rxspark.worker import spawn  # seldom needed, and cloudpickle takes a while to import
+
+    return spawn
 
 
 def end_nested() -> None:

@@ -9,14 +9,13 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from time import perf_counter
-from types import FunctionType
 from typing import Any
 
 from rxspark.data.bundle import Bundle, address_limit
 from rxspark.data.refs import forget_shared, shared_here
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.process import process_token
-from rxspark.worker.classes import own_classes
+from rxspark.worker.classes import ProgramClasses, own_classes
 from rxspark.worker.current_task import globals_of
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.snapshot import Snapshot
@@ -38,7 +37,7 @@ class _Loaded:
 
     def __init__(self, call_id: str) -> None:
         self.call_id = call_id
-        self.classes: dict[str, Any] = {}
+        self.classes = ProgramClasses()
         self.function: Callable[..., Any]
         self.args: tuple[Any, ...]
         self.kwargs: dict[str, Any]
@@ -113,7 +112,7 @@ class Program:
                 self._used = True
                 self._take(kept)
             else:
-                self._load()
+                self._load(kept)
         except BaseException:
             own_classes.set(self._outer)
             raise
@@ -130,7 +129,7 @@ class Program:
         """The function and the arguments of the partition's task `index`."""
         if self._used and self._loaded.may_have_changed and not self._as_before():
             began = perf_counter()
-            self._load()
+            self._load(self._loaded)
             self.preparing += perf_counter() - began
             self._changes += 1
         elif self._displaced:
@@ -171,8 +170,10 @@ class Program:
         self.preparing += perf_counter() - began
         return unchanged
 
-    def _load(self) -> None:
+    def _load(self, before: _Loaded | None) -> None:
         loaded = _Loaded(self._call.id)
+        if before is not None:
+            before.classes.successor = loaded.classes
         own_classes.set(loaded.classes)
         try:
             loaded.function, loaded.args, loaded.kwargs, loaded.objects = pickle.loads(
@@ -209,7 +210,7 @@ class Program:
 
 
 def _names_of_script(held: Iterable[Any]) -> dict[str, Any]:
-    found = [made for made in held if isinstance(made, (FunctionType, type)) and made.__module__ == "__main__"]
+    found = [made for made in held if getattr(made, "__module__", None) == "__main__" and hasattr(made, "__qualname__")]
     return {made.__qualname__: made for made in found if made.__qualname__.isidentifier()}
 
 

@@ -20,7 +20,7 @@ from rxspark.once import once
 from rxspark.process import process_token
 from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource
 
-__all__ = ["install"]
+__all__ = ["install", "serve", "served"]
 
 
 class _Loader:
@@ -103,10 +103,20 @@ def install(call: Call) -> None:
     """Make the caller's own modules importable here as the caller has them; nothing to do in the caller itself."""
     if call.origin == process_token():
         return
-    _finder.modules, _finder.digest = call.modules, call.modules_digest
-    if call.modules and _finder not in sys.meta_path:
-        sys.meta_path.insert(0, _finder)  # the classes of importlib.abc cost 5 ms to import
+    serve(call.modules, call.modules_digest)
     held = [name for name in call.modules if name in sys.modules]
     if any(_finder.loaded.get(name) != call.modules_digest for name in held):
         for name in held:  # all of them: one module may hold what another one was before the edit
             del sys.modules[name]
+
+
+def serve(modules: dict[str, ModuleSource], digest: str) -> None:
+    """Let this process import these modules from their sources."""
+    _finder.modules, _finder.digest = modules, digest
+    if modules and _finder not in sys.meta_path:
+        sys.meta_path.insert(0, _finder)  # the classes of importlib.abc cost 5 ms to import
+
+
+def served() -> tuple[dict[str, ModuleSource], str]:
+    """The modules that this process imports from their sources, and their digest."""
+    return _finder.modules, _finder.digest

@@ -17,6 +17,7 @@ from typing import Any
 
 from rxspark.worker.current_task import current_task
 from rxspark.worker.leaving import keeps, leave, say_what_stays
+from rxspark.worker.nested import serve_processes, stop_serving
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import listen
 from rxspark.worker.settings.setting import Setting, in_main_thread
@@ -153,6 +154,8 @@ def process_kept(own: bool = True) -> Iterator[Watch]:
             mine = _watches[0]
             mine.users += 1
         else:
+            if not _watches:
+                serve_processes()  # before the functions of the standard library are read
             mine = Watch(own)
             _watches.append(mine)
     try:
@@ -164,6 +167,8 @@ def process_kept(own: bool = True) -> Iterator[Watch]:
                 _watches.remove(mine)
                 if own:
                     mine.put_back()
+                if not _watches:
+                    stop_serving()
                 mine.tell()
         if current_task() is None:
             say_what_stays()
