@@ -15,9 +15,9 @@ import pickle
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from rxspark.backends import backend_for
 from rxspark.backends.base import Backend, Work
@@ -38,7 +38,7 @@ from rxspark.options import rxGetOption
 from rxspark.results import Facts, node_name
 from rxspark.results.gathering import Gathering, warn_of_failures, warn_of_preparing
 from rxspark.results.timings import Clock
-from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
+from rxspark.rng.kinds import Seed, SeedRoot, check_capacity, resolve
 from rxspark.user_paths import store_folder
 from rxspark.validation import module_names, whole_number
 from rxspark.worker.current_task import current_task
@@ -58,18 +58,18 @@ logger = logging.getLogger("rxspark")
 def rxExec(
     FUN: Callable[..., T],
     *args: Any,
-    elemArgs: Any = None,
+    elemArgs: list[Any] | tuple[Any, ...] | Mapping[Any, Any] | None = None,
     oncePerElem: bool = False,
     timesToRun: int = -1,
-    packagesToLoad: Any = None,
-    execObjects: Any = None,
+    packagesToLoad: str | Sequence[str] | None = None,
+    execObjects: str | Sequence[str] | Mapping[str, Any] | None = None,
     taskChunkSize: int | None = None,
     consoleOutput: bool | None = None,
     autoCleanup: bool | None = None,
     continueOnFailure: bool = True,
-    RNGseed: Any = None,
+    RNGseed: Seed = None,
     RNGkind: str | None = None,
-    RNGscope: str = "chunk",
+    RNGscope: Literal["chunk", "task"] = "chunk",
     foreachOpts: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> RxResultsOrJob[T]:

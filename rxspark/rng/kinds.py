@@ -26,16 +26,19 @@ import secrets
 import socket
 import sys
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from rxspark.errors import RxArgumentError, RxMissingError, closest
 from rxspark.options import rxGetOption
 from rxspark.rng.active import current
 from rxspark.rng.quasi import DIMENSIONS, SEGMENT, library
 
+Seed: TypeAlias = int | Literal["auto"] | None
+
 __all__ = [
     "KINDS",
     "Kind",
+    "Seed",
     "SeedRoot",
     "check_capacity",
     "default_kind",

@@ -104,7 +104,7 @@ def test_modules_that_were_sent_are_there(tmp_path: Path, monkeypatch: pytest.Mo
         "def tripled(x):\n"
         "    return 3 * x\n"
         "def pool(folder):\n"
-        "    sys.path.remove(folder)\n"
+        "    sys.path[:] = [entry for entry in sys.path if entry != folder]\n"
         "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
         "        return pool.map(tripled, [1, 2])\n"
     )
