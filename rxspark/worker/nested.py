@@ -55,7 +55,7 @@ def stop_serving() -> None:
 
 
 def _data_from_task(name: str) -> dict[str, Any]:
-    """What multiprocessing tells a new process at first; not the script, which would run once more there."""
+    """Data that prepare a new process of multiprocessing, without the script, which would run once more there."""
     data: dict[str, Any] = _plain_data(name)
     if current_task() is None:
         return data

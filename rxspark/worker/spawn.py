@@ -35,7 +35,7 @@ Reduced = tuple[Any, ...]
 
 
 class _Exchange:
-    """What this process has sent and got by value; on both sides, a namespace and a definition have the same key."""
+    """Namespaces and definitions that this process has sent and got by value, each by a key that both sides know."""
 
     def __init__(self) -> None:
         self.namespaces: dict[str, dict[str, Any]] = {}
@@ -63,7 +63,7 @@ class _Exchange:
         return self.keys[id(namespace)]
 
     def reduce(self, obj: Any) -> Reduced:
-        """What a pickle says of a function or class: a key, and the definition or the file where it stands."""
+        """Give the reduction of a function or class: a key, and the definition or the file where it stands."""
         if id(obj) not in self.sent:
             key, definition = os.urandom(16).hex(), dump(_DefinitionPickler, obj)
             place: bytes | str = definition if len(definition) < _LARGE else self._written(key, definition)
