@@ -42,9 +42,9 @@ class _Exchange:
         self.keys: dict[int, str] = {}
         """Keys of namespaces, by the id of the dict."""
         self.sent: dict[int, tuple[Any, Reduced]] = {}
-        """What has been sent, by its id, with what its pickle says."""
+        """Objects that have been sent, by id, each with its reduction."""
         self.found: dict[str, Any] = {}
-        """What has come, by its key."""
+        """Objects that have come, by key."""
         self.spawns = False
         """Whether processes have been started that do not know what stands in `__main__` here."""
         self._files = ExitStack()

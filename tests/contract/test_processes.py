@@ -68,7 +68,7 @@ def apply(function, method):
 
 @pytest.fixture
 def script() -> dict[str, Any]:
-    """What a script has defined."""
+    """Names that a script has defined."""
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(SCRIPT, "script.py", "exec"), names)
     return names
