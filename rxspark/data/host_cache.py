@@ -35,7 +35,7 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
     RxContextError
         When the folder cannot be made, or others can reach it.
     """
-    folder = Path(base) / f"rxspark-{os.geteuid()}"
+    folder = _own_folder(base)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
@@ -53,6 +53,10 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
     return folder
 
 
+def _own_folder(base: str | os.PathLike[str]) -> Path:
+    return Path(base) / f"rxspark-{os.geteuid()}"
+
+
 def lock(file: IO[bytes], wait: bool = True) -> None:
     """Take the lock of an open file; the system lets go of it when the file is closed or this process dies.
 
@@ -67,17 +71,30 @@ def lock(file: IO[bytes], wait: bool = True) -> None:
 
 
 def fetched(url: str, name: str, size: int) -> str:
-    """The path of this host's copy of a file, fetched now if no process of this user here has done so."""
-    folder = _fetched_folder(_base())
-    if not (folder / name).exists():
-        folder = _fetched_folder(roomy(_base(), size))
-    path = folder / name
-    if not path.exists():
-        with open(folder / "fetching", "ab", opener=private) as file:
-            lock(file)
-            if not path.exists():
-                _sweep(folder)
-                _fetch(url, path, size)
+    """The path of this host's copy of a file, fetched now if no process of this user here has done so.
+
+    Raises
+    ------
+    RxFileError
+        When it cannot be fetched: with this host, the file's size and the room that there is.
+    """
+    there = (folder for folder in (_base(), _MEMORY) if (_cache(folder) / name).exists())
+    base = next(there, None) or roomy(_base(), size)
+    path = _cache(base) / name
+    try:
+        _fetched_folder(base)
+        if not path.exists():
+            with open(path.parent / "fetching", "ab", opener=private) as file:
+                lock(file)
+                if not path.exists():
+                    _sweep(path.parent)
+                    _fetch(url, path)
+    except (OSError, RxContextError) as error:
+        left = free(base)
+        room = f" ({size} bytes; {path.parent} has {left} bytes left)" if left < size else ""
+        raise RxFileError(
+            f"{url}: shared data could not be fetched to {socket.gethostname()}{room}: {error}"
+        ) from error
     with contextlib.suppress(FileNotFoundError):  # swept this very moment: opening it says so
         os.utime(path)
     return str(path)
@@ -107,8 +124,14 @@ def once_on_this_host(name: str) -> Iterator[bool]:
         file.write(b"done")
 
 
+def _cache(base: str) -> Path:
+    """The folder of what was fetched, be it there or not."""
+    return _own_folder(base) / "fetched"
+
+
 def _fetched_folder(base: str) -> Path:
-    folder = private_folder(base) / "fetched"
+    private_folder(base)
+    folder = _cache(base)
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
@@ -142,15 +165,11 @@ def _sweep(folder: Path) -> None:
                 os.unlink(entry.path)
 
 
-def _fetch(url: str, path: Path, size: int) -> None:
+def _fetch(url: str, path: Path) -> None:
     place, coming = open_path(url), path.with_suffix(".coming")
     try:
         fetch(place, str(coming))
         os.replace(coming, path)
-    except OSError as error:
+    except OSError:
         coming.unlink(missing_ok=True)
-        left = free(path.parent)
-        room = f" ({size} bytes; {path.parent} has {left} bytes left)" if left < size else ""
-        raise RxFileError(
-            f"{url}: shared data could not be fetched to {socket.gethostname()}{room}: {error}"
-        ) from error
+        raise

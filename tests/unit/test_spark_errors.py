@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,29 @@ def test_a_host_whose_disk_is_full_fetches_into_memory(tmp_path: Path, monkeypat
     assert place("first") == "disk"
     room["disk"] = 3
     assert (place("first"), place("second")) == ("disk", "memory")
-    room["memory"] = 3
+    room["memory"] = 3  # the copy itself takes the room
+    assert place("second") == "memory"
     monkeypatch.setattr(host_cache, "fetch", _no_room)
     with pytest.raises(RxFileError, match=rf"fetched to {platform.node()} \(8 bytes; {disk}/.* has 3 bytes left\)"):
         place("third")
+
+
+def test_a_disk_that_takes_no_folder_costs_nothing_while_memory_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is made on the disk on the way to memory; without memory the error has the host."""
+    memory, disk = tmp_path / "memory", tmp_path / "disk"
+    memory.mkdir()
+    disk.mkdir()
+    (disk / f"rxspark-{os.geteuid()}").touch()  # so that no folder of this name can be made
+    (tmp_path / "shared").write_bytes(b"12345678")
+    monkeypatch.setattr(host_cache, "_MEMORY", str(memory))
+    monkeypatch.setattr(host_cache, "_base", lambda: str(disk))
+    monkeypatch.setattr(host_cache, "free", lambda folder: 100 if str(folder).startswith(str(memory)) else 3)
+    assert host_cache.fetched(f"file://{tmp_path}/shared", "name", 8).startswith(str(memory))
+    monkeypatch.setattr(host_cache, "_MEMORY", str(tmp_path / "nowhere"))
+    with pytest.raises(RxFileError, match=rf"to {platform.node()} \(8 bytes; .* 3 bytes left\): .*no folder"):
+        host_cache.fetched(f"file://{tmp_path}/shared", "other", 8)
 
 
 def _no_room(*_: Any) -> None:
