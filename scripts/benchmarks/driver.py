@@ -8,7 +8,6 @@ stand-in makes its answers is not counted. A process of its own for each size, a
 from __future__ import annotations
 
 import json
-import pickle
 import resource
 import subprocess
 import sys
@@ -46,7 +45,7 @@ class Cluster(SequentialBackend):
             began = time.perf_counter()
             part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0)
             for number in numbers:
-                part.add(number, pickle.dumps(None, 5), began, 1e-6)
+                part.add(number, None, began, 1e-6)
             packed = part.pack()
             self.spent += time.perf_counter() - began
             work.deliver(packed)

@@ -55,11 +55,12 @@ TARGETS = (
 )
 
 
-def write(folder: Path, where: dict[str, str], results: Results, problems: list[str]) -> str:
+def write(folder: Path, where: dict[str, str], results: Results, problems: list[str], more: list[str]) -> str:
     """Write results.md, results.json, plot.png and growth.png into `folder`; gives the Markdown."""
     text = "\n\n".join(
         [
             *(table(workload, row) for workload, row in results.items()),
+            *more,
             *(["\n".join(f"- **{problem}**" for problem in problems)] if problems else []),
             growth(results),
             targets(results),

@@ -31,6 +31,11 @@ def noop(_: Any = None) -> None:
     """A task that costs nothing: what is measured is the system around it."""
 
 
+def say() -> None:
+    """A task that writes a line."""
+    print("a line")
+
+
 def play_dice() -> str:
     """One game of craps, "Win" or "Loss"."""
     point = 0
