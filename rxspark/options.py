@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["OPTIONS", "Option", "in_force", "is_seconds", "rxGetOption", "rxOptions"]
+__all__ = ["OPTIONS", "SET", "Option", "in_force", "is_seconds", "rxGetOption", "rxOptions"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,9 @@ OPTIONS: dict[str, Option] = {
     ),
 }
 
+SET = "rxspark.rxOptions"
+"""The audit event of options that are set."""
+
 in_force: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()}
 """The values in force in this process."""
 
@@ -139,6 +143,8 @@ def rxOptions(**values: Any) -> dict[str, Any]:
         option = _known(name)
         if not option.valid(value):
             raise RxArgumentError(f"rxOptions({name}={value!r}): {name} must be {option.accepts}")
+    if values:
+        sys.audit(SET)
     previous = {name: in_force[name] for name in (values or in_force)}
     in_force.update(values)
     return previous

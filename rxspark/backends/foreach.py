@@ -88,8 +88,9 @@ class ForeachBackend:
             except BrokenProcessPool as error:
                 work.trouble = str(error)
             except BaseException as error:
-                if isinstance(error, CallerInterrupt) and error.finished:  # tasks that run in this very thread
-                    work.deliver(error.finished)
+                if isinstance(error, CallerInterrupt):
+                    for packed in error.finished:  # of tasks that run in this very thread
+                        work.deliver(packed)
                 give_back_descriptors(work.id)  # what runs in threads of this process runs on for a while
                 raise
             finally:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from time import monotonic  # by this name, as a task may replace that of the module
 from types import FrameType
 from typing import Any
 
 from rxspark.backends.base import Work, in_main_thread
+from rxspark.data.bundle import Bundle
+from rxspark.data.refs import DataRef
 from rxspark.data.stores import LocalStore, inline
 from rxspark.worker.child_process import end_child
 from rxspark.worker.program import forget
-from rxspark.worker.runner import CallerInterrupt, run_partition
+from rxspark.worker.runner import CallerInterrupt, run_partitions
 from rxspark.worker.watch import process_kept
 
 __all__ = ["SequentialBackend", "interrupts_told_apart"]
@@ -27,7 +31,7 @@ class SequentialBackend:
     process_environment: bytes | None = None  # the tasks are in this very process
     same_host = True
     journals: str | None = None
-    partitions_per_slot = 100  # a partition costs 0.1 ms here, and the progress bar moves by partitions
+    partitions_per_slot = 100  # the progress bar moves by partitions
     draws_bar = False
 
     def __init__(self, share_dir: str | None) -> None:
@@ -43,17 +47,20 @@ class SequentialBackend:
         """Nothing to do: the workers have what this process has."""
 
     def run(self, work: Work) -> None:
+        def deliver(finished: Iterable[bytes]) -> None:
+            for packed in finished:
+                work.deliver(packed)
+
         try:
             with LocalStore(self._share_dir) as carrier, interrupts_told_apart(), process_kept():
                 call = carrier.call(work.call, work.kept)
-                run = partial(run_partition, call, attempt=work.attempt, descriptors=in_main_thread())
-                for partition in work.partitions:
-                    if work.cancelled.is_set():
-                        return
+                run = partial(run_partitions, call, attempt=work.attempt, descriptors=in_main_thread())
+                waiting = deque(zip(work.numbers, work.partitions, strict=True))
+                while waiting and not work.cancelled.is_set():
                     try:
-                        work.deliver(run(inline(partition)))
+                        deliver(run(_for_a_while(waiting, work.cancelled)))
                     except CallerInterrupt as interrupt:
-                        work.deliver(interrupt.finished)
+                        deliver(interrupt.finished)
                         raise
         finally:
             forget()
@@ -67,6 +74,21 @@ class SequentialBackend:
 
     def at_the_end(self, end: Callable[[], None]) -> None:
         """Nothing to do: no task outlives the call."""
+
+
+# Seconds after which partitions that have run are delivered: that, and to make the process ready for tasks once more,
+# takes a millisecond.
+_A_WHILE = 0.05
+
+
+def _for_a_while(waiting: deque[tuple[Sequence[int], Bundle]], cancelled: threading.Event) -> Iterator[DataRef]:
+    """Take partitions to run before any is delivered: one, and more as long as they are many short tasks."""
+    end = monotonic() + _A_WHILE
+    while waiting:
+        numbers, partition = waiting.popleft()
+        yield inline(partition)
+        if len(numbers) == 1 or monotonic() > end or cancelled.is_set():
+            return
 
 
 @contextmanager

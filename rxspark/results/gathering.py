@@ -20,12 +20,12 @@ __all__ = ["Gathering", "opened", "warn_of_failures", "warn_of_preparing"]
 
 def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None]]:
     """Number, value and error of each task of a partition."""
-    for number, packed in zip(part.numbers, part.values, strict=True):
-        if packed is None:
+    for number, kept in zip(part.numbers, part.values, strict=True):
+        if kept is None and number in part.failures:
             yield number, None, part.failures[number].to_error(number, part.host)
             continue
         try:
-            value = _load(packed)
+            value = _load(kept) if type(kept) is bytes else kept
         except Exception as error:  # the value's own code, run here
             failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
             yield number, None, failure.to_error(number, part.host)

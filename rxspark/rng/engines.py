@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,6 +63,11 @@ def _words(root: SeedRoot, number: int, count: int) -> np.ndarray[Any, np.dtype[
     return words
 
 
+@lru_cache(maxsize=8)
+def _philox_key(seed: int) -> list[int]:
+    return [int(word) for word in np.random.Philox(seed).state["state"]["key"]]
+
+
 class Counter:
     """The Philox bits beneath every kind: NumPy's ``Philox(seed).jumped(k)`` for kind PHILOX, another key for the rest.
 
@@ -71,7 +77,7 @@ class Counter:
     def __init__(self, root: SeedRoot) -> None:
         self.bits = shared_bits("Philox")
         if root.kind == "PHILOX":
-            key = [int(word) for word in np.random.Philox(root.seed).state["state"]["key"]]
+            key = _philox_key(root.seed)
         else:
             both = digest(root, "bits", 0, 16)
             key = [int.from_bytes(both[:8], "little"), int.from_bytes(both[8:], "little")]

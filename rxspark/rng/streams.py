@@ -118,7 +118,8 @@ class Streams:
         number : int
             From 0 to the kind's capacity - 1 (`kinds.check_capacity` is asked before launch).
         """
-        self._take_back()
+        if STACK[-1] is not self or self.numpy.seized or self.stdlib.seized:
+            self._take_back()
         self.number = number
         self._tasks = self._asked = 0
         self._counter.start(number)

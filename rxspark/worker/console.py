@@ -65,6 +65,7 @@ class _Route(io.BufferedIOBase):
             self._write_outside(taken)
         if task is not None:
             task.capture.write(self._number, taken)
+            task.touched = True
         return len(taken)
 
     def flush(self) -> None:
@@ -88,7 +89,7 @@ class _Route(io.BufferedIOBase):
     def _stream(self) -> Any:
         """Stream for text of no task: the one from before the tasks began, or the present one if none run any more."""
         stream = self.outer or (sys.stdout if self._number == 1 else sys.stderr)
-        if stream is _STREAMS[self._number]:  # somebody has put it there
+        if stream is _STDOUT or stream is _STDERR:  # somebody has put it there
             stream = sys.__stdout__ if self._number == 1 else sys.__stderr__
         return stream or _NOWHERE
 
@@ -135,14 +136,14 @@ class _Nowhere(io.TextIOBase):
 
 _NOWHERE = _Nowhere()
 _ROUTES = {1: _Route(1, "<stdout>"), 2: _Route(2, "<stderr>")}
-_STREAMS = {number: _Stream(route) for number, route in _ROUTES.items()}
+_STDOUT, _STDERR = _Stream(_ROUTES[1]), _Stream(_ROUTES[2])
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     """The root logger's handler: to the task's text, or for other threads to the handlers that were there before."""
 
     def __init__(self, outer: list[logging.Handler]) -> None:
-        super().__init__(_STREAMS[2])
+        super().__init__(_STDERR)
         self.setFormatter(_FORMAT)
         self._outer = outer
         self.changed = False
@@ -156,12 +157,18 @@ class _Handler(logging.StreamHandler[TextIO]):
                 handler.handle(record)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:
-        self.changed = True
+        self._change()
         super().setFormatter(fmt)
 
     def setLevel(self, level: int | str) -> None:
-        self.changed = True
+        self._change()
         super().setLevel(level)
+
+    def _change(self) -> None:
+        self.changed = True
+        task = _inside()
+        if task is not None:
+            task.touched = True
 
 
 _FORMAT = logging.Formatter("%(levelname)s:%(name)s:%(message)s")
@@ -209,7 +216,7 @@ class Console:
         if not _consoles:
             for number, stream in ((1, sys.stdout), (2, sys.stderr)):
                 _flush(stream)  # so that it does not come out among a task's text
-                _ROUTES[number].outer = None if stream is _STREAMS[number] else stream
+                _ROUTES[number].outer = None if stream in (_STDOUT, _STDERR) else stream
         self._root = root
         self.capture.open()
         _consoles.append(self)
@@ -220,7 +227,7 @@ class Console:
 
     def _install(self) -> None:
         """Let everything write to the streams of tasks."""
-        sys.stdout, sys.stderr = _STREAMS[1], _STREAMS[2]
+        sys.stdout, sys.stderr = _STDOUT, _STDERR
         warnings.showwarning = self._warn
         self._handler = _Handler(self._outer[3])
         self._handler.changed = False
@@ -254,16 +261,27 @@ class Console:
         if task is None:
             self._outer[2](message, category, filename, lineno, file, line)
             return
-        task.warned = True
-        (file or _STREAMS[2]).write(warnings.formatwarning(message, category, filename, lineno, line))
+        task.warned = task.touched = True
+        (file or _STDERR).write(warnings.formatwarning(message, category, filename, lineno, line))
 
-    def take(self, seconds: float) -> str:
-        """The text that a task of so many seconds has written; empty when there is none."""
+    def untouched(self) -> bool:
+        """Whether the last task has left nothing to `take` and nothing to undo, as far as is seen without a call."""
+        root = self._root
+        return (
+            not self.task.touched
+            and sys.stdout is _STDOUT
+            and sys.stderr is _STDERR
+            and root.handlers == self._handlers
+            and root.level == self._log_level
+            and self.capture.is_empty()
+        )
+
+    def take(self) -> str:
+        """The text that a task has written, empty when there is none; what it did to the console is undone."""
         task = self.task
-        task.warned = False
         if (
-            sys.stdout is not _STREAMS[1]
-            or sys.stderr is not _STREAMS[2]
+            sys.stdout is not _STDOUT
+            or sys.stderr is not _STDERR
             or self._handler.changed
             or self._root.handlers != self._handlers
             or self._root.level != self._log_level
@@ -272,9 +290,11 @@ class Console:
         if task.threads:
             self._part_with_threads()
         if task.at_terminal:
-            task.at_terminal = False
             self.capture.install()
-        return self.capture.take(seconds)
+        task.warned = task.at_terminal = False
+        text = self.capture.take()
+        self.task.touched = self.capture.spawned
+        return text
 
     def _part_with_threads(self) -> None:
         """The threads that still run belong to no task from here on; the text says that there are some."""
@@ -293,7 +313,7 @@ class Console:
         if not self._terminal:
             raise EOFError(f"{what} has no terminal here, in a worker: run the call under RxLocalSeq() for that")
         self.capture.uninstall()
-        self.task.at_terminal = True
+        self.task.at_terminal = self.task.touched = True
 
 
 _consoles: list[Console] = []
@@ -327,7 +347,7 @@ def _listen() -> None:
 def _program_starts(*_: Any) -> None:
     task = _inside()
     if task is not None:
-        task.capture.spawned = True
+        task.capture.spawned = task.touched = True
 
 
 def _ask(what: str) -> None:

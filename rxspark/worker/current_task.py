@@ -22,12 +22,13 @@ __all__ = ["TASK", "Task", "current_task", "follow_threads", "globals_of", "rxRe
 class Task:
     """One task while it runs; `ended` tells threads that it has left behind that they belong to no task any more."""
 
-    __slots__ = ("at_terminal", "capture", "ended", "number", "threads", "turn", "warned")
+    __slots__ = ("at_terminal", "capture", "ended", "number", "threads", "touched", "turn", "warned")
 
     def __init__(self, number: int, capture: Capture) -> None:
         self.number = number
         self.capture = capture
         self.ended = False
+        self.touched = False  # it has done something that its end must take in or undo
         self.warned = False  # it has shown a warning
         self.at_terminal = False  # it talks with the user: what it writes is shown at once
         self.threads: list[threading.Thread] = []
@@ -54,6 +55,7 @@ def _thread_starts(thread: threading.Thread) -> None:
     if task is None or task.ended:
         return
     task.threads.append(thread)
+    task.touched = True
     context, run = copy_context(), thread.run
 
     def run_in_task() -> None:

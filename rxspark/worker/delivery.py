@@ -18,7 +18,7 @@ from pathlib import Path
 
 from rxspark.files.io import private, read, write
 from rxspark.files.paths import file_errors, open_path
-from rxspark.worker.results import PartitionResult, TaskFailure
+from rxspark.worker.results import PartitionResult, TaskFailure, size_of
 
 __all__ = ["ResultFile", "ResultMessage", "ResultSink"]
 
@@ -110,7 +110,7 @@ def _write_here(path: str, packed: bytes) -> None:
 def _without(packed: bytes, room: int, why: Callable[[int], str]) -> bytes:
     """The results with so many of the largest values turned into errors that the rest has room."""
     result = PartitionResult.unpack(packed)
-    sizes = {index: len(value) for index, value in enumerate(result.values) if value is not None}
+    sizes = {index: size_of(value) for index, value in enumerate(result.values) if value is not None}
     left = len(packed)
     for index in sorted(sizes, key=lambda index: -sizes[index]):
         if left <= room:

@@ -49,6 +49,7 @@ def _register_in_task(func: Callable[..., Any], /, *args: Any, **kwargs: Any) ->
         _register(func, *args, **kwargs)
     else:
         registered.append((func, args, kwargs))
+        task.touched = True
     return func
 
 

@@ -49,6 +49,14 @@ from rxspark.worker.watch import (
 __all__ = ["ProcessState", "callers_settings", "environment", "gone_variables", "portable_filters", "working_directory"]
 
 
+# Seconds of a task beside which it costs little to look where nothing says that there is a reason. And so many tasks at
+# the beginning of a call, and one of so many later, after which that is done in any case: all its tasks run the same
+# function, so what leaves something behind mostly shows in the first ones.
+_A_WHILE = 2e-5
+_FIRST_TASKS = 100
+
+_MODULES = {setting.module for setting in SETTINGS}
+
 # Compared after each task.
 _COMPARED = frozenset({ENVIRON, FILTERS, PATH})
 
@@ -137,8 +145,7 @@ class ProcessState:
         if ASYNCIO in self._wanted:  # the caller's loop may be running in this thread, as a notebook's is
             sys.modules["asyncio"]._set_running_loop(None)
             self._wanted[ASYNCIO] = taken(ASYNCIO)
-        modules = {setting.module for setting in SETTINGS}
-        sys.meta_path.insert(0, Arrivals(modules - sys.modules.keys(), self._meet))
+        sys.meta_path.insert(0, Arrivals((name for name in _MODULES if name not in sys.modules), self._meet))
         for setting in (ENVIRONMENT, PATH, FILTERS, SHOWN_WARNINGS, FOLDER, TIME_ZONE, LISTS):
             self._wanted[setting] = taken(setting)
         self._environ, self._path, self._entries = os.environ, sys.path, sys.path[:]
@@ -207,23 +214,37 @@ class ProcessState:
         heard.clear()
         heard.update(self._heard)
 
-    def restore(self, seconds: float, warned: bool) -> None:
-        """Undo what the last task changed, which took so long; `warned`: Python now holds a warning for known."""
+    def untouched(self, seconds: float) -> bool:
+        """Count the last task, which took so long; whether it has changed nothing and no look at all is due."""
+        rounds = self._rounds
+        rounds.tasks = tasks = rounds.tasks + 1
+        rounds.worked = worked = rounds.worked + seconds
+        return (
+            seconds < _A_WHILE
+            and worked < rounds.due
+            and tasks > _FIRST_TASKS
+            and tasks % _FIRST_TASKS != 0
+            and not heard
+            and self._in_place()
+        )
+
+    def _in_place(self) -> bool:
+        return (
+            warnings.filters == self._filters
+            and sys.path is self._path
+            and sys.path == self._entries
+            and os.environ is self._environ
+        )
+
+    def restore(self, warned: bool) -> None:
+        """Undo what the last task changed; `warned`: Python now holds a warning for known."""
         if registered:
             run_registered()
         if warned:
             FILTERS.write(self._wanted[FILTERS])
-        if (
-            heard
-            or warnings.filters != self._filters
-            or sys.path is not self._path
-            or sys.path != self._entries
-            or os.environ is not self._environ
-        ):
+        if heard or not self._in_place():
             self._look_where_told()
-        rounds = self._rounds
-        rounds.worked += seconds
-        if rounds.worked >= rounds.due:
+        if self._rounds.worked >= self._rounds.due:
             self._look()
 
     def _look_where_told(self) -> None:

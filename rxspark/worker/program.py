@@ -45,6 +45,8 @@ class _Loaded:
         self.names: dict[str, Any] = {}
         """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
+        self.may_have_changed = False
+        """Whether a task has had it that can have changed it."""
         self.noted = -1
         """Number of classes it had when its state was noted."""
 
@@ -57,11 +59,7 @@ class _Loaded:
         elif self.noted != len(self.classes):
             self._snapshot.take((), self.classes.values())
         self.noted = len(self.classes)
-
-    @property
-    def may_have_changed(self) -> bool:
-        """Whether tasks can change it, or its state was never noted."""
-        return self._snapshot is None or self._snapshot.changeable
+        self.may_have_changed = self._snapshot.changeable
 
     def as_before(self) -> bool:
         """Whether the next task may have it."""
@@ -91,7 +89,6 @@ class Program:
         self._call = call
         self._bundle = bundle
         self._loaded: _Loaded
-        self._used = False
         self._changes = 0
         self._displaced: list[tuple[dict[str, Any], str, Any]] = []
         self.in_caller = call.origin == process_token()
@@ -109,7 +106,6 @@ class Program:
         kept, _last = _last, None
         try:
             if kept is not None and kept.call_id == self._call.id:
-                self._used = True
                 self._take(kept)
             else:
                 self._load(kept)
@@ -127,25 +123,27 @@ class Program:
 
     def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
         """The function and the arguments of the partition's task `index`."""
-        if self._used and self._loaded.may_have_changed and not self._as_before():
+        if self._loaded.may_have_changed and not self._as_before():
             began = perf_counter()
             self._load(self._loaded)
             self.preparing += perf_counter() - began
             self._changes += 1
         elif self._displaced:
             self._bind(self._loaded)
-        self._used = True
         loaded = self._loaded
         args: Sequence[Any] = loaded.args
         kwargs = loaded.kwargs
         if partition.columns or partition.rows is not None:
             args, kwargs = _with_elements(args, kwargs, partition, index)
-        if loaded.noted != len(loaded.classes) and self._changes < _CHANGES:
-            loaded.note()
+        if loaded.noted != len(loaded.classes):
+            if self._changes < _CHANGES:
+                loaded.note()
+            else:
+                loaded.may_have_changed = True
         return loaded.function, args, kwargs
 
-    def run(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a function for a task, in a copy of the context: what it sets there ends with it.
+    def run(self, call: Callable[..., Any], function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Have `call` call a task's function, in a copy of the context: what it sets there ends with it.
 
         That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
         the caller's script have their names in `__main__` meanwhile, as child processes that the task forks look for
@@ -153,12 +151,12 @@ class Program:
         """
         names = self._loaded.names
         if not names:
-            return copy_context().run(call, *arguments)
+            return copy_context().run(call, function, args, kwargs)
         main = vars(sys.modules["__main__"])
         displaced = {name: main.get(name, _ABSENT) for name in names}
         main.update(names)
         try:
-            return copy_context().run(call, *arguments)
+            return copy_context().run(call, function, args, kwargs)
         finally:
             _put_back(main, displaced)
 

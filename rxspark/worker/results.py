@@ -1,8 +1,9 @@
 """Results of a worker: one result a task.
 
 The results of one partition travel together, column by column, since a row object for each of a million tasks
-would cost more than the tasks. Values are opaque bytes, pickled one by one inside the task, so that a value that
-cannot be pickled, or cannot be unpickled by the caller, is the error of its own task alone.
+would cost more than the tasks. A value is opaque bytes, pickled by itself inside the task, so that one that cannot be
+pickled, or cannot be unpickled by the caller, is the error of its own task alone. Numbers and text, with which that
+cannot happen and which nobody can change, stay as they are and are pickled with the results.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from typing import Any
 
 from rxspark.errors import RxError, RxTaskError, bounded
 
-__all__ = ["PartitionResult", "PartitionRun", "TaskFailure", "describe_failure", "dump_value", "merged"]
+__all__ = [
+    "PartitionResult",
+    "PartitionRun",
+    "TaskFailure",
+    "describe_failure",
+    "dump_value",
+    "kept_value",
+    "merged",
+    "size_of",
+]
 
 
 ErrorClass = type[RxTaskError]
@@ -77,8 +87,8 @@ class PartitionRun:
 class PartitionResult(PartitionRun):
     """The results of the tasks of one partition that have run."""
 
-    values: list[bytes | None] = field(default_factory=list)
-    """The pickled value of each task, None where it failed."""
+    values: list[Any] = field(default_factory=list)
+    """The value of each task, as `kept_value` gives it: bytes are a pickle; None where it failed."""
     failures: dict[int, TaskFailure] = field(default_factory=dict)
     output: dict[int, str] = field(default_factory=dict)
     """Console text by task number, for the tasks that wrote any."""
@@ -87,7 +97,7 @@ class PartitionResult(PartitionRun):
     unsaved: str = ""
     """Why the worker could not write them into the job's folder."""
 
-    def add(self, number: int, value: bytes | None, started: float, seconds: float) -> None:
+    def add(self, number: int, value: Any, started: float, seconds: float) -> None:
         """Take in the result of one task."""
         self.numbers.append(number)
         self.values.append(value)
@@ -153,6 +163,19 @@ def merged(parts: list[PartitionResult]) -> list[PartitionResult]:
     if len(best) == sum(len(part.numbers) for part in parts):
         return parts
     return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
+
+
+_PLAIN = {type(None), bool, int, float, complex, str}
+
+
+def kept_value(value: Any, in_caller: bool = False) -> Any:
+    """Give what the results keep of a task's value: a plain one as it is, else its pickle."""
+    return value if type(value) in _PLAIN else dump_value(value, in_caller)
+
+
+def size_of(kept: Any) -> int:
+    """Give the bytes that such a value takes, about."""
+    return len(kept) if type(kept) is bytes else sys.getsizeof(kept)
 
 
 def dump_value(value: Any, in_caller: bool = False) -> bytes:

@@ -17,17 +17,17 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from functools import partial
 from multiprocessing.connection import Connection
 from time import perf_counter  # by this name, as a task may replace that of the module
 from types import GeneratorType
-from typing import Any
+from typing import Any, Self
 
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import DataRef
 from rxspark.errors import RxError
-from rxspark.options import in_force
 from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import user_modules
@@ -42,10 +42,10 @@ from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program
 from rxspark.worker.protocol import Call, Partition
-from rxspark.worker.results import PartitionResult, describe_failure, dump_value
+from rxspark.worker.results import PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
 
-__all__ = ["CallerInterrupt", "run_partition", "serve"]
+__all__ = ["CallerInterrupt", "run_partition", "run_partitions", "serve"]
 
 # Environment and random generators belong to the process: threads of one process take turns. A task may start another
 # call inside it, and so may the threads that it starts: these take turns among themselves.
@@ -68,8 +68,8 @@ _EPOCH = time.time() - perf_counter()
 class CallerInterrupt(KeyboardInterrupt):
     """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
 
-    finished: bytes = b""
-    """The packed results of the tasks of the partition that had finished."""
+    finished: Sequence[bytes] = ()
+    """The packed results, by partition, of the tasks that had finished."""
 
 
 def run_partition(
@@ -86,22 +86,42 @@ def run_partition(
     does: a thread that draws a random number in between would take it from the task's stream. `descriptors`: whether
     what comes by the descriptors 1 and 2 is the tasks'; in the caller's own process others may use them.
     """
+    return run_partitions(call, [partition], attempt, apart, process_environment, descriptors)[0]
+
+
+def run_partitions(
+    call: DataRef,
+    partitions: Iterable[DataRef],
+    attempt: int = 0,
+    apart: bool = False,
+    process_environment: bytes | None = None,
+    descriptors: bool = True,
+) -> list[bytes]:
+    """Run partitions as `run_partition` does, as many as come, and give the packed results of each that has run.
+
+    Between two of them the process stays as tasks find it, since making it so takes as long as some hundred short
+    tasks. Of a call that is kept in a folder, or runs in child processes, one partition runs at a time.
+    """
     task = TASK.get()
     with _turn if task is None else task.turn:
-        result = PartitionResult(socket.gethostname(), os.getpid(), attempt)
+        results: list[PartitionResult] = []
+
+        def begin() -> PartitionResult:
+            results.append(PartitionResult(socket.gethostname(), os.getpid(), attempt))
+            return results[-1]
+
         try:
-            apart = apart or attempt > 0
-            folder = _run(call, partition, process_environment, result, apart, descriptors).folder
+            folder = _run(call, partitions, process_environment, begin, apart or attempt > 0, descriptors).folder
             if folder is not None:
-                result.unsaved = keep(folder, result)
+                results[-1].unsaved = keep(folder, results[-1])
         except RxError as problem:
-            result.problem = problem
+            (results[-1] if results else begin()).problem = problem
         except CallerInterrupt as interrupt:
-            interrupt.finished = result.pack()
+            interrupt.finished = [result.pack() for result in results]
             raise
         if must_leave():
             leave_pool()
-        return result.pack()
+        return [result.pack() for result in results]
 
 
 def serve(asked: Connection, writing: int) -> None:
@@ -122,7 +142,8 @@ def serve(asked: Connection, writing: int) -> None:
                 bundle = parcel.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
                 console = Console(call.console_limit, call.log_level, file=text)
-                _run_tasks(call, bundle, tasks, process_environment, result, console, start, answer)
+                with _Ready(call, bundle, process_environment, console) as ready:
+                    ready.run(tasks, result, start, answer)
         except RxError as problem:
             result.problem = problem
         answer(_nowhere, last=True)
@@ -137,63 +158,86 @@ def _nowhere() -> None:
 
 def _run(
     parcel: DataRef,
-    partition: DataRef,
+    partitions: Iterable[DataRef],
     process_environment: bytes | None,
-    result: PartitionResult,
+    begin: Callable[[], PartitionResult],
     apart: bool,
     descriptors: bool,
 ) -> Call:
+    """Run partitions, whose results `begin` gives, here or in child processes."""
     bundle = parcel.open()
     call: Call = pickle.loads(bundle.part(0))
-    tasks: Partition = pickle.loads(partition.open().part(0))
     in_worker = call.origin != process_token()
     kept = call.journals if in_worker else None  # what ends this worker leaves the caller alive
-    journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
-    if apart or call.time_limit is not None or (in_worker and not has_hash_seed(call.hash_seed)):
-        stream = journal.read(result) if journal is not None else None
-        run_in_children(call, parcel, process_environment, partition, tasks.numbers, result, stream)
-    else:
-        alone = len(tasks.numbers) == 1  # nothing is lost before its end
-        note = None if journal is None or alone else partial(journal.note, result)
-        console = Console(call.console_limit, call.log_level, call.id, in_worker or descriptors, not in_worker)
-        _run_tasks(call, bundle, tasks, process_environment, result, console, answer=note)
-    if journal is not None:
-        journal.close()
+    apart = apart or call.time_limit is not None or (in_worker and not has_hash_seed(call.hash_seed))
+    with ExitStack() as stack:
+        ready: _Ready | None = None
+        for partition in partitions:
+            result = begin()
+            tasks: Partition = pickle.loads(partition.open().part(0))
+            journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
+            if apart:
+                stream = journal.read(result) if journal is not None else None
+                run_in_children(call, parcel, process_environment, partition, tasks.numbers, result, stream)
+            else:
+                if ready is None:
+                    console = Console(
+                        call.console_limit, call.log_level, call.id, in_worker or descriptors, not in_worker
+                    )
+                    ready = stack.enter_context(_Ready(call, bundle, process_environment, console))
+                alone = len(tasks.numbers) == 1  # nothing is lost before its end
+                ready.run(tasks, result, answer=None if journal is None or alone else partial(journal.note, result))
+            if journal is not None:
+                journal.close()
+            if apart or call.folder is not None or (call.stop_on_error and result.failures):
+                break
     return call
 
 
-def _run_tasks(
-    call: Call,
-    bundle: Bundle,
-    partition: Partition,
-    process_environment: bytes | None,
-    result: PartitionResult,
-    console: Console,
-    start: RunRequest | None = None,
-    answer: Callable[[Callable[[], Any]], None] | None = None,
-) -> None:
-    """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each.
+class _Ready:
+    """While entered, this process is as the tasks of a call find it; on exit, as it was before."""
 
-    It gets a function that tells the place in the random stream, for who goes on from there.
-    """
-    from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
+    def __init__(self, call: Call, bundle: Bundle, process_environment: bytes | None, console: Console) -> None:
+        self._call = call
+        self._bundle = bundle
+        self._process_environment = process_environment
+        self._console = console
 
-    worker = call.origin != process_token()
-    if worker:
-        let_tasks_nest()
-    user_modules.install(call)
-    import_outside_streams()
-    with (
-        Threads(call.threads, worker) as threads,
-        console,
-        ProcessState(
-            call, None if process_environment is None else pickle.loads(process_environment), threads.variables
-        ) as state,
-        Streams(call.root) as streams,
-        Program(call, bundle) as program,
-    ):
-        state.begin()
-        options = dict(in_force)
+    def __enter__(self) -> Self:
+        from rxspark.rng.streams import Streams  # with NumPy, which `import rxspark` shall not load
+
+        call, environment = self._call, self._process_environment
+        worker = call.origin != process_token()
+        if worker:
+            let_tasks_nest()
+        user_modules.install(call)
+        import_outside_streams()
+        with ExitStack() as stack:
+            self._threads = stack.enter_context(Threads(call.threads, worker))
+            stack.enter_context(self._console)
+            found = None if environment is None else pickle.loads(environment)
+            self._state = stack.enter_context(ProcessState(call, found, self._threads.variables))
+            self._streams = stack.enter_context(Streams(call.root))
+            self._program = stack.enter_context(Program(call, self._bundle))
+            self._state.begin()
+            self._exits = stack.pop_all()
+        return self
+
+    def __exit__(self, *raised: Any) -> None:
+        self._exits.__exit__(*raised)
+
+    def run(
+        self,
+        partition: Partition,
+        result: PartitionResult,
+        start: RunRequest | None = None,
+        answer: Callable[[Callable[[], Any]], None] | None = None,
+    ) -> None:
+        """Run the tasks of a partition, from `start` on; `answer`, if given, is called after each.
+
+        It gets a function that tells the place in the random stream, for who goes on from there.
+        """
+        call, streams, console = self._call, self._streams, self._console
         stream = -1
         first = start.index if start else 0
         place = streams.get_state if call.tasks_per_stream > 1 else _nowhere
@@ -206,20 +250,25 @@ def _run_tasks(
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
             console.task.number = number
-            _run_task(program, partition, index, number, result, call.console_limit)
-            streams.restore()
-            threads.restore(result.seconds[-1])
-            state.restore(result.seconds[-1], console.task.warned)
-            if in_force != options:
-                in_force.update(options)
-            text = console.take(result.seconds[-1])
-            if text:
-                result.output[number] = text
+            _run_task(self._program, partition, index, number, result, call.console_limit)
+            self._restore(number, result)
             failed = bool(result.failures)
             if answer is not None:
                 answer(place)
             if failed and call.stop_on_error:
                 return
+
+    def _restore(self, number: int, result: PartitionResult) -> None:
+        """Take in what a task has written, and undo what it has changed."""
+        seconds = result.seconds[-1]
+        self._streams.restore()
+        if self._state.untouched(seconds) and self._console.untouched():
+            return
+        self._threads.restore(seconds)
+        self._state.restore(self._console.task.warned)
+        text = self._console.take()
+        if text:
+            result.output[number] = text
 
 
 def _run_task(
@@ -230,7 +279,7 @@ def _run_task(
     try:
         function, args, kwargs = program.arguments(partition, index)
         value = program.run(_call, function, args, kwargs)
-        value = dump_value(value, in_caller=program.in_caller)
+        value = kept_value(value, program.in_caller)
     except CallerInterrupt:
         raise
     except BaseException as error:

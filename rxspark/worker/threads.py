@@ -14,6 +14,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError, RxMissingError
 from rxspark.once import once
+from rxspark.worker.settings.hearing import heard
 
 __all__ = ["Threads", "setMKLthreads"]
 
@@ -49,10 +50,8 @@ class Threads:
 
     def restore(self, seconds: float) -> None:
         """Undo what a task of some length has set; after one too short to have used threads, only what it said."""
-        global _changed
-        if _changed or seconds > _WORTH_LOOKING:
+        if seconds > _WORTH_LOOKING or _SET in heard:
             self._limit()
-            _changed = False
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -87,7 +86,8 @@ class _Numba:
 # Seconds that a task must take for the 4 us to be spent that setting all libraries takes.
 _WORTH_LOOKING = 0.001
 
-_changed = False  # by setMKLthreads
+_SET = "rxspark.setMKLthreads"
+
 _seen = -1
 _found: list[Any] = []
 
@@ -154,8 +154,7 @@ def setMKLthreads(n: int) -> int:
         raise RxArgumentError(f"setMKLthreads(n={n!r}): n is a whole number of at least 1")
     if _threadpoolctl() is None:
         raise RxMissingError("setMKLthreads needs the package threadpoolctl here: pip install threadpoolctl")
-    global _changed
-    _changed = True
+    heard.add(_SET)
     pools = _pools()
     before = max((int(pool.get_num_threads()) for pool in pools), default=1)
     for pool in pools:

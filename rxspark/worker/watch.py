@@ -214,6 +214,8 @@ class Rounds:
 
     Attributes
     ----------
+    tasks : int
+        How many have run.
     worked : float
         Seconds that its tasks have taken.
     due : float
@@ -223,6 +225,7 @@ class Rounds:
     """
 
     def __init__(self) -> None:
+        self.tasks = 0
         self.worked = 0.0
         self.due = 0.0
         self.groups = Round(), Round(), Round()

@@ -19,10 +19,10 @@ def test_text_is_taken_once():
     """`take` gives what was written since the last one."""
     with _console() as console:
         print("first")
-        first = console.take(1.0)
-        nothing = console.take(1.0)
+        first = console.take()
+        nothing = console.take()
         print("second", file=sys.stderr)
-        second = console.take(1.0)
+        second = console.take()
     assert (first, nothing, second) == ("first\n", "", "second\n")
 
 
@@ -34,7 +34,7 @@ def test_the_bound(size, piece):
     with _console() as console:
         for i in range(0, size, piece):
             sys.stdout.write(text[i : i + piece])
-        kept = console.take(1.0)
+        kept = console.take()
     if size <= 100:
         assert kept == text
     else:
@@ -45,7 +45,7 @@ def test_a_limit_of_nothing():
     """With the limit 0 no text is kept, and nothing fails."""
     with Console(0, logging.WARNING) as console:
         print("lost")
-        kept = console.take(1.0)
+        kept = console.take()
     assert "lost" not in kept
 
 
@@ -53,7 +53,7 @@ def test_a_cut_inside_a_letter():
     """Letters of several bytes at the cut do not fail."""
     with _console() as console:
         sys.stdout.write("ü" * 1000 + "€" * 1000)
-        kept = console.take(1.0)
+        kept = console.take()
     assert kept.startswith("ü" * 20)
     assert kept.endswith("€" * 10)
 
@@ -78,7 +78,7 @@ def test_a_stream_that_was_replaced_or_closed_comes_back(spoil):
     """A change of sys.stdout does not outlive its task."""
     with _console() as console:
         spoil()
-        console.take(1.0)
+        console.take()
         sys.stdout.write("seen\n")
-        kept = console.take(1.0)
+        kept = console.take()
     assert kept == "seen\n"

@@ -12,10 +12,10 @@ import pytest
 
 from rxspark import RxResults, RxTaskError
 from rxspark.results import Facts, node_name
-from rxspark.results.gathering import Gathering
+from rxspark.results.gathering import Gathering, opened
 from rxspark.results.timings import Clock, timings_of
 from rxspark.rng.kinds import SeedRoot
-from rxspark.worker.results import PartitionResult, TaskFailure
+from rxspark.worker.results import PartitionResult, TaskFailure, kept_value
 
 
 def _results(values, errors=None, output=None):
@@ -141,3 +141,28 @@ def test_phases_follow_from_what_caller_and_workers_measured():
     assert repr(timings).startswith("RxTimings(total=7875.0 ms: plan=250.0, ship=500.0, queue=1000.0")
     assert timings_of(clock, [dead]) == (0.25, 0.5, 0.0, 0.0, 7.0, 0.125)
     assert min(timings_of(Clock(launched=105.0, ended=102.0), [second])) == 0.0  # clocks that disagree
+
+
+@pytest.mark.parametrize("value", [None, True, 3, 2.5, 1j, "text", "\ud800"])
+def test_plain_values_travel_with_their_partition(value: object) -> None:
+    """Numbers and text are pickled with the results of a partition and come back as they are."""
+    assert kept_value(value) is value
+    part = PartitionResult("h", 1, 0)
+    part.add(0, kept_value(value), 0.0, 0.0)
+    (opened_value,) = list(opened(PartitionResult.unpack(part.pack())))
+    assert opened_value == (0, value, None)
+    assert type(opened_value[1]) is type(value)
+
+
+class _Whole(int):
+    """A number with attributes of its own."""
+
+
+@pytest.mark.parametrize("value", [b"", b"bytes", (1, 2), [1], _Whole(3), np.float64(2.5), pickle.dumps(1)])
+def test_other_values_are_pickled_by_themselves(value: object) -> None:
+    """So that one that cannot be read is the error of its own task; bytes too, or they would pass for a pickle."""
+    kept = kept_value(value)
+    assert isinstance(kept, bytes)
+    part = PartitionResult("h", 1, 0)
+    part.add(0, kept, 0.0, 0.0)
+    assert list(opened(PartitionResult.unpack(part.pack()))) == [(0, value, None)]

@@ -7,6 +7,8 @@ import warnings
 from contextlib import suppress
 from typing import Any
 
+from rxspark import options
+from rxspark.options import in_force
 from rxspark.rng.active import current
 from rxspark.worker.settings.setting import Setting
 
@@ -155,4 +157,5 @@ LIBRARIES = [
     Setting("matplotlib: rcParams", _rc_params, _put_rc_params, "matplotlib", tier=1, travels=True),
     Setting("matplotlib: backend and open figures", _plots, _put_plots, "matplotlib", tier=1),
     Setting("joblib: active backend", _joblib, _put_joblib, "joblib.parallel", of_thread=True),
+    Setting("rxspark: options", lambda: dict(in_force), in_force.update, told=True, events=frozenset({options.SET})),
 ]
