@@ -13,14 +13,14 @@ _EPS = 2.220446049250313e-16  # R tells no p value that is smaller
 
 
 class RxText(str):
-    """Text that shows itself as it is, in a Python shell and in a notebook too."""
+    """Text that a Python shell and a notebook show as it is."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
 def formatted(values: Iterable[float], digits: int = 7) -> list[str]:
-    """Numbers as R's format() gives them: all alike, with as many digits as the one that needs most.
+    """Write numbers as R's format() does: all alike, with as many digits as the one that needs most.
 
     >>> formatted([3.04452, -0.454255, 1.2e-15], 4)
     ['3.045e+00', '-4.543e-01', '1.200e-15']
@@ -40,7 +40,7 @@ def formatted(values: Iterable[float], digits: int = 7) -> list[str]:
 
 
 def vector_lines(cells: Sequence[str]) -> list[str]:
-    """The lines of a vector of formatted values; each begins with the number of its first.
+    """Write a vector of formatted values as lines; each begins with the number of its first.
 
     >>> vector_lines(["1"] * 40 + ["NA"])[1:]
     ['[26]  1  1  1  1  1  1  1  1  1  1  1  1  1  1  1 NA']
@@ -54,7 +54,7 @@ def vector_lines(cells: Sequence[str]) -> list[str]:
 
 
 def matrix(names: Sequence[str], rows: Any) -> str:
-    """A matrix of numbers, whose rows have the numbers 1, 2, ...; columns that do not fit come below.
+    """Write a matrix as R does, its rows numbered 1, 2, ...; columns that do not fit come below.
 
     >>> print(matrix(["x", "log(y)"], [[1.0, 0.5], [20.0, 1.25]]))
        x log(y)
@@ -73,7 +73,7 @@ def matrix(names: Sequence[str], rows: Any) -> str:
 
 
 def _scientific(value: float, digits: int) -> tuple[str, int]:
-    """The digits that a number has when rounded to so many, without zeros at the end, and its power of ten."""
+    """Round a number to so many digits; give them without zeros at the end, and the power of ten."""
     mantissa, _, power = f"{abs(value):.{digits - 1}e}".partition("e")
     return mantissa.replace(".", "").rstrip("0") or "0", int(power)
 
@@ -83,8 +83,8 @@ def _special(value: float) -> str:
 
 
 def coefficient_table(names: Sequence[str], columns: Sequence[str], rows: Any) -> str:
-    """R's table of coefficients: estimates, standard errors, statistics, p values and their stars."""
-    estimates, errors, statistics, chances = (list(map(float, column)) for column in rows)
+    """Write R's table of coefficients: estimates, standard errors, statistics, p values and their stars."""
+    estimates, errors, statistics, p_values = (list(map(float, column)) for column in rows)
     sizes = [abs(v) for v in (*estimates, *errors) if v and math.isfinite(v)]
     decimals = max(1, 3 - math.floor(math.log10(min(sizes)))) if sizes else 1
     both = formatted(_rounded([*estimates, *errors], decimals), 4)
@@ -92,15 +92,15 @@ def coefficient_table(names: Sequence[str], columns: Sequence[str], rows: Any) -
         both[: len(names)],
         both[len(names) :],
         formatted(_rounded(statistics, 3), 4),
-        _chances(chances),
+        _p_value_texts(p_values),
     ]
-    stars = [_stars(p) for p in chances]
+    stars = [_stars(p) for p in p_values]
     widths = [max(map(len, (column, *cell))) for column, cell in zip(columns, cells, strict=True)]
     first = max(map(len, names), default=0)
     lines = [" " * first + "".join(f" {title:>{width}}" for title, width in zip(columns, widths, strict=True)) + "    "]
     for number, name in enumerate(names):
-        told = "".join(f" {cell[number]:>{width}}" for cell, width in zip(cells, widths, strict=True))
-        lines.append(f"{name:<{first}}{told} {stars[number]:<3}")
+        cells_of_row = "".join(f" {cell[number]:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        lines.append(f"{name:<{first}}{cells_of_row} {stars[number]:<3}")
     if any(stars):
         lines += ["---", "Signif. codes:  0 '***' 0.001 '**' 0.01 '*' 0.05 '.' 0.1 ' ' 1"]
     return "\n".join(lines)
@@ -110,13 +110,13 @@ def _rounded(values: list[float], decimals: int) -> list[float]:
     return [round(v, decimals) + 0.0 if math.isfinite(v) else v for v in values]  # + 0.0: no minus before a 0
 
 
-def _chances(values: list[float]) -> list[str]:
-    """P values as R's format.pval gives them."""
+def _p_value_texts(values: list[float]) -> list[str]:
+    """Write p values as R's format.pval does."""
     plain = [v for v in values if v >= 1e-3]
     small = [v for v in values if _EPS <= v < 1e-3]
-    told = dict(zip(plain, formatted(plain, 3), strict=True)) | dict(zip(small, formatted(small, 3), strict=True))
-    least = "< 2e-16" if max(map(len, told.values()), default=0) > 6 else "<2e-16"
-    return ["NA" if math.isnan(v) else least if v < _EPS else told[v] for v in values]
+    texts = dict(zip(plain, formatted(plain, 3), strict=True)) | dict(zip(small, formatted(small, 3), strict=True))
+    least = "< 2e-16" if max(map(len, texts.values()), default=0) > 6 else "<2e-16"
+    return ["NA" if math.isnan(v) else least if v < _EPS else texts[v] for v in values]
 
 
 def _stars(p: float) -> str:

@@ -83,34 +83,34 @@ def chart_of(formula: Any, data: Any, groups: Any, selection: Selection, sort: b
     """Evaluate the formula of a plot on data; `sort` orders Spark's rows, which have no order, by x."""
     table = _open(data)
     known = [*table.columns, *selection.transforms]
-    asked = _parse(formula)
+    parsed = _parse(formula)
     if isinstance(groups, str):
         check_column(groups, known, f"groups={groups!r}")
     elif groups is not None:
         table, known = _with_groups(table, groups), [*known, _GROUPS]
     named = None if groups is None else Name(groups if isinstance(groups, str) else _GROUPS)
-    recipe = Recipe.of(selection, asked.steps(known, named))
+    recipe = Recipe.of(selection, parsed.steps(known, named))
     frame, note = _evaluate(recipe, table, MOST_ROWS if table.is_distributed else None)
-    points, ticks = _point_table(asked, frame, groups)
+    points, ticks = _point_table(parsed, frame, groups)
     if table.is_distributed and sort:
         points = points.sort_values("x", kind="stable")
     legend = groups if isinstance(groups, str) else getattr(groups, "name", None)
     panels = [str(level) for level in points["panel"].cat.categories]
     labels = [str(level) for level in points["label"].cat.categories]
-    _check_count(asked.where, "panels", panels, MOST_PANELS)
+    _check_count(parsed.where, "panels", panels, MOST_PANELS)
     _check_count("groups", "groups", labels, MOST_GROUPS)
     curves = [
         Curve(panel=str(panel), label=str(label), x=part["x"].to_numpy(), y=part["y"].to_numpy())
         for (panel, label), part in points.groupby(["panel", "label"], observed=True)
     ]
-    shown = labels if groups is not None or len(asked.ys) > 1 else []
+    shown = labels if groups is not None or len(parsed.ys) > 1 else []
     return Chart(
         curves=curves,
         panels=panels,
         labels=shown,
         legend=str(legend or ""),
-        x=_label(asked.x),
-        y=" + ".join(map(_label, asked.ys)),
+        x=_label(parsed.x),
+        y=" + ".join(map(_label, parsed.ys)),
         ticks=ticks,
         note=note,
     )

@@ -228,3 +228,35 @@ def test_links_that_lead_nowhere_are_refused() -> None:
     table = {"y": [0.0, 0.0, 0.0, 9.0], "x": [1.0, 2.0, 3.0, 4.0], "last": [0, 0, 0, 1]}
     with pytest.raises(RxArgumentError, match="its links are log, identity, sqrt"):
         rxGlm("y ~ last - 1 + offset(-x)", table, "poisson", link="identity")
+
+
+def test_errors_after_one_iteration_are_those_of_r() -> None:
+    """Standard errors are those of the start, one step before the coefficients, as in R."""
+    with pytest.warns(RxModelWarning, match="no convergence in 1 iterations"):
+        model = rxGlm("breaks ~ wool + tension", data("warpbreaks"), "poisson", maxIterations=1)
+    assert model.params.tolist() == pytest.approx([3.774688372502, -0.228208244304, -0.320732106823, -0.534858113446])
+    assert model.bse.tolist() == pytest.approx([0.043921900216, 0.051957339075, 0.060715642424, 0.063878448218])
+
+
+def test_predictions_need_only_the_columns_of_terms_that_are_left() -> None:
+    """A column that the formula takes out again may lack values in other data, or be missing there, as in R."""
+    table = data("mtcars")[["mpg", "wt", "hp", "cyl"]]
+    model = rxGlm("mpg ~ . - wt", table)
+    wanted = [21.216782788663, 21.216782788663, 26.071238321836]
+    gaps = table[:3].assign(wt=[2.6, np.nan, 2.3])
+    assert model.predict(gaps).tolist() == pytest.approx(wanted)
+    assert model.predict(gaps.drop(columns=["wt", "mpg"])).tolist() == pytest.approx(wanted)
+
+
+def test_transforms_that_nothing_uses_are_left_out() -> None:
+    """A transform of a column that the formula does not have changes nothing; its mistakes are found all the same."""
+    table = data("mtcars")
+    unused = {"wt": "wt / 2", "far": "hp > mean(hp)", "heavy": "log(wt)"}
+    model, right = rxGlm("mpg ~ hp + cyl", table, transforms=unused), rxGlm("mpg ~ hp + cyl", table)
+    assert model.params.tolist() == right.params.tolist()
+    assert model.predict(table[["hp", "cyl"]]).tolist() == right.predict(table).tolist()
+    chain = rxGlm("mpg ~ heavy", table, transforms=unused)
+    by_hand = table.assign(heavy=np.log(table["wt"] / 2))
+    assert chain.params.tolist() == pytest.approx(rxGlm("mpg ~ heavy", by_hand).params.tolist())
+    with pytest.raises(RxArgumentError, match="there is no column 'weight'"):
+        rxGlm("mpg ~ hp", table, transforms={"wt": "weight / 2"})

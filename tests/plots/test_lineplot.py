@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import itertools
 import re
 import subprocess
 import sys
@@ -296,3 +297,23 @@ def test_without_a_display_or_a_choice_of_backend() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert done.stdout == "b'PNG' []\n", done.stderr
+
+
+def test_times_at_the_axis_do_not_overlap() -> None:
+    """The labels of a time axis stand apart, and name what they share, the year, once."""
+    days = pd.date_range("2024-01-01", periods=120)
+    axes = rxLinePlot("v ~ day", pd.DataFrame({"day": days, "v": np.arange(120.0)}))
+    axes.figure.draw_without_rendering()
+    shown = [label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()]
+    assert len(shown) >= 3
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(shown))
+    assert sum("2024" in label.get_text() for label in axes.get_xticklabels()) <= 1
+
+
+def test_points_let_the_curve_that_fits_them_stand_out() -> None:
+    """Points below a fitted curve are half transparent; alone they are not; in the legend they never are."""
+    frame = pd.DataFrame({"x": np.arange(20.0), "y": np.arange(20.0) % 5, "g": ["a", "b"] * 10})
+    axes = rxLinePlot("y ~ x", frame, groups="g", type=["p", "r"])
+    assert [line.get_alpha() for line in axes.lines] == [0.5, None, 0.5, None]
+    assert [handle.get_alpha() for handle in axes.get_legend().get_lines()] == [1, 1]
+    assert [line.get_alpha() for line in rxLinePlot("y ~ x", frame, type="p").lines] == [1]

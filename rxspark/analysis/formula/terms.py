@@ -97,8 +97,10 @@ class _Reader:
             case Constant():
                 return self._constant(node, add=True)
             case Name("."):
-                taken = names_in(self.variables[self.response]) if self.response >= 0 else []
-                return [frozenset({self.variable(Name(column))}) for column in self.columns if column not in taken]
+                in_response = names_in(self.variables[self.response]) if self.response >= 0 else []
+                return [
+                    frozenset({self.variable(Name(column))}) for column in self.columns if column not in in_response
+                ]
         return [frozenset({self.variable(node)})]
 
     def _constant(self, node: Constant, add: bool) -> list[Term]:

@@ -31,7 +31,7 @@ LOGICAL_LEVELS = ("FALSE", "TRUE")
 
 @dataclass(frozen=True)
 class ModelVariable:
-    """An expression of a formula, with what its values are in the data that are fitted."""
+    """An expression of a formula, with the levels and the contrasts that it has in the fitted data."""
 
     label: str
     levels: tuple[str, ...] | None

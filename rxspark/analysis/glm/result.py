@@ -80,7 +80,7 @@ class RxGlm:
     pweights: str | None
     """The column of prior weights."""
     design: Design = field(compare=False)
-    """How the design matrix of other data is made."""
+    """The design, which makes the matrices of other data."""
 
     @property
     def parsed(self) -> Formula:
@@ -208,7 +208,7 @@ class RxGlm:
     def summary(self) -> RxText:
         """Write the summary as R prints it."""
         letter = self._letter
-        taken = f"taken to be {formatted([self.dispersion])[0]}"
+        dispersion = f"taken to be {formatted([self.dispersion])[0]}"
         deviances = formatted([self.nullDeviance, self.deviance], 5)
         frees = [str(self.dfNull), str(self.dfResidual)]
         gone = f" ({len(self.aliased)} not defined because of singularities)" if self.aliased else ""
@@ -225,7 +225,7 @@ class RxGlm:
         )
         return RxText(
             f"\nCall:\n{self._call}\n\nCoefficients:{gone}\n{table}\n\n"
-            f"(Dispersion parameter for {self.distribution.title} family {taken})\n\n{rows}{missing}"
+            f"(Dispersion parameter for {self.distribution.title} family {dispersion})\n\n{rows}{missing}"
             f"AIC: {formatted([self.aic], 5)[0]}\n\nNumber of Fisher Scoring iterations: {self.iterations}\n"
             + self._fitted_theta
             + ("" if self.converged else "The iteration did not converge.\n")

@@ -1,4 +1,4 @@
-"""The specification of a generalized linear model: as it is asked for, and with its design."""
+"""Specifications of a generalized linear model: as a call asks for it, and with its design."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class RxKmeans:
     nValidObs: int
     nMissingObs: int
     design: Design = field(compare=False)
-    """How the columns of other data are made."""
+    """The design, which makes the columns of other data."""
     codes: Any = field(compare=False, default=None)
     """The number of each row's cluster in the smallest type that holds it, 0 where a value is missing."""
     index: Any = field(compare=False, default=None)

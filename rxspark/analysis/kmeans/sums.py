@@ -1,6 +1,6 @@
 """Sums over rows for k-means, which are the same however the rows are divided.
 
-RowBlock are taken as deviations from their mean, so that no distance from zero costs digits.
+Rows are taken as deviations from their mean, so that no distance from zero costs digits.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class RowBlock:
     x: FloatArray
     """Shape (rows, columns)."""
     missing: int
-    """RowBlock that were left out as they lack a value."""
+    """Rows that were left out as they lack a value."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Sample:
 def sample(share: float, block: RowBlock) -> Sample:
     """Take the distinct rows whose hash lies in the lowest share of all hashes."""
     keys = pd.util.hash_pandas_object(pd.DataFrame(block.x + 0.0), index=False).to_numpy()  # + 0.0: no minus before a 0
-    taken = keys <= np.uint64(min(int(share * 2**64), 2**64 - 1))
-    keys, first, counts = np.unique(keys[taken], return_index=True, return_counts=True)
-    return Sample(keys, block.x[taken][first], counts.astype(float))
+    is_sampled = keys <= np.uint64(min(int(share * 2**64), 2**64 - 1))
+    keys, first, counts = np.unique(keys[is_sampled], return_index=True, return_counts=True)
+    return Sample(keys, block.x[is_sampled][first], counts.astype(float))
 
 
 def nearest(centers: FloatArray, x: FloatArray) -> IntArray:

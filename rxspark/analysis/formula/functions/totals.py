@@ -1,7 +1,7 @@
 """Functions that look at a column as a whole, and the totals of all rows that they need.
 
-What ``scale(x)`` has to know of all rows is a sum over rows, and so are the levels of ``factor(x)``. So it can be found
-for rows that lie in parts on a cluster, in one pass or several, and other data are then treated alike.
+The mean that ``scale(x)`` needs is a total of all rows, and so are the levels of ``factor(x)``. Totals can be found for
+rows that lie in parts on a cluster, in one pass or several, and other data are then treated alike.
 """
 
 from __future__ import annotations
