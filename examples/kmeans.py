@@ -5,7 +5,7 @@
 Shows a function of yours that calls rxExec, and a library that draws random numbers of its own: KMeans is given no
 random_state, and yet draws from the task's stream. What to see: the same clustering twice for the same seed; the time
 beside that of one call with all 400 starts, which falls with the number of cores (by nothing with `--context local`);
-and examples/output/kmeans.png, the clusters in the plane of their first two principal components, centres in black.
+and examples/output/kmeans.png, the clusters in the plane of their first two principal components, numbered.
 At the end the same data by `rxKmeans`: ten tasks start from rows that each draws from its stream, and the best is kept.
 """
 
@@ -94,7 +94,7 @@ def plot(x: np.ndarray, model: KMeans) -> None:
         )
     axes.get_legend().set_title("cluster")
     axes.set(xlabel="first principal component", ylabel="second principal component", aspect="equal")
-    axes.set_title(f"{len(model.cluster_centers_)} clusters of {len(x)} points in {x.shape[1]} dimensions")
+    axes.set_title(f"{len(model.cluster_centers_)} clusters of {len(x):,} points in {x.shape[1]} dimensions")
     axes.figure.savefig(OUTPUT / "kmeans.png", dpi=120)
     print(f"picture: {OUTPUT / 'kmeans.png'}")
 

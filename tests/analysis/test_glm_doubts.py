@@ -115,7 +115,7 @@ def test_collinear_columns_are_named_and_have_no_coefficient() -> None:
 
 def test_ordered_factors_have_polynomial_contrasts() -> None:
     """As in R: .L, .Q, .C, ^4, by the order of the levels; the model predicts from text too."""
-    breaks = data("warpbreaks")
+    breaks = data("warpbreaks").copy()
     breaks["tension"] = pd.Categorical(breaks["tension"], ["L", "M", "H"], ordered=True)
     model = rxGlm("breaks ~ wool * tension", breaks, "poisson")
     assert model.params.round(5).to_dict() == {
@@ -260,3 +260,13 @@ def test_transforms_that_nothing_uses_are_left_out() -> None:
     assert chain.params.tolist() == pytest.approx(rxGlm("mpg ~ heavy", by_hand).params.tolist())
     with pytest.raises(RxArgumentError, match="there is no column 'weight'"):
         rxGlm("mpg ~ hp", table, transforms={"wt": "weight / 2"})
+
+
+def test_predictions_need_no_column_that_was_left_out_as_aliased() -> None:
+    """A column that is a combination of others may lack values in other data, or be missing there."""
+    table = data("mtcars").assign(kw=lambda cars: 0.75 * cars["hp"])
+    with pytest.warns(RxModelWarning, match="left out as combinations of other columns: kw"):
+        model = rxGlm("mpg ~ hp + kw + wt", table)
+    wanted = [23.572329403309, 22.583482563996, 25.275818724727]
+    assert model.predict(table[:3].assign(kw=[1, np.nan, 2])).tolist() == pytest.approx(wanted)
+    assert model.predict(table.drop(columns="kw")[:3]).tolist() == pytest.approx(wanted)

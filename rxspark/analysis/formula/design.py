@@ -80,7 +80,7 @@ class Design:
         rows = int(kept.sum())
         return DesignMatrices(
             y=_response_column(response[0]) if response else None,
-            x=self._model_matrix(dict(enumerate(variables)), rows)[0],
+            x=self._model_matrix(self.formula.terms.terms, dict(enumerate(variables)), rows)[0],
             names=self.names,
             offset=self._offset(offsets),
             weights=pd.DataFrame(dict(zip(self.weights, weights, strict=True)), range(rows)),
@@ -99,38 +99,47 @@ class Design:
         """Make a design that uses all rows of other data."""
         return replace(self, recipe=replace(self.recipe, rows=None))
 
-    @property
-    def _used_variables(self) -> list[int]:
-        """The numbers of the variables that a term has; those of removed terms are not needed to predict."""
-        return sorted(frozenset[int]().union(*self.formula.terms.terms))
+    def _used(self, aliased: Iterable[str]) -> tuple[list[Term], list[int]]:
+        """List the terms that have a column which is not aliased, and their variables: the others predict nothing."""
+        empty = {number: variable.empty() for number, variable in enumerate(self.variables)}
+        left_out = set(aliased)
+        terms = [
+            term for term in self.formula.terms.terms if not left_out.issuperset(self._term_columns(term, empty, 0)[1])
+        ]
+        return terms, sorted(frozenset[int]().union(*terms))
 
-    def _predictors(self, columns: Iterable[str]) -> Recipe:
+    def _predictors(self, columns: Iterable[str], aliased: Iterable[str]) -> Recipe:
         """Make the recipe for other data with the given columns: all rows, and no response."""
         _, variables, offsets, _ = self._split(self.recipe.expressions)
-        used = [variables[number] for number in self._used_variables]
+        used = [variables[number] for number in self._used(aliased)[1]]
         expressions = tuple(replace(step, where="predict") for step in (*used, *offsets))
         return replace(self.recipe, rows=None, expressions=expressions).for_other_data(columns)
 
-    def predictor_columns(self, columns: Iterable[str]) -> list[str]:
+    def predictor_columns(self, columns: Iterable[str], aliased: Iterable[str] = ()) -> list[str]:
         """List the columns that other data need; RxArgumentError for one that is not among those given."""
         given = list(columns)
-        return self._predictors(given).required_columns(given)
+        return self._predictors(given, aliased).required_columns(given)
 
-    def predictor_matrices(self, frame: pd.DataFrame) -> tuple[FloatArray, FloatArray | None, BoolArray]:
+    def predictor_matrices(
+        self, frame: pd.DataFrame, aliased: Iterable[str] = ()
+    ) -> tuple[FloatArray, FloatArray | None, BoolArray]:
         """Make the design matrix and the offset of the rows of other data that have all values, and mark these rows.
+
+        Values that only `aliased` columns of the matrix need may be missing; these columns are then 0.
 
         Raises
         ------
         RxArgumentError
             When a factor has a level that the model has not seen.
         """
-        recipe = self._predictors(map(str, frame.columns))
+        aliased = set(aliased)
+        recipe = self._predictors(map(str, frame.columns), aliased)
         columns = recipe.apply(frame)
         values = recipe.values(columns)
         kept = _complete_cases(values, columns.rows)
         values = [take_rows(value, kept) for value in values]
-        used = self._used_variables
-        x, _ = self._model_matrix(dict(zip(used, values, strict=False)), int(kept.sum()))
+        terms, used = self._used(aliased)
+        x, _ = self._model_matrix(terms, dict(zip(used, values, strict=False)), int(kept.sum()))
         return x, self._offset(values[len(used) :]), kept
 
     def _offset(self, offsets: Sequence[Value]) -> FloatArray | None:
@@ -139,24 +148,32 @@ class Design:
 
     def with_names(self) -> Design:
         """Find the names of the columns of the design matrix."""
-        empty = {number: variable.empty() for number, variable in enumerate(self.variables)}
-        return replace(self, names=tuple(self._model_matrix(empty, 0)[1]))
+        return replace(self, names=tuple(self._model_matrix([], {}, 0)[1]))
 
-    def _model_matrix(self, values: dict[int, Value], rows: int) -> tuple[FloatArray, list[str]]:
-        """Make the design matrix of the variables' values, and the names of its columns."""
-        terms = self.formula.terms
-        blocks, names = ([np.ones((rows, 1))], ["(Intercept)"]) if terms.intercept else ([], [])
-        full_indicators = self._first_factor()
-        for term in terms.terms:
-            block, labels = np.ones((rows, 1)), [""]
-            for number in sorted(term):
-                contrasted = terms.uses_contrasts(term, number) and (term, number) != full_indicators
-                x, own = self.variables[number].design_columns(values[number], contrasted)
-                block = (x[:, :, None] * block[:, None, :]).reshape(rows, x.shape[1] * block.shape[1])
-                labels = [f"{before}:{label}" if before else label for label in own for before in labels]
+    def _model_matrix(self, terms: Sequence[Term], values: dict[int, Value], rows: int) -> tuple[FloatArray, list[str]]:
+        """Make the design matrix and the names of its columns; those of other terms than the given ones are 0."""
+        blocks: list[FloatArray] = [np.ones((rows, 1))] if self.formula.terms.intercept else []
+        names = ["(Intercept)"] if self.formula.terms.intercept else []
+        empty = {number: variable.empty() for number, variable in enumerate(self.variables)}
+        for term in self.formula.terms.terms:
+            if term in terms:
+                block, labels = self._term_columns(term, values, rows)
+            else:
+                labels = self._term_columns(term, empty, 0)[1]
+                block = np.zeros((rows, len(labels)))
             blocks.append(block)
             names += labels
         return np.hstack(blocks) if blocks else np.zeros((rows, 0)), names
+
+    def _term_columns(self, term: Term, values: dict[int, Value], rows: int) -> tuple[FloatArray, list[str]]:
+        """Make the columns of a term: the products of its variables' columns."""
+        block, labels = np.ones((rows, 1)), [""]
+        for number in sorted(term):
+            contrasted = self.formula.terms.uses_contrasts(term, number) and (term, number) != self._first_factor()
+            x, own = self.variables[number].design_columns(values[number], contrasted)
+            block = (x[:, :, None] * block[:, None, :]).reshape(rows, x.shape[1] * block.shape[1])
+            labels = [f"{before}:{label}" if before else label for label in own for before in labels]
+        return block, labels
 
     def _first_factor(self) -> tuple[Term, int] | None:
         """Without an intercept, find the first factor: it has an indicator of each level."""

@@ -154,12 +154,12 @@ class RxGlm:
             function="predict",
             column=f"{self.parsed.response_label}_Pred",
             sql_type="double",
-            needed=self.design.predictor_columns,
+            needed=partial(self.design.predictor_columns, aliased=self.aliased),
             of=partial(self._predict, type),
         ).apply(data)
 
     def _predict(self, kind: str, frame: pd.DataFrame) -> pd.Series:
-        x, offset, kept = self.design.predictor_matrices(frame)
+        x, offset, kept = self.design.predictor_matrices(frame, self.aliased)
         eta = x @ np.nan_to_num(self.values) + (0 if offset is None else offset)
         values = np.full(len(frame), np.nan)
         values[kept] = link_by_name(self.link).inverse(eta) if kind == "response" else eta

@@ -14,6 +14,7 @@ from rxspark.analysis.formula.design import Design
 from rxspark.analysis.formula.formula import Formula
 from rxspark.analysis.kmeans.sums import nearest
 from rxspark.analysis.printing import formatted, matrix, vector_lines
+from rxspark.html_tables import html_table
 
 __all__ = ["RxKmeans", "cluster_codes"]
 
@@ -162,7 +163,9 @@ class RxKmeans:
         return "\n".join(["Clustering vector:", *lines, *more]) + "\n\n"
 
     def _repr_html_(self) -> str:
-        table = pd.concat([self.size, self.withinss, self.centers], axis=1).to_html()
+        titles = ("cluster", "size", "withinss", *map(str, self.names))
+        columns = (map(str, self._numbers), map(str, self.sizes), *map(formatted, (self.squares, *self.values.T)))
+        table = html_table(titles, list(zip(*columns, strict=True)), numbers=titles)
         return f"<p>{len(self.values)} clusters, between_SS / total_SS = {self._share:.1f} %</p>{table}"
 
 
