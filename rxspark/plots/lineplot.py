@@ -96,6 +96,13 @@ def rxLinePlot(
     RxMissingError
         When matplotlib is not installed: the extra ``plots``.
 
+    References
+    ----------
+    Cleveland, W. S. (1979). Robust locally weighted regression and smoothing scatterplots. Journal of the American
+    Statistical Association 74, 829-836.
+
+    Okabe, M. and Ito, K. (2008). Color universal design. https://jfly.uni-koeln.de/color/
+
     Examples
     --------
     >>> import matplotlib

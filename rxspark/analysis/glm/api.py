@@ -62,7 +62,7 @@ def rxGlm(
         An expression over columns that is true for the rows to use: ``"age > 30 & state %in% c('NY', 'NJ')"``.
     transforms : dict of str, optional
         Columns to make first, by expressions over the others: ``{"z": "log(x)", "age": "age / 10"}``. ``predict`` makes
-        them again.
+        them again. One that nothing uses is left out.
     maxIterations : int, default 25
         Fisher scoring steps at most. There are as many as in R, and some more where R's would leave digits uncertain,
         as with links that are not canonical.
@@ -87,7 +87,8 @@ def rxGlm(
     ------
     RxArgumentError
         For a formula that is none, a column that is not there, a response that the family does not take, data
-        without rows, a link by which no coefficients give means that the family can have, a Spark DataFrame.
+        without rows, a link by which no coefficients give means that the family can have, a Spark DataFrame in a local
+        context.
     RxMissingError
         When the libraries of the extra ``analysis`` are not installed.
 
@@ -96,6 +97,10 @@ def rxGlm(
     RxModelWarning
         When the iteration does not converge (``.converged`` is then False), columns are collinear and left out
         (``.aliased``), or columns separate the response (``.separated``).
+
+    References
+    ----------
+    McCullagh, P. and Nelder, J. A. (1989). Generalized Linear Models. Second edition. Chapman and Hall.
 
     Examples
     --------

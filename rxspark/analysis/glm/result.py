@@ -147,6 +147,13 @@ class RxGlm:
         ------
         RxArgumentError
             When a column is missing, or a factor has a level that the model has not seen.
+
+        Examples
+        --------
+        >>> from rxspark import rxGlm
+        >>> model = rxGlm("y ~ x", {"x": [1, 2, 3], "y": [2, 4, 9]})
+        >>> model.predict({"x": [10, None]}).round(6).tolist()
+        [33.0, nan]
         """
         if type not in ("response", "link"):
             raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
@@ -185,6 +192,13 @@ class RxGlm:
         ------
         RxArgumentError
             When a column is missing, or holds what the model does not take.
+
+        Examples
+        --------
+        >>> from rxspark import rxGlm
+        >>> data = {"x": [1, 2, 3], "y": [2, 4, 9]}
+        >>> rxGlm("y ~ x", data).residuals(data, "response").round(6).tolist()
+        [0.5, -1.0, 0.5]
         """
         if type not in ("deviance", "pearson", "working", "response"):
             raise RxArgumentError(f'type={type!r}: type is "deviance", "pearson", "working" or "response"')

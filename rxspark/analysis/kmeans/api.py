@@ -77,6 +77,12 @@ def rxKmeans(
     RxModelWarning
         When the iteration does not converge; ``.converged`` is then False.
 
+    References
+    ----------
+    Lloyd, S. P. (1982). Least squares quantization in PCM. IEEE Transactions on Information Theory 28, 129-137.
+
+    Arthur, D. and Vassilvitskii, S. (2007). k-means++: the advantages of careful seeding. SODA '07, 1027-1035.
+
     Examples
     --------
     >>> from rxspark import rxKmeans

@@ -125,6 +125,13 @@ class RxKmeans:
         ------
         RxArgumentError
             When a column is missing.
+
+        Examples
+        --------
+        >>> from rxspark import rxKmeans
+        >>> model = rxKmeans("~ x", {"x": [1, 2, 11, 3, 12]}, centers=[[1], [12]])
+        >>> model.predict({"x": [4, 9]}).tolist()
+        [1, 2]
         """
         return RowFunction(
             function="predict",
