@@ -58,7 +58,8 @@ def main() -> None:
 def plot(estimates: np.ndarray, nobs: int) -> None:
     """Draw how far the estimates are from the truth."""
     errors = estimates - TRUE
-    edges = np.linspace(-abs(errors).max(), abs(errors).max(), 31)
+    bins = min(30, len(errors) // 4)
+    edges = np.linspace(-abs(errors).max(), abs(errors).max(), bins + 1)
     counts = [np.append(np.histogram(column, edges)[0], 0) for column in errors.T]
     spread = {"error": np.tile(edges, 3), "models": np.concatenate(counts), "coefficient": np.repeat(NAMES, len(edges))}
     panels = rxLinePlot(
@@ -72,6 +73,8 @@ def plot(estimates: np.ndarray, nobs: int) -> None:
     )
     for axes in panels:
         axes.fill_between(*axes.lines[0].get_data(), step="post", alpha=0.3)
+        axes.axvline(0, color="0.5", linewidth=1)
+        axes.set_ylim(bottom=0)
     panels[0].figure.savefig(OUTPUT / "poisson.png", dpi=120)
     print(f"\npicture: {OUTPUT / 'poisson.png'}")
 
