@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from brief_java import BRIEF
+from traces.guide import write_table
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
 
@@ -67,16 +69,17 @@ def record_fault_row() -> Callable[[str, int, int, int], None]:
     return lambda *row: _fault_rows.append(row)
 
 
-_settings_rows: dict[str, dict[str, int]] = {}
+_settings_rows: dict[str, dict[str, str]] = {}
 
 
 @pytest.fixture
-def record_settings_row() -> Callable[[str, str, int], None]:
-    """Add to the table of settings: in a context so many that tasks had changed were held, or ended the worker."""
+def record_settings_row() -> Callable[[str, str, str], None]:
+    """Add to the table of settings: in a context, what became of something that tasks had left."""
 
-    def record(context: str, outcome: str, count: int) -> None:
-        row = _settings_rows.setdefault(context, {"held": 0, "ended the worker": 0, "met": 0})
-        row[outcome] += count
+    def record(context: str, label: str, outcome: str) -> None:
+        row = _settings_rows.setdefault(label, {})
+        if row.get(context) != "MET":
+            row[context] = outcome
 
     return record
 
@@ -89,8 +92,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for name, tried, lost, twice in _fault_rows:
             terminalreporter.write_line(f"{name:16}{tried:>14}{lost:>14}{twice:>18}")
     if _settings_rows:
-        terminalreporter.section("settings that tasks have changed")
-        terminalreporter.write_line(f"{'context':16}{'held':>10}{'ended the worker':>20}{'met by others':>16}")
-        for name, row in _settings_rows.items():
-            held, ended, met = row.values()
-            terminalreporter.write_line(f"{name:16}{held:>10}{ended:>20}{met:>16}")
+        terminalreporter.section("what tasks have left, and what became of it")
+        found = Counter((context, outcome) for row in _settings_rows.values() for context, outcome in row.items())
+        for (context, outcome), count in sorted(found.items()):
+            terminalreporter.write_line(f"{context:18}{outcome:24}{count:>6}")
+        if os.environ.get("RXSPARK_WRITE_TABLE"):
+            write_table(_settings_rows)

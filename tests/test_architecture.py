@@ -62,7 +62,7 @@ DOORS = {
     "loky": {"backends/local.py"},
     "fsspec": {"files/paths.py"},
     "hdfs_native": {"files/paths.py", "files/operations.py"},
-    "ctypes": {"rng/quasi.py", "worker/capture.py", "worker/settings/interpreter.py"},
+    "ctypes": {"rng/quasi.py", "worker/capture.py", "worker/settings/native.py"},
     "tqdm": {"jobs/progress.py"},
     "matplotlib": {"plots/drawing.py", "plots/lineplot.py", "plots/style.py"},
 }

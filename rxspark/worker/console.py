@@ -171,6 +171,7 @@ class _Handler(logging.StreamHandler[TextIO]):
             task.touched = True
 
 
+_HANDLERS: list[Any] = logging._handlerList  # type: ignore[attr-defined]
 _FORMAT = logging.Formatter("%(levelname)s:%(name)s:%(message)s")
 
 
@@ -218,6 +219,8 @@ class Console:
                 _flush(stream)  # so that it does not come out among a task's text
                 _ROUTES[number].outer = None if stream in (_STDOUT, _STDERR) else stream
         self._root = root
+        # What a task shuts down (`logging.shutdown`, `dictConfig`) is what it has made.
+        self._to_shut_down, _HANDLERS[:] = _HANDLERS[:], []
         self.capture.open()
         _consoles.append(self)
         self.task = Task(0, self.capture)
@@ -242,6 +245,7 @@ class Console:
         TASK.reset(self._token)
         sys.stdout, sys.stderr, warnings.showwarning, self._root.handlers[:], level = self._outer
         self._root.setLevel(level)
+        _HANDLERS[:0] = self._to_shut_down
         self.capture.close()
         _consoles.remove(self)
         if not _consoles:

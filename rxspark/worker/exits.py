@@ -1,4 +1,4 @@
-"""Run the functions that a task registers by `atexit` at the end of the task.
+"""Undo at the end of a task what it has registered for good, and run what it has registered by `atexit`.
 
 A task's program ends with the task, while its process goes on: a worker's is ended by a pool, which calls no such
 functions, and in the caller's own process they would be called at the end of his program. What a library registers
@@ -8,6 +8,8 @@ for itself stays with the process in which it was loaded.
 from __future__ import annotations
 
 import atexit
+import codecs
+import faulthandler
 import sys
 import sysconfig
 import traceback
@@ -24,6 +26,7 @@ registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
 """Functions that the running task has registered, with their arguments."""
 
 _register, _unregister = atexit.register, atexit.unregister
+_codec, _later = codecs.register, faulthandler.dump_traceback_later
 
 
 @once
@@ -43,14 +46,30 @@ def _of_library(frame: FrameType | None) -> bool:
     return False
 
 
-def _register_in_task(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+def _at_the_end(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Have a function run at the end of the task whose own code is calling ours; whether there is such a task."""
     task = TASK.get()
-    if task is None or task.ended or _of_library(sys._getframe(1)):
+    if task is None or task.ended or _of_library(sys._getframe(2)):
+        return False
+    registered.append((func, args, kwargs))
+    task.touched = True
+    return True
+
+
+def _register_in_task(func: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+    if not _at_the_end(func, args, kwargs):
         _register(func, *args, **kwargs)
-    else:
-        registered.append((func, args, kwargs))
-        task.touched = True
     return func
+
+
+def _register_codec(search_function: Callable[[str], Any], /) -> None:
+    _codec(search_function)
+    _at_the_end(codecs.unregister, (search_function,), {})
+
+
+def _dump_later(*args: Any, **kwargs: Any) -> None:
+    _later(*args, **kwargs)
+    _at_the_end(faulthandler.cancel_dump_traceback_later, (), {})
 
 
 def _unregister_in_task(func: Callable[..., Any], /) -> None:
@@ -62,9 +81,11 @@ def follow_exits() -> Callable[[], None]:
     """Let tasks register with us; gives a function that ends this."""
     before = atexit.register, atexit.unregister
     atexit.register, atexit.unregister = _register_in_task, _unregister_in_task
+    codecs.register, faulthandler.dump_traceback_later = _register_codec, _dump_later
 
     def end() -> None:
         atexit.register, atexit.unregister = before
+        codecs.register, faulthandler.dump_traceback_later = _codec, _later
 
     return end
 

@@ -24,16 +24,16 @@ from rxspark.worker.protocol import Call, ProcessEnvironment
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import NATIVE, heard
 from rxspark.worker.settings.interpreter import (
-    ASYNCIO,
     ENVIRON,
     ENVIRONMENT,
     FILTERS,
     LISTS,
     PATH,
     SHOWN_WARNINGS,
-    environment,
 )
+from rxspark.worker.settings.native import environment
 from rxspark.worker.settings.setting import Setting, held_list
+from rxspark.worker.settings.standard_library import ASYNCIO
 from rxspark.worker.settings.system import FOLDER, TIME_ZONE, working_directory
 from rxspark.worker.watch import (
     LASTING_TIER,
@@ -199,6 +199,7 @@ class ProcessState:
     def begin(self) -> None:
         """Before the first task: take in the modules that came with the program."""
         if len(sys.modules) != self._modules:
+            self._modules = len(sys.modules)
             take_in_parts(self._wanted)
 
     def _sort(self) -> None:
@@ -244,7 +245,10 @@ class ProcessState:
             FILTERS.write(self._wanted[FILTERS])
         if heard or not self._in_place():
             self._look_where_told()
-        if self._rounds.worked >= self._rounds.due:
+        if len(sys.modules) != self._modules:  # what is new is theirs, and after the next task it would not be
+            self._modules = len(sys.modules)
+            self._look(everything=True)
+        elif self._rounds.worked >= self._rounds.due:
             self._look()
 
     def _look_where_told(self) -> None:
@@ -262,9 +266,9 @@ class ProcessState:
         heard.clear()
         return bool(changed)
 
-    def _look(self) -> None:
+    def _look(self, everything: bool = False) -> None:
         for group, rounds in zip(self._tiers, self._rounds.groups, strict=True):
-            if self._rounds.worked >= rounds.due:
+            if everything or self._rounds.worked >= rounds.due:
                 began = perf_counter()
                 found = self._put_back(group)
                 rounds.looked(self._rounds.worked, perf_counter() - began, found)

@@ -16,7 +16,7 @@ from rxspark.errors import RxArgumentError, RxMissingError
 from rxspark.once import once
 from rxspark.worker.settings.hearing import heard
 
-__all__ = ["Threads", "setMKLthreads"]
+__all__ = ["Threads", "bring_back", "setMKLthreads", "strayed"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Environment variables that libraries read when they are loaded."""
@@ -34,6 +34,8 @@ class Threads:
         self._worker = worker
 
     def __enter__(self) -> Threads:
+        global _allowed
+        self._outer, _allowed = _allowed, self._number
         self.variables = _variables(self._number) if self._worker else {}
         for name, value in self.variables.items():
             if os.environ.get(name) != value:
@@ -56,6 +58,8 @@ class Threads:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        global _allowed
+        _allowed = self._outer
         for pool in _found:
             _set(pool, self._before.get(pool.filepath, self._number))
 
@@ -102,6 +106,21 @@ def _pools() -> list[Any]:
         _found += [_Numba(numba)] if hasattr(numba, "set_num_threads") else []
         _seen = len(sys.modules)
     return _found
+
+
+_allowed = 1
+"""Threads that libraries may use while tasks run."""
+
+
+def strayed() -> dict[str, int]:
+    """Give the libraries that use another number of threads than a task may, and that number."""
+    return {pool.filepath: number for pool in _found if (number := pool.get_num_threads()) != _allowed}
+
+
+def bring_back(wanted: dict[str, int]) -> None:
+    """Let the libraries use as many threads as a task may, or as `strayed` has told."""
+    for pool in _found:
+        _set(pool, wanted.get(pool.filepath, _allowed))
 
 
 def _set(pool: Any, number: int) -> None:

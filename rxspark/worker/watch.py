@@ -21,7 +21,7 @@ from rxspark.worker.nested import serve_processes, stop_serving
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import listen
 from rxspark.worker.settings.setting import Setting, in_main_thread
-from rxspark.worker.settings.system import hold_stdin
+from rxspark.worker.settings.system import hold_root, hold_stdin
 
 __all__ = [
     "LASTING_TIER",
@@ -41,26 +41,39 @@ def readable(setting: Setting) -> bool:
     return setting.module in sys.modules and (not setting.main_thread or in_main_thread())
 
 
+class _Parts(dict[Any, Any]):
+    """The parts of a setting, which grow with the modules that are loaded."""
+
+    def __init__(self, parts: dict[Any, Any]) -> None:
+        super().__init__(parts)
+        self._modules = len(sys.modules)
+
+    def take_in(self, now: dict[Any, Any], always: bool) -> None:
+        """Take in new parts, `always` or if modules have come since the last time; what comes without is a task's."""
+        if always or self._modules != len(sys.modules):
+            self._modules = len(sys.modules)
+            for part in now.keys() - self.keys():
+                self[part] = now[part]
+
+
 def taken(setting: Setting) -> Any:
     """The value that a setting has now, to be kept."""
     value = setting.read()
-    return dict(value) if setting.parts else value
+    return _Parts(value) if setting.parts else value
 
 
 def take_in_parts(values: dict[Setting, Any]) -> None:
-    """Take in the parts that have come: what modules have that were loaded since."""
+    """Take in the parts that have come with modules."""
     for setting, value in values.items():
         if setting.parts:
-            for part, found in setting.read().items():
-                value.setdefault(part, found)
+            value.take_in(setting.read(), setting.of_modules)
 
 
 def _differs(setting: Setting, wanted: Any) -> bool:
     try:
         now = setting.read()
-        if setting.parts and now != wanted:
-            for part in now.keys() - wanted.keys():
-                wanted[part] = now[part]
+        if setting.parts:
+            wanted.take_in(now, setting.of_modules)
         return bool(now != wanted)
     except Exception:  # a task has put something there that cannot be read, or not be compared
         return True
@@ -107,6 +120,7 @@ class Watch:
 
     def __init__(self, own: bool = True) -> None:
         listen(_EVENTS)
+        hold_root()
         hold_stdin()
         self._own = own
         self.before: dict[Setting, Any] = {}
@@ -188,7 +202,7 @@ def kept_within(own: bool) -> Iterator[Watch]:
 # counts: all its tasks run the same function, so what leaves something behind mostly shows in the first ones.
 _SHARE = 0.04
 _LOOKS_AT_FIRST = 5
-_AT_FIRST = 0.0005
+_AT_FIRST = 0.001
 
 
 class Round:

@@ -85,14 +85,20 @@ CONTEXTS = {
     "localpar": lambda: _here(RxLocalParallel()),
     "dopar-loky": lambda: _joblib("loky"),
     "dopar-threading": lambda: _joblib("threading"),
+    "dopar-sequential": lambda: _joblib("sequential"),
+    "dopar-alone": lambda: _here(RxForeachDoPar()),
     "spark": _own_session,
     "spark-cluster": _borrowed_session,
     "spark-connect": _connect_session,
 }
 
+# Where only tests that are marked `in_each` run: joblib's backend for one process, and no backend at all.
+WITHOUT_WORKERS = {"dopar-sequential", "dopar-alone"}
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Announce the marker."""
+    """Announce the markers."""
+    config.addinivalue_line("markers", "in_each: runs in the contexts too in which RxForeachDoPar has no workers")
     config.addinivalue_line("markers", "left_out(context=reason): contexts where the promise cannot be shown, and why")
 
 
@@ -102,6 +108,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     out = {name.replace("_", "-") for mark in metafunc.definition.iter_markers("left_out") for name in mark.kwargs}
     assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
+    if metafunc.definition.get_closest_marker("in_each") is None:
+        out |= WITHOUT_WORKERS
     test = metafunc.function.__name__
     values = [pytest.param(name, marks=_marks(name, test)) for name in CONTEXTS if name not in out]
     metafunc.parametrize("context", values, indirect=True, scope="session")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
-from contextlib import suppress
 
 import pytest
+from traces import TRACES
+from traces.guide import ENDED, TOLD
 
 from rxspark import rxElemArg, rxExec
 
@@ -17,45 +17,41 @@ in_callers_process = pytest.mark.left_out(
 )
 
 
-def _audit_hook():
-    sys.addaudithook(lambda *_: None)
+FOR_GOOD = [label for label, trace in TRACES.items() if trace.ends]
 
 
-def _session():
-    with suppress(PermissionError):  # where the process leads a group, and ends with the call anyway
-        os.setsid()
-
-
-def visit(number, change):
+def visit(number, label):
     """Change something, or not; the number and the process."""
-    if change:
-        change()
+    if label:
+        TRACES[label].leave()
     return number, os.getpid()
 
 
 @in_callers_process
-@pytest.mark.parametrize("change", [_audit_hook, _session], ids=lambda change: change.__name__[1:])
-def test_a_worker_that_cannot_be_put_back_ends(change, where, record_settings_row):
+@pytest.mark.parametrize("label", FOR_GOOD)
+def test_a_worker_that_cannot_be_put_back_ends(label, where, record_settings_row):
     """All values arrive, each task runs once, nothing is warned of, and no later call meets that process."""
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        marked = rxExec(visit, rxElemArg(range(12)), rxElemArg([None, None, change] * 4), taskChunkSize=3)
+        marked = rxExec(visit, rxElemArg(range(12)), rxElemArg([None, None, label] * 4), taskChunkSize=3)
         assert [number for number, _ in marked] == list(range(12))
         later = rxExec(visit, rxElemArg(range(8)), None)
     assert [number for number, _ in later] == list(range(8))
     assert not {pid for _, pid in marked} & {pid for _, pid in later}
     assert [str(entry.message) for entry in warned] == []
-    record_settings_row(where, "ended the worker", 1)
+    record_settings_row(where, label, ENDED)
 
 
 @pytest.mark.left_out(
     localpar="a worker ends", dopar_loky="a worker ends", spark="a worker ends", spark_cluster="a worker ends"
 )
 @pytest.mark.left_out(spark_connect="a worker ends")
-def test_the_caller_is_told_what_his_process_keeps(caplog):
+@pytest.mark.in_each
+def test_the_caller_is_told_what_his_process_keeps(caplog, where, record_settings_row):
     """One line of the log names the setting."""
     with caplog.at_level(logging.WARNING, "rxspark"):
-        rxExec(visit, rxElemArg(range(4)), _audit_hook)
+        rxExec(visit, rxElemArg(range(4)), "sys.addaudithook")
     told = [record.getMessage() for record in caplog.records if "cannot be put back" in record.getMessage()]
     assert len(told) == 1
     assert "audit hooks" in told[0]
+    record_settings_row(where, "sys.addaudithook", TOLD)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from rxspark.worker.settings.interpreter import INTERPRETER
 from rxspark.worker.settings.libraries import LIBRARIES
+from rxspark.worker.settings.native import NATIVE
 from rxspark.worker.settings.setting import Setting
+from rxspark.worker.settings.standard_library import STANDARD_LIBRARY
 from rxspark.worker.settings.system import SYSTEM
 
 __all__ = ["SETTINGS"]
 
-SETTINGS: tuple[Setting, ...] = (*INTERPRETER, *SYSTEM, *LIBRARIES)
+SETTINGS: tuple[Setting, ...] = (*INTERPRETER, *STANDARD_LIBRARY, *SYSTEM, *NATIVE, *LIBRARIES)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 from rxspark import options
 from rxspark.options import in_force
 from rxspark.rng.active import current
-from rxspark.worker.settings.setting import Setting
+from rxspark.worker.settings.setting import Setting, registry
+from rxspark.worker.threads import bring_back, strayed
 
 __all__ = ["LIBRARIES"]
 
@@ -125,6 +127,44 @@ def _put_joblib(wanted: dict[str, Any]) -> None:
     held.update(wanted)
 
 
+def _dask() -> dict[Any, Any]:
+    """Give what differs from the defaults that dask and the libraries around it bring, by its path."""
+    config = _of("dask.config")
+    default: dict[Any, Any] = {}
+    for defaults in config.defaults:
+        default.update(_flat((), defaults))
+    return {path: value for path, value in _flat((), config.config) if default.get(path, _ABSENT) != value}
+
+
+_ABSENT = object()
+
+
+def _flat(path: tuple[str, ...], level: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, value in level.items():
+        if isinstance(value, dict) and value:
+            yield from _flat((*path, name), value)
+        else:
+            yield (*path, name), value
+
+
+def _put_dask(wanted: dict[Any, Any]) -> None:
+    config = _of("dask.config")
+    held = config.merge(*config.defaults)
+    for path, value in wanted.items():
+        level = held
+        for name in path[:-1]:
+            level = level.setdefault(name, {})
+        level[path[-1]] = value
+    config.config.clear()
+    config.config.update(held)
+
+
+def _put_by_value(wanted: set[str]) -> None:
+    held = _of("cloudpickle.cloudpickle")._PICKLE_BY_VALUE_MODULES
+    held.clear()
+    held.update(wanted)
+
+
 LIBRARIES = [
     Setting("functions of `random` and `numpy.random`", _generators, _put_generators),
     Setting(
@@ -156,6 +196,17 @@ LIBRARIES = [
     ),
     Setting("matplotlib: rcParams", _rc_params, _put_rc_params, "matplotlib", tier=1, travels=True),
     Setting("matplotlib: backend and open figures", _plots, _put_plots, "matplotlib", tier=1),
+    registry("matplotlib: units", "matplotlib.units", "registry"),
+    registry("matplotlib: color maps", "matplotlib.cm", "_colormaps._cmaps", tier=2),
+    Setting("threads of BLAS, OpenMP, numba", strayed, bring_back, tier=1, of_thread=True, ends_worker=False),
+    Setting("dask: configuration", _dask, _put_dask, "dask.config", tier=2),
+    registry("xarray: options", "xarray.core.options", "OPTIONS"),
+    Setting(
+        "cloudpickle: modules by value",
+        lambda: set(_of("cloudpickle.cloudpickle")._PICKLE_BY_VALUE_MODULES),
+        _put_by_value,
+        "cloudpickle.cloudpickle",
+    ),
     Setting("joblib: active backend", _joblib, _put_joblib, "joblib.parallel", of_thread=True),
     Setting("rxspark: options", lambda: dict(in_force), in_force.update, told=True, events=frozenset({options.SET})),
 ]

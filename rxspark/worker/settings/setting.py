@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any
 
 __all__ = [
-    "Functions",
     "Setting",
     "attributes",
     "decimal_state",
     "held_list",
     "in_main_thread",
-    "namespace",
+    "loaded",
     "put_decimal_state",
     "put_list",
+    "registry",
 ]
 
 
@@ -51,21 +51,23 @@ class Setting:
     """Audit events by which Python tells of a change."""
     ends_worker: bool = True
     """A worker that cannot put it back ends."""
+    of_modules: bool = False
+    """Its parts are modules: new ones are kept whenever they come."""
     parts: bool = False
-    """The value is a dict of parts, of which new ones may come: those are kept as they came."""
+    """The value is a dict of parts, of which new ones may come with modules: those are kept as they came."""
 
 
 def attributes(name: str, module: str, *paths: str) -> Setting:
     """Make a setting of what is kept in attributes of a module, such as ``"root.manager.disable"``."""
 
     def read() -> Any:
-        found = _loaded(module)
+        found = loaded(module)
         return [attrgetter(path)(found) for path in paths]
 
     def put(values: Any) -> None:
         for path, value in zip(paths, values, strict=True):
             *way, last = path.split(".")
-            setattr(reduce(getattr, way, _loaded(module)), last, value)
+            setattr(reduce(getattr, way, loaded(module)), last, value)
 
     return Setting(name, read, put, module)
 
@@ -85,42 +87,18 @@ def put_decimal_state(context: Any, state: Any) -> None:
             now[kind] = then[kind]
 
 
-def namespace(name: str, module: str, but: Iterable[str] = ()) -> Setting:
-    """Make a setting of all that is in a module, by identity, but for some names; what a task adds goes."""
-    space = vars(_loaded(module))
-    names = tuple(key for key in space if key not in but)
-    values = itemgetter(*names)
+def registry(name: str, module: str, *path: str, tier: int = 1) -> Setting:
+    """Make a setting of a dict of a module, whose entries come with modules; what a task adds goes."""
 
     def read() -> Any:
-        return len(space), values(space)
+        return attrgetter(*path)(loaded(module))
 
-    def put(wanted: Any) -> None:
-        for key in [key for key in space if key not in but and key not in names]:
-            del space[key]
-        space.update(zip(names, wanted[1], strict=True))
+    def put(wanted: dict[Any, Any]) -> None:
+        held = read()
+        held.clear()
+        held.update(wanted)
 
-    return Setting(name, read, put, module)
-
-
-class Functions:
-    """The public functions and classes of a module, which a task may replace."""
-
-    def __init__(self, module: str, but: Iterable[str] = ()) -> None:
-        self._space = vars(_loaded(module))
-        names = (key for key, value in self._space.items() if callable(value) and not key.startswith("_"))
-        self._names = [name for name in names if name not in but]
-        self._values = itemgetter(*self._names, self._names[0]) if self._names else tuple  # never of one name alone
-
-    def read(self) -> Any:
-        """Give the functions; None where one is gone."""
-        try:
-            return self._values(self._space)
-        except KeyError:
-            return None
-
-    def put(self, wanted: Any) -> None:
-        """Put them back."""
-        self._space.update(zip(self._names, wanted, strict=False))
+    return Setting(name, read, put, module, tier, parts=True)
 
 
 def held_list(items: list[Any]) -> Any:
@@ -140,5 +118,6 @@ def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def _loaded(module: str) -> Any:
+def loaded(module: str) -> Any:
+    """Give a module that is loaded."""
     return sys.modules[module]

@@ -17,10 +17,11 @@ from rxspark.worker.settings.setting import Setting
 
 try:
     import resource
+    import termios
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["FOLDER", "SYSTEM", "TIME_ZONE", "hold_stdin", "working_directory"]
+__all__ = ["FOLDER", "SYSTEM", "TIME_ZONE", "hold_root", "hold_stdin", "working_directory"]
 
 # The plain functions: those of `signal` look for each number in an enumeration, 1 us a signal.
 _plain: Any = sys.modules["_signal"]
@@ -158,6 +159,25 @@ def _put_working_directory(folder: str | None) -> None:
             os.chdir(folder)
 
 
+_root_held: list[int] = []
+
+
+def hold_root() -> None:
+    """Keep a descriptor of the root folder, from which it can be put back."""
+    if not _root_held:
+        _root_held.append(os.open("/", os.O_RDONLY))
+
+
+def _root() -> tuple[int, int]:
+    status = os.stat("/")
+    return status.st_dev, status.st_ino
+
+
+def _put_root(_: Any) -> None:
+    os.fchdir(_root_held[0])
+    os.chroot(".")
+
+
 _stdin_held: dict[tuple[int, int], int] = {}
 
 
@@ -183,13 +203,57 @@ def _put_stdin(wanted: tuple[int, int] | None) -> None:
         os.dup2(_stdin_held[wanted], 0)
 
 
+_USUAL = True, True  # what is closed is put back like this
+
+
+def _descriptor_flags() -> list[tuple[bool, bool]]:
+    """Whether programs inherit the descriptors 0 to 2, and whether these wait."""
+    return [_flags_of(number) for number in range(3)]
+
+
+def _flags_of(number: int) -> tuple[bool, bool]:
+    try:
+        return os.get_inheritable(number), os.get_blocking(number)
+    except OSError:
+        return _USUAL
+
+
+def _put_descriptor_flags(wanted: list[tuple[bool, bool]]) -> None:
+    for number, (inheritable, blocking) in enumerate(wanted):
+        with suppress(OSError):
+            os.set_inheritable(number, inheritable)
+            os.set_blocking(number, blocking)
+
+
+def _many_descriptors() -> bool:
+    """Whether so many descriptors are open that a task may soon get no more."""
+    number = os.dup(_root_held[0])
+    os.close(number)
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return soft != resource.RLIM_INFINITY and number > soft // 2
+
+
+def _put_descriptors(_: bool) -> None:
+    raise RuntimeError("nobody knows whose the open descriptors are")
+
+
+def _terminal() -> Any:
+    return termios.tcgetattr(0) if os.isatty(0) else None
+
+
+def _put_terminal(wanted: Any) -> None:
+    termios.tcsetattr(0, termios.TCSANOW, wanted)
+
+
 _NAMES = ("<stdin>", "<stdout>", "<stderr>")
 
 
 def _streams() -> list[tuple[io.TextIOWrapper, int, str]]:
     """Python's own streams over the descriptors 0 to 2, where it still has them."""
-    own = ((sys.__stdin__, 0, "r"), (sys.__stdout__, 1, "w"), (sys.__stderr__, 2, "w"))
-    return [entry for entry in own if type(entry[0]) is io.TextIOWrapper]  # type: ignore[misc]
+    own: list[Any] = [(sys.__stdin__, 0, "r"), (sys.__stdout__, 1, "w"), (sys.__stderr__, 2, "w")]
+    if sys.stdin is not sys.__stdin__:  # multiprocessing gives its workers another one
+        own.append((sys.stdin, 0, "r"))
+    return [entry for entry in own if type(entry[0]) is io.TextIOWrapper]
 
 
 def _stream_states() -> Any:
@@ -237,6 +301,7 @@ TIME_ZONE = Setting(
 )
 
 SYSTEM = [
+    Setting("root folder", _root, _put_root),
     FOLDER,
     Setting("signal handlers", _handlers, _put_handlers, main_thread=True),
     Setting("signal wakeup descriptor", _wakeup, _put_wakeup, main_thread=True, tier=1),
@@ -253,6 +318,7 @@ SYSTEM = [
     ),
     Setting("process group and session", lambda: (os.getpgrp(), os.getsid(0)), _put_group),
     Setting("standard input", _stdin, _put_stdin),
+    Setting("flags of the descriptors 0 to 2", _descriptor_flags, _put_descriptor_flags),
     Setting("standard streams of Python", _stream_states, _put_streams, tier=1),
     Setting(
         "locale",
@@ -266,7 +332,18 @@ SYSTEM = [
 
 if hasattr(os, "getresuid"):
     SYSTEM.append(Setting("users and groups", _users, _put_users, tier=1))
+if hasattr(os, "sched_getscheduler"):
+    SYSTEM.append(
+        Setting(
+            "scheduling policy",
+            lambda: (os.sched_getscheduler(0), os.sched_getparam(0).sched_priority),
+            lambda wanted: os.sched_setscheduler(0, wanted[0], os.sched_param(wanted[1])),
+            of_thread=True,
+        )
+    )
 if resource is not None:
+    SYSTEM.append(Setting("terminal", _terminal, _put_terminal, tier=1))
+    SYSTEM.append(Setting("open descriptors", _many_descriptors, _put_descriptors, tier=1))
     SYSTEM.append(
         Setting(
             "resource limits",

@@ -1,0 +1,200 @@
+"""Functions, constants and methods of modules, which a task may replace."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from operator import is_, itemgetter
+from types import ModuleType
+from typing import Any
+
+from rxspark.worker.settings.setting import Setting, loaded
+
+__all__ = ["BUILT_IN", "FUNCTIONS", "namespace"]
+
+
+def namespace(name: str, module: str, but: Iterable[str] = ()) -> Setting:
+    """Make a setting of all that is in a module, by identity, but for some names; what a task adds goes."""
+    space = vars(loaded(module))
+    names = tuple(key for key in space if key not in but)
+    values = itemgetter(*names)
+
+    def read() -> Any:
+        return len(space), values(space)
+
+    def put(wanted: Any) -> None:
+        for key in [key for key in space if key not in but and key not in names]:
+            del space[key]
+        space.update(zip(names, wanted[1], strict=True))
+
+    return Setting(name, read, put, module)
+
+
+_CONSTANTS = (int, float, str, bytes)
+
+
+def _nothing(_: Any) -> tuple[()]:
+    return ()
+
+
+class _Functions:
+    """The public functions, classes and constants of a module."""
+
+    def __init__(self, module: str) -> None:
+        self._space = vars(loaded(module))
+        but = _OTHERS_OF.get(module, ())
+        self._names = [
+            name
+            for name, value in self._space.items()
+            if not name.startswith("_") and name not in but and (callable(value) or type(value) in _CONSTANTS)
+        ]
+        self._values = itemgetter(*self._names, self._names[0]) if self._names else _nothing  # never of one name alone
+
+    def read(self) -> Any:
+        """Give them; None where one is gone."""
+        try:
+            return self._values(self._space)
+        except KeyError:
+            return None
+
+    def put(self, wanted: Any) -> None:
+        """Put them back."""
+        if wanted is not None:
+            self._space.update(zip(self._names, wanted, strict=False))
+
+
+class _Methods:
+    """The public methods and other attributes of the classes of a module, and of what these inherit in its package.
+
+    Their dicts are looked at together, in the way of the garbage collector: 0.3 us a class.
+    """
+
+    def __init__(self, module: str) -> None:
+        top = module.partition(".")[0]
+        classes = {
+            base
+            for name, found in vars(loaded(module)).items()
+            if isinstance(found, type) and not name.startswith("_") and found.__module__.partition(".")[0] == top
+            for base in found.__mro__
+            if base.__module__.partition(".")[0] == top
+            and base.__flags__ & _HEAP_TYPE
+            and not base.__flags__ & _IMMUTABLE
+        }
+        self._classes = [(found, dict(vars(found))) for found in classes]
+        self._dicts = list(chain.from_iterable(filter(_is_dict, gc.get_referents(found)) for found in classes))
+        self._held = self._referents()
+        self._last: Any = ()
+
+    def _referents(self) -> list[Any]:
+        return gc.get_referents(*self._dicts) if self._dicts else []
+
+    def read(self) -> Any:
+        """Give what differs from what was there at first."""
+        held = self._referents()
+        if len(held) != len(self._held) or not all(map(is_, held, self._held)):
+            self._held = held
+            self._last = tuple(self._differing())
+        return self._last
+
+    def _differing(self) -> Iterator[tuple[type, str, Any]]:
+        for found, before in self._classes:
+            now = vars(found)
+            for name in now.keys() | before.keys():
+                known = name in before or any(hasattr(base, name) for base in found.__mro__[1:])
+                if known and not name.startswith("_") and now.get(name) is not before.get(name):
+                    yield found, name, now.get(name)
+
+    def put(self, wanted: Any) -> None:
+        """Put them back: what a class has got besides, where it had inherited it, goes."""
+        values = {(found, name): value for found, name, value in wanted}
+        for found, name, _ in self.read():
+            before = next(known for cls, known in self._classes if cls is found)
+            value = values.get((found, name), before.get(name))
+            if value is None and name not in before:
+                delattr(found, name)
+            else:
+                setattr(found, name, value)
+
+
+_HEAP_TYPE, _IMMUTABLE = 1 << 9, 1 << 8  # Py_TPFLAGS_HEAPTYPE, _IMMUTABLETYPE of Python's C API
+
+
+def _is_dict(found: Any) -> bool:
+    return type(found) is dict
+
+
+# Libraries outside of the standard one that are compared too.
+_LIBRARIES = frozenset({"numpy", "pandas"})
+# Modules whose classes are compared, which are those that people patch: all classes would take a millisecond.
+_PATCHED = ("json", "logging", "pandas", "pathlib", "random", "socket", "subprocess", "threading")
+# Compared by settings of their own, or changed by rxspark itself while tasks run.
+_NOT_COMPARED = frozenset({"random", "sys", "builtins", "atexit", "os", "time", "pickle"})
+# What modules change by themselves, or what has a setting of its own.
+_OTHERS_OF = {
+    "warnings": ("showwarning",),
+    "time": ("timezone", "altzone", "daylight"),
+    "mimetypes": ("inited",),
+    "tempfile": ("tempdir", "template"),
+    "logging": ("raiseExceptions",),
+    "codecs": ("register",),
+    "faulthandler": ("dump_traceback_later",),
+}
+
+
+class _Modules:
+    """Functions or methods of several modules, as these come."""
+
+    def __init__(self, kind: type[_Functions | _Methods], compared: Callable[[str], bool]) -> None:
+        self._kind = kind
+        self._compared = compared
+        self._found: dict[str, _Functions | _Methods] = {}
+        self._seen = 0
+
+    def read(self) -> dict[str, Any]:
+        if len(sys.modules) != self._seen:
+            modules = list(sys.modules.items())
+            loading = sum(map(_is_loading, sys.modules.values()))
+            self._seen = len(modules) if not loading else -1
+            for name, module in modules:
+                ready = self._compared(name) and type(module) is ModuleType and not (loading and _is_loading(module))
+                if ready and name not in self._found:
+                    self._found[name] = self._kind(name)
+        return {name: found.read() for name, found in self._found.items()}
+
+    def put(self, wanted: dict[str, Any]) -> None:
+        for name, values in wanted.items():
+            self._found[name].put(values)
+
+
+def _is_loading(module: Any) -> bool:
+    """Whether a module has not run to its end, where it may still take names away."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
+
+
+def _has_functions(module: str) -> bool:
+    top = module.partition(".")[0]
+    return module in _LIBRARIES or (top in sys.stdlib_module_names and module not in _NOT_COMPARED)
+
+
+_COMMON = {name: _Functions(name) for name in ("os", "time", "pickle")}
+_functions = _Modules(_Functions, _has_functions)
+_methods = _Modules(_Methods, _PATCHED.__contains__)
+
+BUILT_IN = namespace("built-in functions", "builtins")
+
+FUNCTIONS = [
+    *(Setting(f"functions of `{name}`", found.read, found.put) for name, found in _COMMON.items()),
+    Setting(
+        "functions of the standard library, NumPy, pandas",
+        _functions.read,
+        _functions.put,
+        tier=2,
+        parts=True,
+        of_modules=True,
+    ),
+    Setting(
+        "methods of classes of " + ", ".join(_PATCHED), _methods.read, _methods.put, tier=2, parts=True, of_modules=True
+    ),
+]
