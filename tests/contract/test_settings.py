@@ -57,7 +57,7 @@ def ways():
 @pytest.mark.in_each
 @pytest.mark.parametrize("way", ways())
 def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, way, record_settings_row):
-    """A setting of a task is met by no other task, in its chunk or behind it, by no later call and not by the caller."""
+    """A setting of a task is met by no other task, in its chunk or behind it, by no later call and no caller."""
     tried = labels(where) if where not in IN_CALLERS_PROCESS or way != "lost" else []  # no worker is there to be lost
     met = met_by_others(way, tried)
     for label in tried:

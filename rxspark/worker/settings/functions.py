@@ -73,6 +73,7 @@ class _Methods:
 
     def __init__(self, module: str) -> None:
         top = module.partition(".")[0]
+        self._but = _OTHERS_OF.get(module, ())
         classes = {
             base
             for name, found in vars(loaded(module)).items()
@@ -103,6 +104,7 @@ class _Methods:
             now = vars(found)
             for name in now.keys() | before.keys():
                 known = name in before or any(hasattr(base, name) for base in found.__mro__[1:])
+                known = known and name not in self._but
                 if known and not name.startswith("_") and now.get(name) is not before.get(name):
                     yield found, name, now.get(name)
 
@@ -131,7 +133,7 @@ _LIBRARIES = frozenset({"numpy", "pandas"})
 _PATCHED = ("json", "logging", "pandas", "pathlib", "random", "socket", "subprocess", "threading")
 # Compared by settings of their own, or changed by rxspark itself while tasks run.
 _NOT_COMPARED = frozenset({"random", "sys", "builtins", "atexit", "os", "time", "pickle"})
-# What modules change by themselves, or what has a setting of its own.
+# Names whose values modules or rxspark change, or that have a setting of their own.
 _OTHERS_OF = {
     "warnings": ("showwarning",),
     "time": ("timezone", "altzone", "daylight"),
@@ -140,6 +142,7 @@ _OTHERS_OF = {
     "logging": ("raiseExceptions",),
     "codecs": ("register",),
     "faulthandler": ("dump_traceback_later",),
+    "threading": ("start",),
 }
 
 
