@@ -67,6 +67,10 @@ def sklearn_draws() -> Any:
     return check_random_state(None).uniform(size=2).tolist()
 
 
+class Own(random.Random):
+    """A class of the user's own."""
+
+
 PACKAGES = {"scipy": "scipy.stats", "scikit-learn": "sklearn.utils"}
 
 # All the ways in which a user draws. The numbers are wide enough that two tasks draw the same one only if streams meet.
@@ -76,6 +80,7 @@ WAYS: dict[str, Callable[[], Any]] = {
     "np.random.randint": lambda: np.random.randint(2**31 - 1, size=3).tolist(),
     "random.random": lambda: [random.random(), random.random()],
     "random.gauss": lambda: [random.gauss(0, 1), random.gauss(0, 1), random.gauss(0, 1)],
+    "random.Random": lambda: [random.Random().random(), Own().getrandbits(60)],
     "default_rng": lambda: np.random.default_rng().normal(size=2).tolist(),
     "scipy": scipy_draws,
     "RandomState": lambda: np.random.RandomState().rand(2).tolist(),

@@ -30,7 +30,8 @@ from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.leaving import say_what_stays
 from rxspark.worker.program import forget
-from rxspark.worker.runner import CallerInterrupt, run_partition
+from rxspark.worker.results import CallerInterrupt
+from rxspark.worker.runner import run_partition
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
 

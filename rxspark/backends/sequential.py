@@ -19,7 +19,8 @@ from rxspark.data.refs import DataRef
 from rxspark.data.stores import LocalStore, inline
 from rxspark.worker.child_process import end_child
 from rxspark.worker.program import forget
-from rxspark.worker.runner import CallerInterrupt, run_partitions
+from rxspark.worker.results import CallerInterrupt
+from rxspark.worker.runner import run_partitions
 from rxspark.worker.watch import process_kept
 
 __all__ = ["SequentialBackend", "interrupts_told_apart"]

@@ -26,7 +26,9 @@ def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None
             continue
         try:
             value = _load(kept) if type(kept) is bytes else kept
-        except Exception as error:  # the value's own code, run here
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # the value's own code, run here
             failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
             yield number, None, failure.to_error(number, part.host)
         else:

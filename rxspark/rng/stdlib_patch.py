@@ -16,6 +16,7 @@ import random
 import sys
 from collections.abc import Callable
 from operator import itemgetter
+from types import FrameType
 from typing import Any
 
 __all__ = ["StdlibRandom"]
@@ -40,6 +41,25 @@ def _held() -> bool:
 def _holders() -> int:
     """Count the references to the originals."""
     return sum(sys.getrefcount(_ORIGINALS[name]) for name in _PRIMITIVES)
+
+
+_seed_as_python = random.Random.seed
+
+
+def _seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+    """`random.Random.seed` while streams are installed."""
+    if a is None and _owner and not _for_standard_library():
+        a = _owner.entropy(128)
+    _seed_as_python(self, a, version)
+
+
+def _for_standard_library() -> bool:
+    """Whether a module of the standard library seeds a generator, by way of `random` itself."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals is vars(random):
+        frame = frame.f_back
+    name = frame.f_globals.get("__name__", "") if frame else ""
+    return name.partition(".")[0] in sys.stdlib_module_names
 
 
 class _Awake(random.Random):
@@ -79,6 +99,11 @@ class _Armed(_Awake):
 # The functions of the module that are methods of the shared generator.
 _METHODS = tuple(name for name in random.__all__ if getattr(vars(random)[name], "__self__", None) is _SHARED)
 _methods = itemgetter(*_METHODS)
+
+
+def _seed_new_ones_by(seed: Callable[..., None]) -> None:
+    """Let this be the method by which each `random.Random` is seeded, which does so once it is made."""
+    random.Random.seed = seed  # type: ignore[method-assign]
 
 
 def _place() -> tuple[Any, ...]:
@@ -128,6 +153,8 @@ class StdlibRandom:
         self._names = {name: vars(random)[name] for name in _PRIMITIVES}
         self._class = type(_SHARED)
         self._state = _place()
+        self._outer_seed = random.Random.seed
+        _seed_new_ones_by(_seed)
 
     def exit(self) -> None:
         """Put back what `enter` found."""
@@ -135,6 +162,7 @@ class StdlibRandom:
         _owner = self._outer
         _go(self._state)
         _SHARED.__class__ = _kind = self._class
+        _seed_new_ones_by(self._outer_seed)
         vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
 
@@ -142,6 +170,7 @@ class StdlibRandom:
         """Make `random` what it is where no stream is installed."""
         self._paused = type(_SHARED), _place(), {name: vars(random)[name] for name in _PRIMITIVES}
         _SHARED.__class__ = random.Random
+        _seed_new_ones_by(_seed_as_python)
         vars(random).update(_ORIGINALS)
         self._holders = _holders()
 
@@ -149,6 +178,7 @@ class StdlibRandom:
         """Go on where `pause` stopped; at once on the stream, if somebody holds an original now."""
         held = _holders() > self._holders
         _SHARED.__class__, place, installed = self._paused
+        _seed_new_ones_by(_seed)
         vars(random).update(installed)
         _go(place)
         if held and self._lazy:

@@ -38,11 +38,8 @@ class Streams:
     """The streams of one root, as a context manager that borrows the process's generators.
 
     Inside, the current stream feeds ``np.random.*``, ``np.random.mtrand._rand`` (scipy, scikit-learn),
-    ``np.random.default_rng()`` and RandomState() without a seed, ``random.*`` and `generator`. On leaving, all of them
-    are as they were. Instances nest; only the innermost may be used.
-
-    An unseeded ``random.Random()`` stays with the system's entropy: modules of the standard library make such objects
-    for themselves once a process (`tempfile` does), which would let a worker's past into the numbers.
+    ``np.random.default_rng()``, RandomState() and ``random.Random()`` without a seed, ``random.*`` and `generator`. On
+    leaving, all of them are as they were. Instances nest; only the innermost may be used.
 
     Parameters
     ----------

@@ -20,12 +20,12 @@ from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarn
 from rxspark.options import rxGetOption
 from rxspark.rng.pickling import is_generator, reduce_generator
 from rxspark.serialize.arrays import reduce_array
-from rxspark.serialize.reducers import EACH_APART, RefusedError, reduce_special
 from rxspark.serialize.shared_object import Shared
 from rxspark.serialize.user_modules import UserModules
 from rxspark.worker.byvalue import ByValuePickler, refer_to_class
 from rxspark.worker.mutability import all_immutable
 from rxspark.worker.protocol import Column, Partition
+from rxspark.worker.reducers import EACH_APART, RefusedError
 from rxspark.worker.snapshot import found_by_name
 
 __all__ = ["CallSerializer", "captured"]
@@ -73,9 +73,6 @@ class _Pickler(ByValuePickler):
     def _reduce(self, obj: Any, kind: type) -> Any:
         if self._puts_aside and kind.__module__ == "numpy" and kind.__name__ == "ndarray":
             return reduce_array(obj)
-        reduced = reduce_special(obj, kind)
-        if reduced is not None:
-            return reduced
         reduced = reduce_generator(obj, self._of_one_task)
         if reduced is not None:
             return reduced

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import weakref
 from collections.abc import Callable, MutableMapping
@@ -11,31 +10,18 @@ from typing import Any
 import cloudpickle
 
 from rxspark.worker.classes import defined, reduce_class, tracker_of
-from rxspark.worker.snapshot import found_by_name
+from rxspark.worker.reducers import reduce_special
 
-__all__ = ["ByValuePickler", "cached_function", "dump", "dump_by_value", "refer_to_class"]
-
-_Cached = type(functools.lru_cache(lambda: None))
+__all__ = ["ByValuePickler", "dump", "dump_by_value", "refer_to_class"]
 
 
 class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle has no types
-    """cloudpickle whose classes leave those that are there as they are."""
+    """cloudpickle whose classes leave those that are there as they are, and which knows more kinds of objects."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Give the reduction of functions and classes."""
-        if type(obj) is _Cached and not found_by_name(obj):  # cloudpickle knows it by its name only
-            return _cached, (obj.__wrapped__, obj.cache_parameters())
-        return reduce_class(super().reducer_override(obj))
-
-
-def cached_function(obj: Any) -> Any:
-    """Give the function inside one of `functools.lru_cache`, None for anything else."""
-    return obj.__wrapped__ if type(obj) is _Cached else None
-
-
-def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
-    """Rebuild a function of `functools.lru_cache`, with an empty cache."""
-    return functools.lru_cache(**parameters)(function)
+        """Give the reduction of functions, classes and what Python has no way for."""
+        reduced = reduce_special(obj, type(obj))
+        return reduce_class(super().reducer_override(obj)) if reduced is None else reduced
 
 
 class _ValuePickler(ByValuePickler):

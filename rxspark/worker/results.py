@@ -14,15 +14,16 @@ import re
 import sys
 import traceback
 from array import array
-from collections.abc import Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from pickle import dumps, loads  # by these names, as a task may replace those of the module
 from types import CoroutineType
-from typing import Any
+from typing import Any, TypeVar
 
 from rxspark.errors import RxError, RxTaskError, bounded
 
 __all__ = [
+    "CallerInterrupt",
     "PartitionResult",
     "PartitionRun",
     "TaskFailure",
@@ -35,6 +36,14 @@ __all__ = [
 
 
 ErrorClass = type[RxTaskError]
+Made = TypeVar("Made")
+
+
+class CallerInterrupt(KeyboardInterrupt):
+    """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
+
+    finished: Sequence[bytes] = ()
+    """The packed results, by partition, of the tasks that had finished."""
 
 
 @dataclass(frozen=True)
@@ -210,14 +219,11 @@ def describe_failure(error: BaseException, limit: int, skip_frames: int = 1) -> 
     frames = error.__traceback__
     for _ in range(skip_frames):
         frames = frames.tb_next if frames else None
-    try:
-        text = "".join(traceback.TracebackException(type(error), error, frames).format())
-    except Exception as broken:  # an exception whose own __str__ or __repr__ raises
-        text = f"(the traceback could not be formatted: {type(broken).__name__})\n"
-    try:
-        message = str(error)
-    except Exception:
-        message = "(its message could not be made: __str__ raised)"
+    text = _by_its_code(
+        lambda: "".join(traceback.TracebackException(type(error), error, frames).format()),
+        lambda broken: f"(the traceback could not be formatted: {type(broken).__name__})\n",
+    )
+    message = _by_its_code(lambda: str(error), lambda broken: "(its message could not be made: __str__ raised)")
     name, message, text = type(error).__name__, bounded(message, limit), bounded(text, limit)
     # Thousands of failures are mostly alike: equal texts are one text in memory, and in the pickle of a partition.
     return TaskFailure(sys.intern(name), sys.intern(message), sys.intern(text), _dump_exception(error, limit))
@@ -229,14 +235,25 @@ _LEAST = 1000
 
 def _dump_exception(error: BaseException, limit: int) -> bytes | None:
     """The exception's pickle if it also unpickles: one whose constructor takes other arguments does not."""
-    try:
+
+    def dump() -> bytes | None:
         packed = dump_value(error)
         if len(packed) > limit:
             return None
         loads(packed)
-    except Exception:
-        return None
-    return packed
+        return packed
+
+    return _by_its_code(dump, lambda broken: None)
+
+
+def _by_its_code(make: Callable[[], Made], instead: Callable[[BaseException], Made]) -> Made:
+    """Give what an exception's own code makes (`__str__`, `__reduce__`); where it raises, be it SystemExit, `instead`."""
+    try:
+        return make()
+    except CallerInterrupt:
+        raise
+    except BaseException as broken:
+        return instead(broken)
 
 
 def _load_exception(packed: bytes | None) -> BaseException | None:
@@ -244,7 +261,9 @@ def _load_exception(packed: bytes | None) -> BaseException | None:
         return None
     try:
         loaded = loads(packed)
-    except Exception:  # its class exists on the worker alone; the text tells the rest
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # its class exists on the worker alone; the text tells the rest
         return None
     return loaded if isinstance(loaded, BaseException) else None
 

@@ -42,10 +42,10 @@ from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program
 from rxspark.worker.protocol import Call, Partition
-from rxspark.worker.results import PartitionResult, describe_failure, kept_value
+from rxspark.worker.results import CallerInterrupt, PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
 
-__all__ = ["CallerInterrupt", "run_partition", "run_partitions", "serve"]
+__all__ = ["run_partition", "run_partitions", "serve"]
 
 # Environment and random generators belong to the process: threads of one process take turns. A task may start another
 # call inside it, and so may the threads that it starts: these take turns among themselves.
@@ -63,13 +63,6 @@ os.register_at_fork(after_in_child=_take_turns_anew)
 
 # Added to the clock that times tasks, it gives seconds since 1970: reading one clock is cheaper than reading two.
 _EPOCH = time.time() - perf_counter()
-
-
-class CallerInterrupt(KeyboardInterrupt):
-    """Ctrl-C of the caller during tasks that run in the caller's own process; a FUN may raise the plain one."""
-
-    finished: Sequence[bytes] = ()
-    """The packed results, by partition, of the tasks that had finished."""
 
 
 def run_partition(

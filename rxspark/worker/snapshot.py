@@ -27,19 +27,19 @@ from rxspark.worker.mutability import ATOMS, all_immutable
 
 __all__ = ["Snapshot", "found_by_name"]
 
-# Kinds that cannot change, or are no part of a program: modules keep their state as long as their worker.
+# Kinds that cannot change.
 _LEAVES = {
-    *(*ATOMS, type(...), type(NotImplemented), range, slice, CodeType, types.ModuleType, types.WrapperDescriptorType),
-    *(types.MethodWrapperType, types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GenericAlias),
+    *(*ATOMS, type(...), type(NotImplemented), range, slice, CodeType, types.WrapperDescriptorType),
+    *(types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GenericAlias),
     *(types.GetSetDescriptorType, types.MemberDescriptorType, types.UnionType, re.Pattern),
-    *(operator.itemgetter, operator.attrgetter, operator.methodcaller),
 }
 # Kinds that change only where code assigns to attributes, if at all.
 _BOUND = {
-    *(tuple, frozenset, types.CellType, types.MethodType, BuiltinFunctionType, types.MappingProxyType),
-    *(functools.partial, property, classmethod, staticmethod),
+    *(tuple, frozenset, types.CellType, types.MethodType, BuiltinFunctionType, types.MethodWrapperType),
+    *(types.MappingProxyType, functools.partial, property, classmethod, staticmethod),
+    *(operator.itemgetter, operator.attrgetter, operator.methodcaller),
 }
-_CHANGEABLE = {dict, list, set, deque, OrderedDict, defaultdict, types.SimpleNamespace}
+_CHANGEABLE = {dict, list, set, deque, OrderedDict, defaultdict, types.SimpleNamespace, types.ModuleType}
 
 # Types of C that classes derive from and whose objects show the garbage collector all that can change in them.
 _OPEN = {object, int, float, complex, str, bytes, tuple, frozenset, *_CHANGEABLE}
@@ -115,6 +115,8 @@ class Snapshot:
         kind = type(item)
         if isinstance(item, type):
             return id(item) in of_program and self._follow_class(item)
+        if kind is types.ModuleType and sys.modules.get(vars(item).get("__name__")) is item:
+            return False  # no part of the program: it keeps its state as long as its worker
         if kind is FunctionType:
             return not found_by_name(item) and self._follow_function(item)
         if kind not in _BOUND and id(item) not in self._of_functions:

@@ -22,9 +22,10 @@ from types import FunctionType
 from typing import Any
 
 from rxspark.worker import user_modules
-from rxspark.worker.byvalue import ByValuePickler, cached_function, dump
+from rxspark.worker.byvalue import ByValuePickler, dump
 from rxspark.worker.classes import class_by_value, function_setstate
 from rxspark.worker.protocol import ModuleSource
+from rxspark.worker.reducers import cached_function
 
 __all__ = ["forget", "know_nothing", "reduce"]
 

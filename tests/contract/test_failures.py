@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import threading
 import time
 import warnings
@@ -39,6 +40,22 @@ class Speechless(Exception):  # noqa: N818
     __repr__ = __str__
 
 
+class Quitting(Exception):  # noqa: N818
+    """Its own code ends the program that asks it for anything."""
+
+    def _quit(self):
+        raise SystemExit(3)
+
+    __str__ = __repr__ = __reduce__ = _quit
+
+
+class QuitsTheCaller:
+    """It pickles, and would end the program that unpickles it."""
+
+    def __reduce__(self):
+        return sys.exit, (3,)
+
+
 class Explosive:
     """It pickles, and raises when it is unpickled."""
 
@@ -52,6 +69,8 @@ def fail(kind):
         return threading.Lock()
     if kind == "result: explosive":
         return Explosive()
+    if kind == "result: exit":
+        return QuitsTheCaller()
     if kind == "result: deep":
         value = []
         for _ in range(100_000):
@@ -63,6 +82,7 @@ def fail(kind):
         "awkward": Awkward(7, "odd"),
         "lock": Holding(),
         "speechless": Speechless(),
+        "quitting": Quitting(),
         "exit": SystemExit(3),
         "interrupt": KeyboardInterrupt(),
         "stop": StopIteration(5),
@@ -84,6 +104,7 @@ KINDS = {
     "awkward": ("Awkward", "odd (7)"),
     "lock": ("Holding", "held"),
     "speechless": ("Speechless", ""),
+    "quitting": ("Quitting", "could not be made"),
     "exit": ("SystemExit", "3"),
     "interrupt": ("KeyboardInterrupt", ""),
     "stop": ("StopIteration", "5"),
@@ -98,6 +119,7 @@ KINDS = {
     "unicode": ("ValueError", "\ud800 ü"),
     "result: lock": ("PicklingError", "lock"),
     "result: explosive": ("ValueError", "not a number"),
+    "result: exit": ("SystemExit", "3"),
     "result: deep": ("PicklingError", "list"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import os
 import pickle
 import time
@@ -281,3 +282,24 @@ def test_results_that_only_cloudpickle_can_send(value):
     """A task may give a function or a class that it has made."""
     result = rxExec(lambda: value, timesToRun=2)
     assert [(one() if callable(one) and not isinstance(one, type) else one.x) for one in result] == [5, 5]
+
+
+def test_objects_of_the_script_come_back_whatever_their_class_has():
+    """As they travel to the tasks: what pickle and cloudpickle refuse is made anew."""
+
+    class Holder:
+        @functools.cached_property
+        def once(self):  # there is a lock in the property up to Python 3.11
+            return 3
+
+        @functools.cache  # noqa: B019 - users do so
+        def cached(self):
+            return 4
+
+    def make():
+        made = Holder()
+        return made, made.once, made.cached()
+
+    made, *values = rxExec(make, timesToRun=2)[1]
+    assert (made.once, made.cached(), values) == (3, 4, [3, 4])
+    assert type(made) is Holder

@@ -12,6 +12,7 @@ import logging
 import os
 import random
 import sys
+import types
 import typing
 import warnings
 
@@ -408,9 +409,29 @@ def _method_attribute():
     return count
 
 
+def _dataclass_factory():
+    @dataclasses.dataclass
+    class Held:
+        number: int = dataclasses.field(default_factory=itertools.count(1).__next__)
+
+    return lambda: Held().number
+
+
+def _module_made_at_run_time():
+    module = types.ModuleType("made_at_run_time")
+    module.calls = 0
+
+    def count():
+        module.calls += 1
+        return module.calls
+
+    return count
+
+
 CLASSES = [
     *(_callable_object, _class_counter, _class_list, _class_iterator, _registry, _metaclass, _cached_method, _enum),
-    *(_dataclass_default, _held_by_a_default, _added_by_setattr, _abstract, _method_attribute),
+    *(_dataclass_default, _held_by_a_default, _added_by_setattr, _abstract, _method_attribute, _dataclass_factory),
+    _module_made_at_run_time,
 ]
 
 

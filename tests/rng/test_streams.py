@@ -5,6 +5,7 @@ import pickle
 import random
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -40,6 +41,7 @@ WAYS = {
     "random.random": lambda: random.random(),
     "random.gauss": lambda: random.gauss(0, 1),
     "random.sample": lambda: random.sample(range(10**6), 3),
+    "Random": lambda: random.Random().random(),
     "random.getrandbits": lambda: random.getrandbits(60),
     "scipy": lambda: scipy.stats.norm.rvs(),
     "scikit-learn": lambda: next(ShuffleSplit(1).split(range(30)))[0].tolist(),
@@ -251,10 +253,34 @@ def test_the_generators_of_a_library_never_move_the_stream():
         assert (np.random.uniform(), random.random()) == with_library
 
 
+def test_what_the_standard_library_makes_once_a_process_moves_nothing():
+    """`tempfile` seeds a generator of its own when it is first used: that must not tell in a later Random()."""
+    drawn = []
+    with Streams(root("PHILOX")) as streams:
+        for _ in range(2):
+            streams.start(0)
+            next(tempfile._RandomNameSequence())
+            drawn.append(random.Random().random())
+            streams.start(0)
+            drawn.append(random.Random().random())
+    assert len(set(drawn)) == 1
+
+
+def test_generators_made_outside_of_streams_are_seeded_by_the_system():
+    """The class is as before, once no stream is installed any more."""
+    before = random.Random.seed
+    with Streams(root("PHILOX")) as streams:
+        streams.start(0)
+        inside = random.Random().random()
+    assert random.Random.seed is before
+    assert random.Random().random() != inside
+
+
 def test_two_unseeded_generators_of_a_task_differ():
-    """default_rng() twice gives two generators, as everywhere."""
+    """default_rng() and Random() twice give two generators, as everywhere."""
     with Streams(root()):
         assert np.random.default_rng().random() != np.random.default_rng().random()
+        assert random.Random().random() != random.Random().random()
 
 
 def test_functions_taken_before_a_stream_follow_it():

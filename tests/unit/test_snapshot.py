@@ -6,10 +6,12 @@ import abc
 import enum
 import functools
 import math
+import operator
 import pickle
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from itertools import count
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -131,6 +133,9 @@ CHANGES = {
     "global": (reads_and_writes(), lambda x: x()),
     "partial": (functools.partial(closure([])), lambda x: x().append(1)),
     "builtin method": ([1].append, lambda x: x(2)),
+    "slot of a counter": (count().__next__, lambda x: x()),
+    "argument of a methodcaller": (operator.methodcaller("setdefault", "a", []), lambda x: x({}).append(1)),
+    "module that nobody can import": (ModuleType("made_here"), lambda x: _set(x, "calls", 1)),
     "array": (np.zeros(1), lambda x: x.fill(1)),
     "iterator": (iter([1, 2]), next),
     "bytearray": (bytearray(1), lambda x: x.append(1)),

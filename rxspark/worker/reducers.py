@@ -13,8 +13,9 @@ from typing import Any
 
 from rxspark.errors import RxShippingError
 from rxspark.worker.protocol import BroadcastValue
+from rxspark.worker.snapshot import found_by_name
 
-__all__ = ["EACH_APART", "RefusedError", "reduce_special"]
+__all__ = ["EACH_APART", "RefusedError", "cached_function", "reduce_special"]
 
 Reduced = tuple[Any, ...]
 
@@ -56,6 +57,8 @@ def reduce_special(obj: Any, kind: type) -> Reduced | None:
             f"results, or its id",
             obj,
         )
+    if kind is _Cached:  # cloudpickle knows it by its name only
+        return None if found_by_name(obj) else (_cached, (obj.__wrapped__, obj.cache_parameters()))
     if kind is functools.cached_property:  # which holds a lock up to Python 3.11
         return functools.cached_property, (obj.func,), {"attrname": obj.attrname}
     if kind in (weakref.WeakKeyDictionary, weakref.WeakValueDictionary):
@@ -66,6 +69,16 @@ def reduce_special(obj: Any, kind: type) -> Reduced | None:
         if obj in (getattr(sys, name), getattr(sys, f"__{name}__")):
             return getattr, (sys, name)
     return None
+
+
+def cached_function(obj: Any) -> Any:
+    """Give the function inside one of `functools.lru_cache`, None for anything else."""
+    return obj.__wrapped__ if type(obj) is _Cached else None
+
+
+def _cached(function: Callable[..., Any], parameters: dict[str, Any]) -> Any:
+    """Rebuild a function of `functools.lru_cache`, with an empty cache."""
+    return functools.lru_cache(**parameters)(function)
 
 
 def _reduce_of_spark(obj: Any, name: str) -> Reduced | None:
