@@ -7,6 +7,8 @@ Pickled as they are, they would give the same numbers in every task. What goes i
   so they follow the stream of the task that runs;
 * a Generator, a RandomState or a `random.Random` of the user's own: the generator of the same class that draws from the
   task's stream. Its own seed plays no part then, which a warning says;
+* a SeedSequence goes as it is, as a seed would: the tasks that make a generator of it, or spawn from it, get the same
+  numbers each, which a warning says;
 * a bit generator, an MKLRandomState and classes derived from these are refused: nothing that draws from the stream can
   stand for them.
 
@@ -106,14 +108,18 @@ def is_generator(kind: type) -> bool:
     """Whether objects of this class draw random numbers: how they travel depends on whose they are."""
     numpy = sys.modules.get("numpy")
     module = getattr(numpy, "random", None)
-    classes = () if module is None else (module.RandomState, module.Generator, module.BitGenerator, *_mkl_classes())
+    if module is None:
+        return issubclass(kind, random.Random)
+    classes = (module.RandomState, module.Generator, module.BitGenerator, module.SeedSequence, *_mkl_classes())
     return issubclass(kind, (random.Random, *classes))
 
 
 def _reduce_random(obj: random.Random, own: bool) -> Reduced | None:
     if obj is _SHARED:
         return _shared_random, ()
-    if own or isinstance(obj, random.SystemRandom):  # which refuses by itself to be pickled
+    if isinstance(obj, random.SystemRandom):  # which has no state, and refuses by itself to be pickled
+        return type(obj), ()
+    if own:
         return None
     if type(obj) is not random.Random:
         raise _refusal(obj)
@@ -129,6 +135,13 @@ def _reduce_numpy(obj: Any, module: Any, own: bool) -> Reduced | None:
     if obj is _shared_randomstate():
         return _shared_randomstate, ()
     if own:
+        return None
+    if isinstance(obj, module.SeedSequence):
+        warnings.warn(
+            "a SeedSequence that all tasks have gives each of them the same numbers. For numbers of its own, give each "
+            "task a child, rxElemArg(sequence.spawn(n)), or make generators without a seed: the stream seeds these",
+            stacklevel=4,
+        )
         return None
     if type(obj) is module.RandomState:
         _say_rebound(obj)

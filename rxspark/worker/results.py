@@ -247,7 +247,7 @@ def _dump_exception(error: BaseException, limit: int) -> bytes | None:
 
 
 def _by_its_code(make: Callable[[], Made], instead: Callable[[BaseException], Made]) -> Made:
-    """Give what an exception's own code makes (`__str__`, `__reduce__`); where it raises, be it SystemExit, `instead`."""
+    """Give what an exception's own code makes (`__str__`, `__reduce__`), or `instead` where that raises anything."""
     try:
         return make()
     except CallerInterrupt:

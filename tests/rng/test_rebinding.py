@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.random import uniform
 
+from rxspark import rxElemArg, rxExec
 from rxspark.errors import RxShippingError
 from rxspark.rng.kinds import SeedRoot
 from rxspark.rng.pickling import reduce_generator
@@ -120,6 +121,23 @@ def test_a_caught_generator_is_bound_to_the_stream_and_says_so(name, made):
         first, second, again = draws(task)
     assert first == again != second
     assert first.startswith("(True")
+
+
+def test_a_caught_seed_sequence_says_that_tasks_will_be_alike():
+    """What each task spawns from it is the same; the children that elements are differ, and need no warning."""
+    sequence = np.random.SeedSequence(5)
+    with pytest.warns(UserWarning, match="gives each of them the same numbers"):
+        first, second = rxExec(lambda: np.random.default_rng(sequence.spawn(1)[0]).random(), timesToRun=2)
+    assert first == second
+    with warnings.catch_warnings(action="error"):
+        values = rxExec(lambda child: np.random.default_rng(child).random(), rxElemArg(sequence.spawn(2)))
+    assert values == [np.random.default_rng(child).random() for child in np.random.SeedSequence(5).spawn(2)]
+
+
+def test_a_caught_generator_of_the_system_travels():
+    """SystemRandom has no state that tasks could share."""
+    system = random.SystemRandom()
+    assert len({*rxExec(lambda: system.getrandbits(60), timesToRun=2)}) == 2
 
 
 def test_a_bound_generator_follows_streams_of_later_calls():
