@@ -34,6 +34,7 @@ from rxspark.worker import user_modules
 from rxspark.worker.child_process import RunRequest, TaskReport, die_with_parent, requests, run_in_children
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
+from rxspark.worker.forks import count_forks, end_forked_process
 from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.job_files import keep
 from rxspark.worker.journal import PartitionJournal
@@ -287,10 +288,15 @@ def _run_task(
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """Call FUN; a frame of its own, so that a traceback can be cut right below it.
 
-    What a generator function yields, it yields within the task.
+    What a generator function yields, it yields within the task. A process that FUN has forked ends here.
     """
-    value = function(*args, **kwargs)
-    return list(value) if type(value) is GeneratorType else value
+    forks = count_forks()
+    try:
+        value = function(*args, **kwargs)
+        return list(value) if type(value) is GeneratorType else value
+    finally:
+        if count_forks() != forks:
+            end_forked_process()
 
 
 def _own_frames(error: BaseException) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import threading
@@ -280,3 +281,22 @@ def test_unlist_raises_the_error_of_a_failed_task():
         result = rxExec(lambda x: 1 / x, rxElemArg([1, 0]))
     with pytest.raises(RxTaskError, match="ZeroDivisionError"):
         result.unlist()
+
+
+def fork(end):
+    """Fork a process in which FUN ends as told, and give its exit status."""
+    if os.fork() == 0:
+        if end == "return":
+            return "of the forked process"
+        raise {"exit": SystemExit(4), "text": SystemExit("farewell"), "error": ValueError("in the forked process")}[end]
+    return os.waitstatus_to_exitcode(os.wait()[1])
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forks beside threads, from Python 3.12 on
+@pytest.mark.parametrize(("end", "status"), [("return", 0), ("exit", 4), ("text", 1), ("error", 1)])
+def test_a_forked_process_ends_with_fun(end, status):
+    """It answers in nobody's place and runs nobody's next task; what it dies of is in the task's output."""
+    result = rxExec(fork, rxElemArg([end, end]), taskChunkSize=2)
+    assert result == [status, status]
+    text = {"text": "farewell", "error": "ValueError: in the forked process"}.get(end, "")
+    assert text in "".join(result.output.values())

@@ -124,7 +124,7 @@ def test_a_caught_generator_is_bound_to_the_stream_and_says_so(name, made):
 
 
 def test_a_caught_seed_sequence_says_that_tasks_will_be_alike():
-    """What each task spawns from it is the same; the children that elements are differ, and need no warning."""
+    """Each task spawns the same from it; the children that elements are differ, and need no warning."""
     sequence = np.random.SeedSequence(5)
     with pytest.warns(UserWarning, match="gives each of them the same numbers"):
         first, second = rxExec(lambda: np.random.default_rng(sequence.spawn(1)[0]).random(), timesToRun=2)
