@@ -1,18 +1,74 @@
-"""Which streams are installed in this process: a stack, as an rxExec inside a task opens its own above the task's."""
+"""Which streams are installed in this process, and from which of them a thread draws.
+
+They are a stack, as an rxExec inside a task opens its own above the task's; one for the process, as `np.random` and
+`random` are the process's own. A thread draws from the innermost streams if it belongs to the task that runs: it runs
+the task, or the task has started it. Any other draws from what was there before that task's streams.
+"""
 
 from __future__ import annotations
 
+from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rxspark.rng.streams import Streams
 
-__all__ = ["STACK", "current"]
+__all__ = ["GROUP", "IMPORTING", "STACK", "ThreadGroup", "above", "current", "thread_starts"]
 
-# One per process, not per thread: what it describes, np.random and random, is the process's own.
 STACK: list[Streams] = []
+
+IMPORTING: dict[int, bool] = {}
+"""The threads that import a module while others draw, and whether it is numba's compiler that looks."""
+
+
+class ThreadGroup:
+    """The threads of one task: the one that runs it, and those that it starts."""
+
+    __slots__ = ("grew", "outer", "runner")
+
+    def __init__(self, outer: ThreadGroup | None) -> None:
+        self.runner = get_ident()
+        self.outer = outer
+        self.grew = False
+        """Whether the task has started a thread."""
+
+    def has_this_thread(self) -> bool:
+        """Whether the thread that asks belongs to the task."""
+        if self.runner == get_ident():
+            return True
+        found = GROUP.get()
+        while found is not None and found is not self:
+            found = found.outer
+        return found is self
+
+
+# A thread that a task starts runs in a copy of its context.
+GROUP: ContextVar[ThreadGroup | None] = ContextVar("rxspark_thread_group", default=None)
 
 
 def current() -> Streams | None:
-    """The streams that are installed now, or None outside of any task."""
-    return STACK[-1] if STACK else None
+    """The streams from which this thread draws, None where it draws from none."""
+    if IMPORTING and get_ident() in IMPORTING:
+        return None
+    found = None
+    for streams in STACK:
+        if streams.group is not None and not streams.group.has_this_thread():
+            break
+        found = streams
+    return found
+
+
+def above() -> Streams | None:
+    """The streams that are installed above those from which this thread draws."""
+    for streams in STACK:
+        if streams.group is not None and not streams.group.has_this_thread():
+            return streams
+    return None
+
+
+def thread_starts() -> None:
+    """Tell the streams of the task to which this thread belongs that it is about to start another."""
+    for streams in STACK:
+        if streams.group is not None and streams.group.has_this_thread():
+            streams.follow_thread()

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from rxspark.errors import RxArgumentError
-from rxspark.rng.active import current
+from rxspark.rng.active import above, current
 from rxspark.rng.imports import import_outside_streams
 from rxspark.rng.kinds import KINDS, SeedRoot, capacity, checked_seed, default_kind, fresh_seed, known_kind
 
@@ -73,7 +73,17 @@ class RxStream:
         rxRngDelStream()
 
 
+def _refuse_elsewhere(wanted: str) -> None:
+    """A stream belongs to all of the process, or to a task: meanwhile a thread of neither can change none."""
+    if above() is not None:
+        raise RxArgumentError(
+            f"{wanted}: tasks run in this process now, in another thread, and np.random and random are theirs; call it "
+            f"in the task, or when their call has ended"
+        )
+
+
 def _active(wanted: str) -> Streams:
+    _refuse_elsewhere(wanted)
     active = current()
     if active is None:
         raise RxArgumentError(
@@ -85,6 +95,7 @@ def _active(wanted: str) -> Streams:
 def _install(root: SeedRoot, normal_kind: str | None, dimension: int) -> Streams:
     from rxspark.rng.streams import Streams  # loads NumPy
 
+    _refuse_elsewhere("a stream of one's own")
     import_outside_streams()
     streams = Streams(root, normal_kind, dimension, owner="rxRngNewStream")
     return streams.__enter__()
@@ -135,7 +146,8 @@ def rxRngNewStream(
     Raises
     ------
     RxArgumentError
-        For an unknown kind, a seed that is none, a subStream or dimension past the kind's limit.
+        For an unknown kind, a seed that is none, a subStream or dimension past the kind's limit; in a thread outside of
+        the tasks that run in this process now.
     RxMissingError
         When the kind needs MKL and it cannot be loaded here.
 
@@ -205,7 +217,7 @@ def rxRngSetStream(stream: RxStream) -> None:
     Raises
     ------
     RxArgumentError
-        For anything else.
+        For anything else, and in a thread outside of the tasks that run in this process now.
 
     Examples
     --------

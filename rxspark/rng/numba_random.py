@@ -84,7 +84,7 @@ def _compile_outside_streams() -> None:
             depth = self._of_thread.depth = getattr(self._of_thread, "depth", 0) + 1
             streams = current()
             if depth == 1 and streams is not None and streams.can_go_outside():
-                self._of_thread.outside = streams.outside()
+                self._of_thread.outside = streams.outside(compiling=True)
                 self._of_thread.outside.__enter__()
 
         def on_end(self, event: Any) -> None:

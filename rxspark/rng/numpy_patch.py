@@ -16,6 +16,7 @@ seeds the second door only, and until the next stream starts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -24,11 +25,12 @@ from numpy.random import bit_generator, mtrand
 
 from rxspark.errors import RxError
 from rxspark.once import once
-from rxspark.rng.active import current
+from rxspark.rng.active import STACK, current
 from rxspark.rng.mkl_quirks import BEYOND, COUNTS, DRAWN
+from rxspark.rng.numpy_threads import IMPORTS, SHARED, connect, connected, gauss, put_gauss, unshared
 from rxspark.rng.pickling import StreamFunction
 
-__all__ = ["LEGACY", "NumpyRandom", "NumpyState", "shared_bits"]
+__all__ = ["LEGACY", "OWN", "NumpyRandom", "NumpyState", "shared_bits"]
 
 _RAND = mtrand._rand
 # NumPy's own functions, by the names under which the module gives them: what the task gets when it takes control.
@@ -83,9 +85,16 @@ _DRAWS = {name: _Draw(name) for name in DRAWN}
 
 
 def _draw_by(functions: dict[str, Callable[..., Any]]) -> None:
-    """Let the functions of np.random draw by these, and all others by NumPy."""
+    """Let the functions of np.random draw by these, and all others by NumPy; where threads share them, by thread."""
     for name, draw in _DRAWS.items():
-        draw.function = functions.get(name) or LEGACY[name]
+        draw.function = partial(_of_thread, name) if SHARED.on else functions.get(name) or LEGACY[name]
+
+
+def _of_thread(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Draw by the function of this thread's streams."""
+    with SHARED:  # whose thread it is stays true until it has drawn
+        active = current()
+        return (active.numpy.function(name) if active else LEGACY[name])(*args, **kwargs)
 
 
 class NumpyState(NamedTuple):
@@ -112,53 +121,57 @@ def shared_bits(name: str) -> np.random.BitGenerator:
     return made
 
 
-_IMPORTS = np.random.MT19937()  # what a module draws from that is imported while a stream is installed
 _system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[attr-defined]
 
 
 def _randbits(count: int) -> int:
-    active = current()
-    return active.entropy(count) if active else _system_randbits(count)
+    with SHARED.held():
+        active = current()
+        return active.entropy(count) if active else _system_randbits(count)
 
 
 def _seed(seed: Any = None) -> None:
     """np.random.seed: from here on the task draws NumPy's legacy numbers."""
-    active = current()
-    if active and not active.numpy.seized:
-        active.numpy.take_over(np.random.MT19937(0))
-    mtrand.seed(seed)
+    with SHARED.held():
+        active = current()
+        if active and not active.numpy.seized:
+            active.numpy.take_over(np.random.MT19937(0))
+        mtrand.seed(seed)
 
 
 def _set_state(state: Any) -> None:
     """np.random.set_state: a state of the stream, or any that NumPy takes."""
-    active = current()
-    if active is None:
-        mtrand.set_state(state)
-    elif isinstance(state, NumpyState):
-        active.numpy.set_state(state)
-    else:
-        name = state["bit_generator"] if isinstance(state, dict) else state[0]
-        active.numpy.take_over(getattr(np.random, name)(0))
-        _RAND.set_state(state)
+    with SHARED.held():
+        active = current()
+        if active is None:
+            mtrand.set_state(state)
+        elif isinstance(state, NumpyState):
+            active.numpy.set_state(state)
+        else:
+            name = state["bit_generator"] if isinstance(state, dict) else state[0]
+            active.numpy.take_over(getattr(np.random, name)(0))
+            _RAND.set_state(state)
 
 
 def _get_state(legacy: Any = True) -> Any:
     """np.random.get_state: of the stream, or NumPy's own where the task has taken control."""
-    active = current()
-    if active is None or active.numpy.seized:
-        return mtrand.get_state(legacy)
-    return active.numpy.get_state()
+    with SHARED.held():
+        active = current()
+        if active is None or active.numpy.seized:
+            return mtrand.get_state(legacy)
+        return active.numpy.get_state()
 
 
 def _set_bit_generator(bitgen: np.random.BitGenerator) -> None:
     """np.random.set_bit_generator: the task's own, or back to the stream's."""
-    active = current()
-    if active is None:
-        mtrand.set_bit_generator(bitgen)
-    elif bitgen is active.numpy.bits:
-        active.numpy.restore()
-    else:
-        active.numpy.take_over(bitgen)
+    with SHARED.held():
+        active = current()
+        if active is None:
+            connect(bitgen)
+        elif unshared(bitgen) is active.numpy.bits:
+            active.numpy.restore()
+        else:
+            active.numpy.take_over(bitgen)
 
 
 _CONTROLS: dict[str, Callable[..., Any]] = {
@@ -167,7 +180,8 @@ _CONTROLS: dict[str, Callable[..., Any]] = {
     "set_state": _set_state,
     "set_bit_generator": _set_bit_generator,
 }
-_OWN = {name: vars(np.random)[name] for name in (*LEGACY, *_CONTROLS)}
+OWN = {name: vars(np.random)[name] for name in (*LEGACY, *_CONTROLS)}
+_BY_THREAD = {**LEGACY, **_DRAWS, **_CONTROLS}
 
 
 class NumpyRandom:
@@ -194,25 +208,42 @@ class NumpyRandom:
     def enter(self) -> None:
         """Keep np.random as the caller has it, and install the stream's functions."""
         namespace = vars(np.random)
-        self._outer_names = {name: namespace[name] for name in self._names}
+        self._outer_names = {name: namespace[name] for name in _BY_THREAD}
         self._outer_functions = {name: draw.function for name, draw in _DRAWS.items()}
         self._outer_randbits = bit_generator.randbits  # type: ignore[attr-defined]
-        self._outer_bits = mtrand.get_bit_generator()
-        self._outer_state = _RAND.get_state(legacy=False)
-        namespace.update(self._names)
-        _draw_by(self._functions)
+        self._outer_bits, self._outer_gauss = connected(), gauss()
+        self.reinstall()
         bit_generator.randbits = _randbits  # type: ignore[attr-defined]
 
     def exit(self) -> None:
         """Put back what `enter` found."""
+        connect(self._outer_bits)  # before the functions, as NumPy's own `seed` takes no lock
+        put_gauss(self._outer_gauss)
         vars(np.random).update(self._outer_names)
-        _draw_by(self._outer_functions)
+        for name, function in self._outer_functions.items():
+            _DRAWS[name].function = function
         bit_generator.randbits = self._outer_randbits  # type: ignore[attr-defined]
-        mtrand.set_bit_generator(self._outer_bits)
-        if self._outer_state["has_gauss"]:  # else there is nothing to set, and MT19937 takes 40 us for it
-            _RAND.set_state(self._outer_state)
+
+    def lend(self) -> Callable[[], None]:
+        """Connect the generator that `enter` found, for a thread that draws from it; gives what takes it back."""
+        bits, kept = connected(), gauss()
+        connect(self._outer_bits)
+        put_gauss(self._outer_gauss)
+
+        def take_back() -> None:
+            self._outer_bits, self._outer_gauss = connected(), gauss()
+            connect(bits)
+            put_gauss(kept)
+
+        return take_back
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """The function of the stream that draws under this name of np.random."""
+        return (None if self.seized else self._functions.get(name)) or LEGACY[name]
 
     def _installed(self) -> dict[str, Any]:
+        if SHARED.on and (self._functions or any(streams.numpy._functions for streams in STACK)):
+            return _BY_THREAD
         return {**(LEGACY if self.seized else self._names), **_CONTROLS}
 
     def in_place(self) -> bool:
@@ -223,15 +254,16 @@ class NumpyRandom:
     def reinstall(self) -> None:
         """Give the module these functions again."""
         vars(np.random).update(self._installed())
+        _draw_by({} if self.seized else self._functions)
 
     def pause(self) -> None:
         """Make np.random what it is where no stream is installed, over another generator than the caller's."""
         namespace = vars(np.random)
-        installed = {name: namespace[name] for name in _OWN}
+        installed = {name: namespace[name] for name in OWN}
         self._paused = installed, mtrand.get_bit_generator(), _RAND.get_state(legacy=False)
-        namespace.update(_OWN)
+        namespace.update(OWN)
         bit_generator.randbits = _system_randbits  # type: ignore[attr-defined]
-        mtrand.set_bit_generator(_IMPORTS)
+        mtrand.set_bit_generator(IMPORTS)
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
@@ -246,17 +278,15 @@ class NumpyRandom:
         if not self.seized:
             self._kept = _RAND.get_state(legacy=False)
             self.seized = True
-            vars(np.random).update(LEGACY)
-            _draw_by({})
-        mtrand.set_bit_generator(bitgen)
+            self.reinstall()
+        connect(bitgen)
 
     def restore(self) -> None:
         """Go on with the stream where the task left it."""
         if self.seized:
             self.seized = False
-            vars(np.random).update(self._names)
-            _draw_by(self._functions)
-            mtrand.set_bit_generator(self.bits)
+            self.reinstall()
+            connect(self.bits)
             _RAND.set_state(self._kept)
 
     def get_state(self) -> NumpyState:

@@ -8,22 +8,30 @@ primitives are replaced in the module as well.
 Whoever holds one of the originals, by ``from random import random`` at the top of a module, would slip past. The
 reference counts tell that this is so; then every stream is seeded at once, and a held ``seed`` reaches until the next
 stream starts, not only to the end of the task.
+
+Where several threads draw, the shared generator has the class `_ByThread`, which draws from a generator of the thread's
+own streams. Who holds an original draws from the shared one past it: so that the tasks' numbers are right all the same,
+the innermost streams have the shared one then; else whoever is outside of tasks.
 """
 
 from __future__ import annotations
 
 import random
 import sys
+import threading
 from collections.abc import Callable
 from operator import itemgetter
 from types import FrameType
 from typing import Any
 
-__all__ = ["StdlibRandom"]
+from rxspark.rng.active import IMPORTING, STACK, current
+from rxspark.rng.numpy_threads import SHARED
+
+__all__ = ["ORIGINALS", "StdlibRandom", "share", "unshare"]
 
 _SHARED: random.Random = random._inst
 _PRIMITIVES = ("random", "getrandbits", "seed", "getstate", "setstate")
-_ORIGINALS = {name: getattr(random, name) for name in _PRIMITIVES}
+ORIGINALS = {name: getattr(random, name) for name in _PRIMITIVES}
 _UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what to compare the originals with
 
 _CORE: Any = random.Random.__base__  # the C class: its getstate and setstate take 2 us, Python's 30 us
@@ -33,14 +41,14 @@ _kind: type[random.Random] = type(_SHARED)  # the class that it was given last
 
 
 def _held() -> bool:
-    """Whether anything besides `_ORIGINALS` and the module `random` holds one of the originals."""
+    """Whether anything besides `ORIGINALS` and the module `random` holds one of the originals."""
     ours = sys.getrefcount(_UNSHARED["random"]) + 1
-    return any(sys.getrefcount(_ORIGINALS[name]) > ours for name in _PRIMITIVES)
+    return any(sys.getrefcount(ORIGINALS[name]) > ours for name in _PRIMITIVES)
 
 
 def _holders() -> int:
     """Count the references to the originals."""
-    return sum(sys.getrefcount(_ORIGINALS[name]) for name in _PRIMITIVES)
+    return sum(sys.getrefcount(ORIGINALS[name]) for name in _PRIMITIVES)
 
 
 _seed_as_python = random.Random.seed
@@ -48,8 +56,10 @@ _seed_as_python = random.Random.seed
 
 def _seed(self: random.Random, a: Any = None, version: int = 2) -> None:
     """`random.Random.seed` while streams are installed."""
-    if a is None and _owner and not _for_standard_library():
-        a = _owner.entropy(128)
+    if a is None and current() and not _for_standard_library():
+        with SHARED.held():
+            active = current()
+            a = active and active.entropy(128)
     _seed_as_python(self, a, version)
 
 
@@ -96,6 +106,95 @@ class _Armed(_Awake):
         return _SHARED.getstate()
 
 
+class _ByThread(_Awake):
+    """The class of the shared generator where several threads draw.
+
+    A method takes its time before it draws, and its streams may have ended then: so each stream has another generator.
+    """
+
+    def random(self) -> float:
+        own = _of_thread()
+        return _CORE.random(_SHARED) if own is None else own.random()
+
+    def getrandbits(self, k: int, /) -> int:
+        own = _of_thread()
+        return _CORE.getrandbits(_SHARED, k) if own is None else own.getrandbits(k)
+
+    def seed(self, a: Any = None, version: int = 2) -> None:
+        active = current()
+        if active is not None:
+            a = active.stdlib.entropy(128) if a is None else a
+            active.stdlib.take_over()
+        own = _of_thread()
+        random.Random.seed(_SHARED if own is None else own, a, version)
+
+    def getstate(self) -> tuple[Any, ...]:
+        own = _of_thread()
+        return super().getstate() if own is None else own.getstate()
+
+    def setstate(self, state: Any) -> None:
+        active = current()
+        if active is not None:
+            active.stdlib.take_over()
+        own = _of_thread()
+        random.Random.setstate(_SHARED if own is None else own, state)
+
+    @property
+    def gauss_next(self) -> float | None:
+        """The second of a pair of normal numbers, which `random` keeps for the next time."""
+        kept: float | None = vars(_of_thread() or _SHARED).get("gauss_next")
+        return kept
+
+    @gauss_next.setter
+    def gauss_next(self, value: float | None) -> None:
+        vars(_of_thread() or _SHARED)["gauss_next"] = value
+
+
+_UNSEEDED = random.Random(0)  # stands for the generator of a stream from which nobody has drawn
+
+_sharing = False  # several threads draw
+_taken = False  # the innermost streams have the shared generator then, as somebody holds an original
+_outside: random.Random | None = None  # what those outside of tasks have instead
+_imports = random.Random()  # what a module draws from that is imported meanwhile
+_before: tuple[type[random.Random], dict[str, Any]]  # the class and the module's names outside of tasks
+
+
+def _of_thread() -> random.Random | None:
+    """The generator from which this thread draws; None for the shared one."""
+    active = current()
+    if active is not None:
+        return active.stdlib.generator()
+    return _imports if threading.get_ident() in IMPORTING else _outside
+
+
+def share() -> None:
+    """Let each thread draw from a generator of its own streams, from now on."""
+    global _sharing, _taken, _before, _outside
+    _taken = _held() or not all(streams.stdlib.lazy for streams in STACK)
+    for streams in reversed(STACK):
+        streams.stdlib.move_out()
+    _before = type(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
+    _sharing = True
+    _become(_ByThread)
+    if STACK and _taken:
+        _outside = _generator_at(_place())
+        STACK[-1].stdlib.go_back()
+
+
+def unshare() -> None:
+    """Let all draw from the shared generator again, as no tasks run any more."""
+    global _sharing, _outside
+    _sharing = False
+    if _outside is not None:
+        _go(_place(_outside))
+        _outside = None
+    _SHARED.__class__, names = _before
+    vars(random).update(names)
+    names.clear()  # so as not to hold the originals
+    for streams in STACK:
+        streams.stdlib.move_in()
+
+
 # The functions of the module that are methods of the shared generator.
 _METHODS = tuple(name for name in random.__all__ if getattr(vars(random)[name], "__self__", None) is _SHARED)
 _methods = itemgetter(*_METHODS)
@@ -106,20 +205,26 @@ def _seed_new_ones_by(seed: Callable[..., None]) -> None:
     random.Random.seed = seed  # type: ignore[method-assign]
 
 
-def _place() -> tuple[Any, ...]:
-    """The state of the shared generator, whatever its class."""
-    return _CORE.getstate(_SHARED), _SHARED.gauss_next  # type: ignore[attr-defined]
+def _place(generator: random.Random = _SHARED) -> tuple[Any, ...]:
+    """The state of a generator, whatever its class."""
+    return _CORE.getstate(generator), vars(generator)["gauss_next"]
 
 
-def _go(place: tuple[Any, ...]) -> None:
-    core, _SHARED.gauss_next = place  # type: ignore[attr-defined]
-    _CORE.setstate(_SHARED, core)
+def _go(place: tuple[Any, ...], generator: random.Random = _SHARED) -> None:
+    core, vars(generator)["gauss_next"] = place
+    _CORE.setstate(generator, core)
+
+
+def _generator_at(place: tuple[Any, ...]) -> random.Random:
+    made = random.Random(0)
+    _go(place, made)
+    return made
 
 
 def _become(kind: type[random.Random]) -> None:
     """Give the shared generator a class, and the module's names its methods."""
     global _kind
-    _SHARED.__class__ = _kind = kind
+    _SHARED.__class__ = _kind = _ByThread if _sharing else kind
     vars(random).update({name: getattr(_SHARED, name) for name in _PRIMITIVES})
 
 
@@ -142,36 +247,91 @@ class StdlibRandom:
     def __init__(self, seed: Callable[[], int], entropy: Callable[[int], int]) -> None:
         self._seed = seed
         self.entropy = entropy
+        self.own: random.Random | None = None
+        """What the stream has where threads share; None if that is the shared generator."""
+        self.lazy = True
+        """Whether the shared generator is seeded by the first draw only."""
         self.seized = False  # the task has seeded the generator itself
         self._kept: tuple[Any, ...] | None = None  # where the stream was then; None: not drawn from yet
+        self._state: tuple[Any, ...] | None = None  # what `enter` found, if it is to be put back
+        self._names: dict[str, Any] = {}
 
     def enter(self) -> None:
         """Keep the generator as the caller has it."""
-        global _owner
+        global _owner, _outside
         self._outer, _owner = _owner, self
-        self._lazy = not _held()  # asked before `_names` holds them too
+        self._outer_seed = random.Random.seed
+        _seed_new_ones_by(_seed)
+        if _sharing:
+            if not _taken:
+                self.own = _UNSEEDED
+            elif STACK:
+                STACK[-1].stdlib.own = _generator_at(_place())
+            else:
+                _outside = _generator_at(_place())
+            return
+        self.lazy = not _held()  # asked before `_names` holds them too
         self._names = {name: vars(random)[name] for name in _PRIMITIVES}
         self._class = type(_SHARED)
         self._state = _place()
-        self._outer_seed = random.Random.seed
-        _seed_new_ones_by(_seed)
 
     def exit(self) -> None:
         """Put back what `enter` found."""
         global _owner, _kind
         _owner = self._outer
-        _go(self._state)
-        _SHARED.__class__ = _kind = self._class
         _seed_new_ones_by(self._outer_seed)
-        vars(random).update(self._names)
+        if _sharing:
+            if _taken:
+                STACK[-1].stdlib.go_back()
+        elif self._names:
+            if self._state is not None:
+                _go(self._state)
+            _SHARED.__class__ = _kind = self._class
+            vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
+
+    def move_out(self) -> None:
+        """Leave the shared generator to whoever had it before."""
+        if type(_SHARED) is _Armed:
+            self.seed_now()
+        self.own = _generator_at(_place())
+        if self._state is not None:
+            _go(self._state)
+            _SHARED.__class__ = self._class
+        self._state = None
+
+    def move_in(self) -> None:
+        """Have the shared generator again."""
+        self._state, self._class = _place(), type(_SHARED)
+        _become(_Awake)
+        self.go_back()
+
+    def go_back(self) -> None:
+        """Have the shared generator again, from the own one."""
+        own = self.generator()
+        if own is not None:
+            _go(_place(own))
+            self.own = None
+
+    def generator(self) -> random.Random | None:
+        """The generator of the stream where threads share, seeded as somebody draws; None for the shared one."""
+        if self.own is _UNSEEDED:
+            with SHARED:
+                if self.own is _UNSEEDED:
+                    self.own = random.Random(self._seed())
+        return self.own
+
+    def renew(self) -> None:
+        """Go on with another generator at the same place: a thread that the task left may still draw from this one."""
+        if self.own is not None and self.own is not _UNSEEDED:
+            self.own = _generator_at(_place(self.own))
 
     def pause(self) -> None:
         """Make `random` what it is where no stream is installed."""
         self._paused = type(_SHARED), _place(), {name: vars(random)[name] for name in _PRIMITIVES}
         _SHARED.__class__ = random.Random
         _seed_new_ones_by(_seed_as_python)
-        vars(random).update(_ORIGINALS)
+        vars(random).update(ORIGINALS)
         self._holders = _holders()
 
     def resume(self) -> None:
@@ -181,14 +341,17 @@ class StdlibRandom:
         _seed_new_ones_by(_seed)
         vars(random).update(installed)
         _go(place)
-        if held and self._lazy:
-            self._lazy = False
+        if held and self.lazy:
+            self.lazy = False
             _wake()
 
     def start(self) -> None:
         """Begin the current stream."""
+        if self.own is not None:
+            self.own = _UNSEEDED
+            return
         _SHARED.gauss_next = None  # type: ignore[attr-defined]
-        if not self._lazy:
+        if _sharing or not self.lazy:
             self.seed_now()
         elif type(_SHARED) is not _Armed:
             _become(_Armed)
@@ -223,7 +386,7 @@ class StdlibRandom:
         """The stream's place; None where it has not been drawn from."""
         if self.seized:
             return self._kept
-        return None if type(_SHARED) is _Armed else _place()
+        return None if type(_SHARED) is _Armed or self.own is _UNSEEDED else _place(self.own or _SHARED)
 
     def set_state(self, state: tuple[Any, ...] | None) -> None:
         """Go to a place that `get_state` gave."""
@@ -232,4 +395,4 @@ class StdlibRandom:
             self.start()
         else:
             _become(_Awake)
-            _go(state)
+            _go(state, self.generator() or _SHARED)

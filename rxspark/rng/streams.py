@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import _thread
 import sys
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import get_ident
 from types import TracebackType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.random import mtrand
 
-from rxspark.rng.active import STACK, current
+from rxspark.rng import stdlib_patch
+from rxspark.rng.active import GROUP, STACK, ThreadGroup, current
 from rxspark.rng.engines import Counter, Jumped, engine
 from rxspark.rng.kinds import SeedRoot, digest
 from rxspark.rng.numba_random import NUMBA, NumbaRandom
 from rxspark.rng.numpy_patch import NumpyRandom, NumpyState
+from rxspark.rng.numpy_threads import SHARED, connect
+from rxspark.rng.own_functions import own_functions
 from rxspark.rng.stdlib_patch import StdlibRandom
 
 __all__ = ["StreamState", "Streams", "current"]
@@ -83,29 +86,48 @@ class Streams:
         self.numpy = NumpyRandom(self.bits, self._engine, self._engine.functions() if self._engine else {})
         self.stdlib = StdlibRandom(self._stdlib_seed, self.entropy)
         self.numba = NumbaRandom(self._numba_seed)
-        self._thread = threading.get_ident()
-        self._outside = False  # a module is being imported
+        self._runner = get_ident()
+        self.is_outside = False
+        """Whether a module is being imported, and nothing draws."""
+        self.group: ThreadGroup | None = None
+        """The threads that draw from these streams, where those of a task do and no others."""
 
     def __enter__(self) -> Streams:
-        # By value, as an outer Streams of the same process uses the same objects.
-        self._outer_bits = [(bits, bits.state) for bits in {self._counter.bits, self.bits}]
-        self.numpy.enter()
-        self.stdlib.enter()
-        self.numba.enter()
-        STACK.append(self)
-        self.start(0)
+        if _thread._count() and self.owner == "rxExec":
+            _share()
+        with SHARED.held():
+            # By value, as an outer Streams of the same process uses the same objects.
+            self._outer_bits = [(bits, bits.state) for bits in {self._counter.bits, self.bits}]
+            self.numpy.enter()
+            self.stdlib.enter()
+            self.numba.enter()
+            if self.owner == "rxExec":
+                self.group = ThreadGroup(GROUP.get())
+                self._outer_group = GROUP.set(self.group)
+            STACK.append(self)
+            self.start(0)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close_inner()
-        STACK.pop()
-        self.numba.exit()
-        self.stdlib.exit()
-        self.numpy.exit()
-        for bits, state in self._outer_bits:
-            bits.state = state
+        with SHARED.held():
+            self._close_inner()
+            STACK.pop()
+            last = SHARED.on and not any(streams.group for streams in STACK)
+            if last:
+                stdlib_patch.unshare()
+            self.numba.exit()
+            self.stdlib.exit()
+            self.numpy.exit()
+            for bits, state in self._outer_bits:
+                bits.state = state
+        if self.group is not None:
+            GROUP.reset(self._outer_group)
+        if last:
+            SHARED.end()
+        if STACK and (SHARED.on or last):
+            STACK[-1].numpy.reinstall()
 
     def start(self, number: int) -> None:
         """Make stream `number` the current one, at its beginning.
@@ -115,6 +137,13 @@ class Streams:
         number : int
             From 0 to the kind's capacity - 1 (`kinds.check_capacity` is asked before launch).
         """
+        if SHARED.on:
+            with SHARED:
+                self._start(number)
+        else:
+            self._start(number)
+
+    def _start(self, number: int) -> None:
         if STACK[-1] is not self or self.numpy.seized or self.stdlib.seized:
             self._take_back()
         self.number = number
@@ -122,7 +151,7 @@ class Streams:
         self._counter.start(number)
         if self._engine:
             self._engine.start(number)
-        mtrand.set_bit_generator(self.bits)  # this also drops the second of a pair of legacy normals
+        connect(self.bits)  # this also drops the second of a pair of legacy normals
         self.stdlib.start()
         if NUMBA in sys.modules:
             self.numba.start()
@@ -130,30 +159,71 @@ class Streams:
     def restore(self) -> None:
         """After a task: take back what it seeded or opened itself, and go on with the stream where it left it."""
         if STACK[-1] is not self or self.numpy.seized or self.stdlib.seized:
-            self._take_back()
+            with SHARED.held():
+                self._take_back()
         self._tasks += 1
         if NUMBA in sys.modules:
             self.numba.start()
+        if self.group is not None and self.group.grew:
+            self._part_with_threads()
+
+    def _part_with_threads(self) -> None:
+        """The threads that the task has started belong to no task from here on."""
+        with SHARED.held():
+            self.group = ThreadGroup(self.group and self.group.outer)
+            GROUP.set(self.group)
+            self.stdlib.renew()
+
+    def lend(self) -> Callable[[], None]:
+        """Let this thread draw by NumPy from what was there before these streams; gives what ends that."""
+        kept = [(bits, bits.state) for bits, _ in self._outer_bits]
+        for bits, state in self._outer_bits:
+            bits.state = state
+        take_back = self.numpy.lend()
+
+        def end() -> None:
+            take_back()
+            self._outer_bits = [(bits, bits.state) for bits, _ in kept]
+            for bits, state in kept:
+                bits.state = state
+
+        return end
+
+    def follow_thread(self) -> None:
+        """Take in that the task is about to start a thread."""
+        if self.group is not None:
+            self.group.grew = True
+        if not self.is_outside:  # else it shares when it comes back
+            _share()
 
     def can_go_outside(self) -> bool:
         """Tell whether this thread draws from the streams now."""
-        return not self._outside and threading.get_ident() == self._thread
+        return not self.is_outside and (SHARED.on or get_ident() == self._runner)
 
     @contextmanager
-    def outside(self) -> Iterator[None]:
-        """Have the generators as where no stream is installed, and leave the streams where they are."""
-        self._outside = True
+    def outside(self, compiling: bool = False) -> Iterator[None]:
+        """Have the generators as where no stream is installed, and leave the streams where they are.
+
+        For this thread, where others draw; `compiling`: numba's compiler looks at functions, and nothing draws.
+        """
         numba = NUMBA in sys.modules
-        self.numpy.pause()
-        self.stdlib.pause()
-        try:
-            yield
-        finally:
-            self.stdlib.resume()
-            self.numpy.resume()
-            self._outside = False
-            if NUMBA in sys.modules and not numba:
-                self.numba.start()
+        if SHARED.on:
+            with own_functions(compiling):
+                yield
+        else:
+            self.is_outside = True
+            self.numpy.pause()
+            self.stdlib.pause()
+            try:
+                yield
+            finally:
+                self.stdlib.resume()
+                self.numpy.resume()
+                self.is_outside = False
+                if self.group is not None and self.group.grew:
+                    _share()
+        if NUMBA in sys.modules and not numba and get_ident() == self._runner:
+            self.numba.start()
 
     def _take_back(self) -> None:
         if STACK[-1] is not self:
@@ -196,16 +266,28 @@ class Streams:
 
     def get_state(self) -> StreamState:
         """The place in the current stream, from which `set_state` goes on, here or in another process."""
-        state = self.numpy.get_state()
-        return StreamState(
-            self.number, self._tasks, self._asked, self._counter.bits.state, state, self.stdlib.get_state()
-        )
+        with SHARED.held():
+            state = self.numpy.get_state()
+            return StreamState(
+                self.number, self._tasks, self._asked, self._counter.bits.state, state, self.stdlib.get_state()
+            )
 
     def set_state(self, state: StreamState) -> None:
         """Go to a place that `get_state` gave under the same root."""
-        self._take_back()
-        self.number, self._tasks, self._asked = state.number, state.tasks, state.asked
-        self._counter.bits.state = state.bits
-        self.numpy.set_state(state.numpy)
-        self.stdlib.set_state(state.stdlib)
-        self.numba.start()
+        with SHARED.held():
+            self._take_back()
+            self.number, self._tasks, self._asked = state.number, state.tasks, state.asked
+            self._counter.bits.state = state.bits
+            self.numpy.set_state(state.numpy)
+            self.stdlib.set_state(state.stdlib)
+            self.numba.start()
+
+
+def _share() -> None:
+    """Let threads draw from what is theirs, as there are several."""
+    if not SHARED.on:
+        SHARED.begin()
+        with SHARED:
+            stdlib_patch.share()
+            if STACK:
+                STACK[-1].numpy.reinstall()

@@ -13,6 +13,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 from rxspark.once import once
+from rxspark.rng.active import thread_starts
 from rxspark.worker.audit import on_thread
 from rxspark.worker.capture import Capture
 
@@ -54,6 +55,7 @@ def _thread_starts(thread: threading.Thread) -> None:
     task = TASK.get()
     if task is None or task.ended:
         return
+    thread_starts()
     task.threads.append(thread)
     task.touched = True
     context, run = copy_context(), thread.run

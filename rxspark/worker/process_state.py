@@ -19,6 +19,7 @@ from typing import Any
 
 from rxspark.errors import RxContextError
 from rxspark.process import process_token
+from rxspark.worker.callers_changes import with_callers_changes
 from rxspark.worker.exits import follow_exits, registered, run_registered
 from rxspark.worker.protocol import Call, ProcessEnvironment
 from rxspark.worker.settings import SETTINGS
@@ -126,6 +127,8 @@ class ProcessState:
         self._of_thread = {setting: taken(setting) for setting in SETTINGS if setting.of_thread and readable(setting)}
         self._before = self._watch.before | self._of_thread
         self._wanted = dict(self._before)
+        if self._call.origin == process_token():
+            self._kept.enter_context(with_callers_changes(self._before, self._wanted))
         try:
             self._prepare()
         except BaseException:

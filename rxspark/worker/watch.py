@@ -10,11 +10,12 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from rxspark.worker.callers_changes import is_callers_change, with_callers_changes
 from rxspark.worker.current_task import current_task
 from rxspark.worker.leaving import keeps, leave, say_what_stays
 from rxspark.worker.nested import serve_processes, stop_serving
@@ -119,7 +120,7 @@ class Watch:
     """
 
     def __init__(self, own: bool = True) -> None:
-        listen(_EVENTS)
+        listen(_EVENTS, is_callers_change)
         hold_root()
         hold_stdin()
         self._own = own
@@ -173,7 +174,8 @@ def process_kept(own: bool = True) -> Iterator[Watch]:
             mine = Watch(own)
             _watches.append(mine)
     try:
-        yield mine
+        with with_callers_changes(mine.before) if own else nullcontext():
+            yield mine
     finally:
         with _lock:
             mine.users -= 1

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from random import gauss as HELD_GAUSS  # noqa: N812
 
 import loky
 import numpy as np
 import pytest
+from numpy.random import normal as HELD_NORMAL  # noqa: N812
+from numpy.random import random_sample as HELD_RANDOM_SAMPLE  # noqa: N812
 from threadpoolctl import threadpool_info
 
 from rxspark import (
@@ -164,3 +168,239 @@ def test_sequential_calls_of_several_threads_give_what_one_gives():
         together = list(pool.map(call, (0, 10)))
     assert together == alone
     assert [results.output for results in together] == [results.output for results in alone]
+
+
+def draw(i=0):
+    """A number by each function that asks whose thread it is, and by what a task holds."""
+    from scipy import stats
+
+    return (
+        np.random.normal(),
+        np.random.random(2).tolist(),
+        np.random.binomial(10, 0.5),
+        np.random.default_rng().random(),
+        random.random(),
+        random.gauss(0, 1),
+        random.choice(range(1000)),
+        stats.norm.rvs(),
+    )
+
+
+def draw_all():
+    """Draw by every door: functions of the modules, those that somebody holds, what scipy takes, and fresh ones."""
+    from scipy import stats
+
+    np.random.normal(), np.random.random(2), np.random.binomial(10, 0.5), np.random.default_rng()
+    HELD_NORMAL(), HELD_RANDOM_SAMPLE(3), stats.norm.rvs(), np.random.seed(None), np.random.shuffle([1, 2])
+    random.random(), random.gauss(0, 1), random.choices(range(1000), k=5), HELD_GAUSS(0, 1), random.seed()
+
+
+@pytest.fixture(params=["MT2203", "PHILOX"])
+def kind(request):
+    """A kind whose functions MKL draws, and one of NumPy's."""
+    return request.param
+
+
+def test_a_thread_left_behind_does_not_draw_from_later_streams(kind):
+    """A thread that goes on to draw when its task has ended changes no number of other tasks or of the next call."""
+
+    def task(i, leave):
+        if i == 0 and leave:
+
+            def go_on():
+                until = time.time() + 1
+                while time.time() < until:
+                    draw_all()
+                    time.sleep(0.0001)
+
+            threading.Thread(target=go_on, daemon=True).start()
+        if i == 0:
+            return None
+        found = [draw()]
+        time.sleep(0.03)
+        return [*found, draw()]
+
+    arguments = {"taskChunkSize": 4, "RNGscope": "task", "RNGseed": 1, "RNGkind": kind}
+    alone = rxExec(task, rxElemArg(range(4)), leave=False, **arguments)
+    assert rxExec(task, rxElemArg(range(4)), leave=True, **arguments) == alone
+    assert rxExec(task, rxElemArg(range(4)), leave=False, **arguments) == alone
+    time.sleep(1)  # no thread is left to the next test
+
+
+def test_threads_of_a_task_draw_from_its_stream(kind):
+    """A task's numbers are the same where a thread of its own draws them."""
+
+    def task(i):
+        if i % 2:
+            return draw()
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(draw).result()
+
+    arguments = {"RNGseed": 1, "RNGkind": kind, "taskChunkSize": 2}
+    assert rxExec(task, rxElemArg(range(4)), **arguments) == rxExec(draw, rxElemArg(range(4)), **arguments)
+
+
+def test_an_import_in_a_thread_moves_no_number(kind, tmp_path):
+    """Numbers are the same whether a module that draws at its top is first imported by a thread of the task, or before.
+
+    What the task draws meanwhile, in another thread, comes from its stream.
+    """
+    (tmp_path / "drawing_at_its_top.py").write_text(
+        "import random, time\nimport numpy as np\nfrom numpy.random import normal\n"
+        "np.random.seed(5), np.random.default_rng(), np.random.normal(), random.random(), random.gauss(0, 1)\n"
+        "time.sleep(0.2)\n"
+    )
+
+    def task(i, in_thread):
+        import importlib
+        import sys
+
+        def load():
+            return importlib.import_module("drawing_at_its_top")
+
+        sys.path.insert(0, str(tmp_path))
+        sys.modules.pop("drawing_at_its_top", None)
+        if not in_thread:
+            load()
+        with ThreadPoolExecutor(1) as pool:
+            loading = pool.submit(load)
+            time.sleep(0.1)
+            meanwhile = draw()
+            module = loading.result()
+        sys.modules.pop("drawing_at_its_top")
+        return meanwhile, draw(), module.normal()
+
+    arguments = {"RNGseed": 1, "RNGkind": kind, "taskChunkSize": 2}
+    before = rxExec(task, rxElemArg(range(3)), False, **arguments)
+    assert rxExec(task, rxElemArg(range(3)), True, **arguments) == before
+
+
+def test_a_call_inside_a_task_has_its_own_numbers(kind):
+    """While a thread of a task makes a call, another one draws from the task's stream, and the call from its own."""
+
+    def task(i, together):
+        def inner():
+            return rxExec(lambda k: (draw(), time.sleep(0.1), draw()), rxElemArg(range(2)), RNGseed=5, RNGkind="MT2203")
+
+        with ThreadPoolExecutor(1) as pool:
+            calling = pool.submit(inner)
+            if not together:
+                calling.result()
+            time.sleep(0.05)
+            return [draw() for _ in range(3)], list(calling.result())
+
+    arguments = {"RNGseed": 1, "RNGkind": kind}
+    assert rxExec(task, rxElemArg(range(2)), True, **arguments) == rxExec(task, rxElemArg(range(2)), False, **arguments)
+
+
+@pytest.mark.parametrize("call", [lambda i: draw(), lambda i: (np.random.seed(i), random.seed(i), draw(), draw())[2:]])
+def test_other_threads_of_the_caller_do_not_draw_from_the_stream(kind, call):
+    """While another thread of the caller draws, tasks have the numbers that they have without it, seeded or not."""
+    arguments = {"taskChunkSize": 2, "RNGseed": 1, "RNGkind": kind}
+    alone = rxExec(call, rxElemArg(range(4)), **arguments)
+    going, stop = threading.Event(), threading.Event()
+
+    def go_on():
+        while not stop.is_set():
+            draw_all()
+            going.set()
+            time.sleep(0.0001)
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        going.wait()
+        assert [rxExec(call, rxElemArg(range(4)), **arguments) for _ in range(3)] == [alone] * 3
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.left_out(
+    localpar="the tasks run in processes of their own",
+    dopar_loky="the tasks run in processes of their own",
+    spark="the tasks run in processes of their own",
+    spark_cluster="the tasks run in processes of their own",
+    spark_connect="the tasks run in processes of their own",
+)
+def test_other_threads_of_the_caller_draw_what_the_caller_seeded(tmp_path):
+    """What another thread draws during a call goes on with the caller's numbers, and the caller goes on after it."""
+    before = random.getstate(), np.random.get_state()
+    asked, drawn = tmp_path / "asked", tmp_path / "drawn"
+    found = []
+
+    def wait_for(sign):
+        while not sign.exists():
+            time.sleep(0.01)
+
+    def numbers():
+        return np.random.normal(), random.gauss(0, 1), np.random.random(), random.random()
+
+    def beside():
+        wait_for(asked)
+        found.append(numbers())
+        drawn.touch()
+
+    def task(i):
+        draw()
+        asked.touch()
+        wait_for(drawn)
+        return draw()
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    try:
+        np.random.seed(7), random.seed(7)
+        wanted = [numbers() for _ in range(3)]
+        np.random.seed(7), random.seed(7)
+        found.append(numbers())
+        rxExec(task, rxElemArg(range(2)), RNGseed=1, taskChunkSize=1)
+        found.append(numbers())
+        assert found == wanted
+    finally:
+        asked.touch()
+        thread.join()
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+
+
+@pytest.mark.left_out(
+    localpar="the tasks run in processes of their own",
+    dopar_loky="the tasks run in processes of their own",
+    spark="the tasks run in processes of their own",
+    spark_cluster="the tasks run in processes of their own",
+    spark_connect="the tasks run in processes of their own",
+)
+def test_what_other_threads_of_the_caller_change_stays(tmp_path, monkeypatch):
+    """Variables and folder that another thread of the caller sets while tasks run stay, and those of tasks do not."""
+    monkeypatch.setenv("RXSPARK_GONE", "0")
+    monkeypatch.setenv("RXSPARK_CHANGED", "0")
+    monkeypatch.delenv("RXSPARK_NEW", raising=False)
+    monkeypatch.chdir(os.getcwd())
+    asked, done = tmp_path / "asked", tmp_path / "done"
+
+    def beside():
+        while not asked.exists():
+            time.sleep(0.01)
+        os.environ["RXSPARK_NEW"] = "1"
+        os.environ["RXSPARK_CHANGED"] = "1"
+        del os.environ["RXSPARK_GONE"]
+        os.chdir(tmp_path)
+        done.touch()
+
+    def task(i):
+        os.environ["RXSPARK_OF_TASK"] = os.environ["RXSPARK_CHANGED"] = f"task {i}"
+        os.chdir("/")
+        asked.touch()
+        while not done.exists():
+            time.sleep(0.01)
+        os.environ["RXSPARK_OF_TASK"] = f"after {i}"
+        os.chdir("/")
+
+    thread = threading.Thread(target=beside)
+    thread.start()
+    rxExec(task, rxElemArg(range(4)), taskChunkSize=2)
+    thread.join()
+    found = {name: value for name, value in os.environ.items() if name.startswith("RXSPARK_")}
+    assert found == {"RXSPARK_NEW": "1", "RXSPARK_CHANGED": "1"}
+    assert os.getcwd() == str(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,16 +41,21 @@ def _hook(*_: Any) -> None:
     heard.add("sys.addaudithook")
 
 
-def _tell(event: str, *_: Any) -> None:
-    heard.add(event)
+def _native(*_: Any) -> None:
+    heard.add(NATIVE)
 
 
 @once
-def listen(events: frozenset[str]) -> None:
-    """Begin to hear of these events, once a process."""
+def listen(events: frozenset[str], is_other: Callable[[str, tuple[Any, ...]], bool]) -> None:
+    """Begin to hear of these events, once a process; but not of those that are others', by name and arguments."""
+
+    def tell(event: str, *arguments: Any) -> None:
+        if not is_other(event, arguments):
+            heard.add(event)
+
     on_event("open", _open)
     on_event("sys.addaudithook", _hook)
     for event in _NATIVE_EVENTS:
-        on_event(event, partial(_tell, NATIVE))
+        on_event(event, _native)
     for event in events - {NATIVE, PROC, "sys.addaudithook"}:
-        on_event(event, partial(_tell, event))
+        on_event(event, partial(tell, event))

@@ -1,0 +1,53 @@
+"""Have `np.random` and `random` show their own functions to one thread, while the others draw from streams by them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import get_ident
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from rxspark.rng.active import IMPORTING
+from rxspark.rng.numpy_patch import OWN
+from rxspark.rng.numpy_threads import SHARED
+from rxspark.rng.stdlib_patch import ORIGINALS
+
+__all__ = ["own_functions"]
+
+
+class _NumpyByThread(ModuleType):
+    """The class of `np.random` meanwhile."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in OWN and get_ident() in IMPORTING:
+            return OWN[name]
+        return super().__getattribute__(name)
+
+
+class _StdlibByThread(ModuleType):
+    """The class of `random` meanwhile. Numba's compiler alone needs the originals, which draw past the streams."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in ORIGINALS and IMPORTING.get(get_ident()):
+            return ORIGINALS[name]
+        return super().__getattribute__(name)
+
+
+@contextmanager
+def own_functions(compiling: bool) -> Iterator[None]:
+    """Let this thread import a module, or numba compile, outside of all streams."""
+    thread = get_ident()
+    with SHARED:
+        IMPORTING[thread] = compiling
+        np.random.__class__, random.__class__ = _NumpyByThread, _StdlibByThread
+    try:
+        yield
+    finally:
+        with SHARED:
+            del IMPORTING[thread]
+            if not IMPORTING:
+                np.random.__class__ = random.__class__ = ModuleType
