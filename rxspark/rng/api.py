@@ -231,6 +231,7 @@ def rxRngSetStream(stream: RxStream) -> None:
     """
     if not isinstance(stream, RxStream):
         raise RxArgumentError(f"rxRngSetStream({stream!r}): give what rxRngGetStream() or rxRngNewStream() returned")
+    _refuse_elsewhere("rxRngSetStream()")
     active = current()
     wanted = (stream.kind, stream.seed, stream.normalKind, stream.dimension)
     if active is None or wanted != (active.root.kind, active.root.seed, active.normal_kind, active.dimension):
@@ -252,6 +253,7 @@ def rxRngDelStream() -> None:
     >>> stream = rxRngNewStream("PHILOX", seed=1)
     >>> rxRngDelStream()
     """
+    _refuse_elsewhere("rxRngDelStream()")
     active = current()
     if active is None or active.owner != "rxRngNewStream":
         raise RxArgumentError("rxRngDelStream(): there is no stream of rxRngNewStream to delete")

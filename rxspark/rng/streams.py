@@ -193,7 +193,7 @@ class Streams:
         """Take in that the task is about to start a thread."""
         if self.group is not None:
             self.group.grew = True
-        if not self.is_outside:  # else it shares when it comes back
+        if not any(streams.is_outside for streams in STACK):  # else they share when they come back
             _share()
 
     def can_go_outside(self) -> bool:
