@@ -248,7 +248,7 @@ class StdlibRandom:
         self._seed = seed
         self.entropy = entropy
         self.own: random.Random | None = None
-        """What the stream has where threads share; None if that is the shared generator."""
+        """The generator of the stream where threads share; None if that is the shared one."""
         self.lazy = True
         """Whether the shared generator is seeded by the first draw only."""
         self.seized = False  # the task has seeded the generator itself

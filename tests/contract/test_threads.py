@@ -324,7 +324,7 @@ def test_other_threads_of_the_caller_do_not_draw_from_the_stream(kind, call):
     spark_connect="the tasks run in processes of their own",
 )
 def test_other_threads_of_the_caller_draw_what_the_caller_seeded(tmp_path):
-    """What another thread draws during a call goes on with the caller's numbers, and the caller goes on after it."""
+    """Another thread draws on from the caller's numbers during a call, and the caller goes on after it."""
     before = random.getstate(), np.random.get_state()
     asked, drawn = tmp_path / "asked", tmp_path / "drawn"
     found = []
