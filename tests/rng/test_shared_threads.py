@@ -42,6 +42,7 @@ def on_stream(kind, function):
 def task():
     """Draw, seed, and go back, by functions of the modules and by those that are held."""
     found = [np.random.normal(), random.random(), HELD(), random.gauss(0, 1), np.random.default_rng().random()]
+    found += [random.Random().random()]
     place, plain = rxRngGetStream(), random.getstate()
     found += [np.random.random(2).tolist(), random.choice(range(100))]
     copied = copy.deepcopy(np.random.mtrand._rand)
