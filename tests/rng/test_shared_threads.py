@@ -59,7 +59,7 @@ def task():
 
 @pytest.mark.parametrize("kind", ["MT2203", "PHILOX", "PCG64DXSM"])
 def test_a_task_has_the_same_numbers_beside_another_thread(kind):
-    """What a task draws, seeds and puts back is the same whether the process has another thread or not."""
+    """A task draws, seeds and puts back the same numbers whether the process has another thread or not."""
     alone = on_stream(kind, task)
     with other_thread():
         assert on_stream(kind, task) == alone
