@@ -21,7 +21,7 @@ from rxspark.backends.foreach import default_backend
 from rxspark.backends.spark.capabilities import capability_table
 from rxspark.backends.spark.install import check_can_start, find_pyspark
 from rxspark.backends.spark.java import java_problem
-from rxspark.backends.spark.preflight import check_folder
+from rxspark.backends.spark.preflight import probe_file
 from rxspark.backends.spark.session import connect_session
 from rxspark.contexts import ComputeContext, RxForeachDoPar, RxSpark
 from rxspark.data.local_files import local_folder
@@ -219,7 +219,8 @@ def _share_folder(context: ComputeContext) -> str:
     """Write to the folder by which large data travels; that executors read there is a part of the round trip."""
     share = share_folder(context) if isinstance(context, RxSpark) else None
     if share is not None:
-        check_folder(share, lambda file, text: None)
+        with probe_file(share):
+            pass
         return f"{share}: written to, and cleaned"
     folder = local_folder(context.share_dir)
     return f"{folder.parent}: {shutil.disk_usage(folder).free / 1e9:.1f} GB free"

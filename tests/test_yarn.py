@@ -21,7 +21,7 @@ import pytest
 from brief_java import BRIEF
 
 from rxspark import RxFileError, RxLocalSeq, rxExec, rxHadoopFileExists, rxHadoopListFiles
-from rxspark.backends.spark.preflight import check_folder
+from rxspark.backends.spark.preflight import probe_file
 from rxspark.backends.spark.yarn import jars_archive
 from rxspark.files.paths import open_path
 
@@ -485,11 +485,13 @@ def test_a_share_folder_in_safe_mode_is_named(cluster: Path, hdfs_root: str, mon
     administer(cluster, "-safemode", "enter")
     try:
         with pytest.raises(RxFileError, match=rf"{hdfs_root}/share/safe \(user '\w+'\): .*safe mode"):
-            check_folder(folder, lambda file, text: None)
+            with probe_file(folder):
+                pass
         assert not rxHadoopFileExists(str(folder))
     finally:
         administer(cluster, "-safemode", "leave")
-    check_folder(folder, lambda file, text: None)
+    with probe_file(folder):
+        pass
     assert list(rxHadoopListFiles(str(folder))) == []
 
 

@@ -41,9 +41,7 @@ def backend_for(context: ComputeContext, background: bool = False) -> Backend:
 
             return ConnectBackend(session, context)
         application = application_for(context)
-        from rxspark.backends.spark.classic import (
-            SparkBackend,  # PySpark can be imported only now, if findspark found it
-        )
+        from rxspark.backends.spark.classic import ClassicBackend  # only now, as findspark may have found PySpark
 
-        return SparkBackend(application, context)
+        return ClassicBackend(application, context)
     raise RxContextError(f"no backend runs {context!r}; use RxLocalSeq, RxLocalParallel, RxForeachDoPar or RxSpark")

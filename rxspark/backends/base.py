@@ -9,78 +9,77 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import RemoteFileRef
 from rxspark.errors import RxContextError
+from rxspark.serialize.payload import PartitionPayload, Requirements
 from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.process_state import environment, gone_variables, working_directory
 from rxspark.worker.protocol import ProcessEnvironment
 
-__all__ = ["Backend", "Work", "here", "in_main_thread", "plain_interrupts", "starting_workers"]
+__all__ = [
+    "Attempt",
+    "Backend",
+    "InThisProcess",
+    "Outcome",
+    "caller_environment",
+    "in_main_thread",
+    "plain_interrupts",
+    "starting_workers",
+]
 
 
-def _nobody(packed: bytes) -> None:
-    raise RuntimeError("results came for work that has no owner yet")
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One attempt at the partitions of a call that have no results yet: all that a backend sees of it."""
 
-
-@dataclass
-class Work:
-    """Work for a backend, and the place where its results go.
-
-    `deliver` takes the packed results of one partition as soon as they are there, from any thread. `cancelled` is
-    set by the owner when the rest is no longer wanted.
-    """
-
-    id: str
+    call_id: str
     description: str
-    call: Bundle
-    """The `Call` and its program."""
-    partitions: list[Bundle]
-    numbers: Sequence[Sequence[int]]
-    """The tasks of each partition."""
-    modules: frozenset[str] = frozenset()
-    """Modules that the workers must have."""
+    number: int
+    """From 0; from the second attempt on tasks run in child processes of the workers."""
+    program: Bundle
+    partitions: Sequence[PartitionPayload]
+    deliver: Callable[[ResultMessage], None]
+    """Takes the results of one partition as soon as they are there, from any thread."""
+    cancelled: threading.Event
+    """Set when the rest is no longer wanted."""
+    stored_program: RemoteFileRef | None = None
+    """The program in the folder of the job, if it has one that workers may read."""
     nodes: Sequence[str] = ()
     """The node of each task, by the task's number and as `node_name` writes it; empty: they run anywhere."""
-    attempt: int = 0
-    deliver: Callable[[bytes], None] = field(default=_nobody)
-    trouble: str = ""
-    """Set by the backend: why partitions were not delivered."""
-    crowded: bool = False
-    """Set by the backend: because others filled what it may bring at once; no worker has died."""
-    options: dict[str, Any] = field(default_factory=dict)
-    """The call's `foreachOpts`."""
-    shared: list[Any] = field(default_factory=list)
-    """Handles of shared objects, which must live as long as the work."""
-    kept: RemoteFileRef | None = None
-    """The way to `call` in the folder of the job, if it has one."""
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    foreach_options: Mapping[str, Any] = field(default_factory=dict)
 
-    def receive(self, letter: ResultMessage) -> None:
-        """Deliver the results of a partition that a worker has posted, fetching them if they are elsewhere."""
-        try:
-            packed = letter if isinstance(letter, bytes) else letter.take()
-        except OSError as error:
-            self.trouble = f"results could not be fetched: {error}"
-        else:
-            self.deliver(packed)
+    @property
+    def partition_nodes(self) -> list[str]:
+        """The node of each partition."""
+        return [self.nodes[numbers[0]] for numbers, _ in self.partitions]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of an attempt."""
+
+    lost_reason: str = ""
+    """Why partitions were not delivered."""
+    result_limit_hit: bool = False
+    """Because results filled what the engine may bring in one job; no worker has died."""
 
 
 class Backend(Protocol):
-    """Runs the partitions of a call for one compute context.
+    """Runs the partitions of calls for one compute context. Making one touches nothing outside of this process.
 
     Attributes
     ----------
-    surroundings : bytes or None
-        What the workers should take over from this process, a pickle of `ProcessEnvironment`; None where they are on
-        other machines.
+    process_environment : bytes or None
+        A pickle of `ProcessEnvironment` that workers of this machine take over from this process; None where they are
+        on other machines.
     same_host : bool
         Whether all workers are on this machine.
-    diaries : str or None
+    journals : str or None
         A folder of this process on the host of all workers, where they write down what they have finished; None where
         they are on other hosts, or tasks run in this process.
     partitions_per_slot : int
@@ -88,6 +87,8 @@ class Backend(Protocol):
         fewer cost less.
     draws_bar : bool
         Whether the engine itself shows a progress bar in terminals.
+    runs_jobs_side_by_side : bool
+        Whether jobs in the background run at the same time; else they wait in one queue.
     """
 
     process_environment: bytes | None
@@ -95,35 +96,57 @@ class Backend(Protocol):
     journals: str | None
     partitions_per_slot: int
     draws_bar: bool
+    runs_jobs_side_by_side: bool
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        """Number of tasks, of `tasks` in all, that run at once."""
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
+        """How many of `tasks` tasks run at once."""
 
     def nodes(self) -> list[str]:
         """The machines that run tasks, as they name themselves, sorted."""
 
-    def prepare(self, kind: str, modules: Iterable[str]) -> None:
-        """Make sure that the workers can draw random numbers of a kind, and have modules.
+    def check(self, requirements: Requirements) -> None:
+        """Make sure that the workers have what a call needs.
 
         RxMissingError names what is missing and the host that lacks it. Workers in this process's own environment have
         what it has, and are not asked.
         """
 
-    def run(self, work: Work) -> None:
+    def run(self, attempt: Attempt) -> Outcome:
         """Run the partitions and deliver the results of each; return when no more will come.
 
         A partition whose worker died is not delivered: its tasks are then run again, or given up, by the caller.
         What makes the backend itself unusable is raised as an RxContextError.
         """
 
-    def cancel(self, work: Work) -> None:
-        """End what still runs of `work`, whose `cancelled` has been set; harmless when nothing does."""
+    def cancel(self, attempt: Attempt) -> None:
+        """End what still runs of an attempt, whose `cancelled` has been set; harmless when nothing does."""
 
-    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
-        """The thread for a job in the background, to be started by the caller; None: such jobs wait in one line."""
+    def new_thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """Make the thread of a job in the background, where jobs run side by side."""
 
-    def at_the_end(self, end: Callable[[], None]) -> None:
+    def at_exit(self, end: Callable[[], None]) -> None:
         """See to it that `end` is called at the end of the program, while workers can still be ended."""
+
+
+class InThisProcess:
+    """The parts of a backend that are alike wherever workers have what this process has."""
+
+    process_environment: bytes | None = None
+    same_host = True
+    journals: str | None = None
+    draws_bar = False
+    runs_jobs_side_by_side = False
+
+    def nodes(self) -> list[str]:
+        """Name this machine."""
+        return [socket.gethostname()]
+
+    def check(self, requirements: Requirements) -> None:
+        """Ask nothing: the workers have what this process has."""
+
+    def new_thread(self, run: Callable[[], None], name: str) -> threading.Thread:
+        """Make a thread; jobs of one machine take turns in the queue's own."""
+        return threading.Thread(target=run, name=name, daemon=True)
 
 
 def in_main_thread() -> bool:
@@ -163,7 +186,7 @@ def starting_workers() -> Iterator[None]:
         ) from error
 
 
-def here() -> bytes:
+def caller_environment() -> bytes:
     """Give this process as its workers on the same machine should see it, pickled once for all partitions."""
     folder = working_directory()
     if folder is not None and not os.access(folder, os.X_OK):

@@ -6,10 +6,10 @@ import copy
 import inspect
 import logging
 import os
-import socket
 import threading
 import warnings
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +17,14 @@ from typing import Any
 import joblib
 import joblib.externals.loky.reusable_executor
 
-from rxspark.backends.base import Work, here, in_main_thread, starting_workers
+from rxspark.backends.base import (
+    Attempt,
+    InThisProcess,
+    Outcome,
+    caller_environment,
+    in_main_thread,
+    starting_workers,
+)
 from rxspark.backends.engine_errors import reason
 from rxspark.backends.joblib_hosts import workers_are_here
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
@@ -27,36 +34,36 @@ from rxspark.data.stores import InlineStore, LocalStore
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.once import once
 from rxspark.worker.console import give_back_descriptors
+from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.leaving import say_what_stays
 from rxspark.worker.program import forget
 from rxspark.worker.results import CallerInterrupt
-from rxspark.worker.runner import run_partition
+from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
 
 logger = logging.getLogger("rxspark")
 
-# Seconds between looks at `work.cancelled` while a cluster works.
+# Seconds between looks at `attempt.cancelled` while a cluster works.
 _POLL = 0.1
 
 
-class ForeachBackend:
+class ForeachBackend(InThisProcess):
     """Hands partitions to `joblib.Parallel`, which knows the backend and the number of workers."""
 
     partitions_per_slot = 8
-    draws_bar = False
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
-        self.process_environment: bytes | None = here()
+        self.process_environment = caller_environment()
         self._look_where_workers_are(_active_backend())
 
     def _look_where_workers_are(self, backend: Any) -> None:
         self.same_host = _is_joblibs_own(backend) or workers_are_here(backend)
-        self.journals: str | None = str(local_folder(self._share_dir)) if self.same_host else None
+        self.journals = str(local_folder(self._share_dir)) if self.same_host else None
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         _refuse_misspelt(options)
         backend = {"backend": options["backend"]} if "backend" in options else {}
         with _told(options), joblib.parallel_config(**backend):
@@ -67,45 +74,47 @@ class ForeachBackend:
             _say_that_nothing_is_parallel()
         return max(1, min(tasks, workers))
 
-    def nodes(self) -> list[str]:
-        return [socket.gethostname()]
-
-    def prepare(self, kind: str, modules: Iterable[str]) -> None:
-        """Nothing to do: the workers have what this process has."""
-
-    def run(self, work: Work) -> None:
+    def run(self, attempt: Attempt) -> Outcome:
         # A shareDir, of which users know that all hosts reach it, serves workers elsewhere as it does those here.
         by_file = self.same_host or self._share_dir is not None
-        with LocalStore(self._share_dir) if by_file else InlineStore() as carrier, interrupts_told_apart():
-            call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
-            apart = not _is_joblibs_own(work.options.get("backend", _active_backend()))
-            run, alone = joblib.delayed(run_partition), in_main_thread()
-            tasks = (run(call, part, work.attempt, apart, self.process_environment, alone) for part in parts)
+        with LocalStore(self._share_dir) if by_file else InlineStore() as store, interrupts_told_apart():
+            backend = attempt.foreach_options.get("backend", _active_backend())
+            run = PartitionRunner(
+                program=store.put(attempt.program, attempt.stored_program),
+                sink=ResultSink(by_file=self.same_host),
+                attempt=attempt.number,
+                process_environment=self.process_environment,
+                in_children=not _is_joblibs_own(backend),
+                owns_descriptors=in_main_thread(),
+            )
+            tasks = (joblib.delayed(run)(store.put_partition(data)) for _, data in attempt.partitions)
             with _hash_seed_for_new_workers, starting_workers():
-                answers = iter(_parallel(work.options)(tasks))
-            try:
-                while not work.cancelled.is_set() and (packed := _next(answers)) is not None:
-                    work.deliver(packed)
-            except BrokenProcessPool as error:
-                work.trouble = str(error)
-            except BaseException as error:
-                if isinstance(error, CallerInterrupt):
-                    for packed in error.finished:  # of tasks that run in this very thread
-                        work.deliver(packed)
-                give_back_descriptors(work.id)  # what runs in threads of this process runs on for a while
-                raise
-            finally:
-                _end(answers)
-                say_what_stays()
-                forget()  # joblib's threads are in this process
+                answers = iter(_parallel(attempt.foreach_options)(tasks))
+            return Outcome(self._deliver(answers, attempt))
 
-    def cancel(self, work: Work) -> None:
-        """Nothing more to do: `run` looks at `work.cancelled`, and closing joblib's generator ends its workers."""
+    def _deliver(self, answers: Iterator[ResultMessage], attempt: Attempt) -> str:
+        """Deliver results as they come; gives why some did not."""
+        try:
+            while not attempt.cancelled.is_set() and (message := _next(answers)) is not None:
+                attempt.deliver(message)
+        except BrokenProcessPool as error:
+            return str(error)
+        except BaseException as error:
+            if isinstance(error, CallerInterrupt):
+                for packed in error.finished:  # of tasks that run in this very thread
+                    attempt.deliver(packed)
+            give_back_descriptors(attempt.call_id)  # what runs in threads of this process runs on for a while
+            raise
+        finally:
+            _end(answers)
+            say_what_stays()
+            forget()  # joblib's threads are in this process
+        return ""
 
-    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
-        return None
+    def cancel(self, attempt: Attempt) -> None:
+        """Nothing more to do: `run` looks at `attempt.cancelled`, and closing joblib's generator ends its workers."""
 
-    def at_the_end(self, end: Callable[[], None]) -> None:
+    def at_exit(self, end: Callable[[], None]) -> None:
         before_workers_are_waited_for(end)
 
 
@@ -124,35 +133,32 @@ class ForeachInBackground(ForeachBackend):
             # One of its own for each job: when a call ends early, joblib drops all that its object still waits for.
             self._settings["backend"] = copy.copy(self._settings["backend"])
 
-    def run(self, work: Work) -> None:
-        if not _is_joblibs_own(work.options.get("backend", self._settings["backend"])):
-            self._run_on_a_cluster(work)
-            return
+    def run(self, attempt: Attempt) -> Outcome:
+        if not _is_joblibs_own(attempt.foreach_options.get("backend", self._settings["backend"])):
+            return self._run_on_a_cluster(attempt)
         with joblib.parallel_config(**self._settings):
-            workers = self.slots(len(work.partitions), work.options)
-        BackgroundBackend(self._share_dir, 1, workers).run(work)
+            workers = self.slots(len(attempt.partitions), attempt.foreach_options)
+        return BackgroundBackend(self._share_dir, 1, workers).run(attempt)
 
-    def _run_on_a_cluster(self, work: Work) -> None:
+    def _run_on_a_cluster(self, attempt: Attempt) -> Outcome:
         """In one more thread: joblib is waited for without end, and a job that is cancelled ends now.
 
         That thread takes back what has not begun as soon as joblib lets it. What has begun goes on to its end, as
         neither dask nor Ray lets others end it.
         """
-        outcome: list[BaseException] = []
+        outcome: Future[Outcome] = Future()
 
         def run() -> None:
             try:
                 with joblib.parallel_config(**self._settings):
-                    super(ForeachInBackground, self).run(work)
+                    outcome.set_result(super(ForeachInBackground, self).run(attempt))
             except BaseException as error:
-                outcome.append(error)
+                outcome.set_exception(error)
 
-        thread = threading.Thread(target=run, name=f"rxspark-{work.id}", daemon=True)
-        thread.start()
-        while thread.is_alive() and not work.cancelled.is_set():
-            thread.join(_POLL)
-        if outcome:
-            raise outcome[0]
+        threading.Thread(target=run, name=f"rxspark-{attempt.call_id}", daemon=True).start()
+        while not (attempt.cancelled.is_set() or outcome.done()):
+            wait([outcome], _POLL)
+        return outcome.result() if outcome.done() else Outcome()
 
 
 _of_the_parent: list[Any] = []
@@ -189,7 +195,7 @@ def _active_backend() -> Any:
         return dict(settings)["backend"]
 
 
-def _next(answers: Iterator[bytes]) -> bytes | None:
+def _next(answers: Iterator[ResultMessage]) -> ResultMessage | None:
     """The next answer, None when there are no more."""
     try:
         return next(answers, None)
@@ -235,7 +241,7 @@ class _HashSeedForNewWorkers:
 _hash_seed_for_new_workers = _HashSeedForNewWorkers()
 
 
-def _end(answers: Iterator[bytes]) -> None:
+def _end(answers: Iterator[ResultMessage]) -> None:
     """End what still runs; joblib warns that this wastes work, which is what the caller has asked for."""
     if isinstance(answers, Generator):
         with warnings.catch_warnings():
@@ -243,7 +249,7 @@ def _end(answers: Iterator[bytes]) -> None:
             answers.close()
 
 
-def _refuse_misspelt(options: dict[str, Any]) -> None:
+def _refuse_misspelt(options: Mapping[str, Any]) -> None:
     """Find misspelt options: joblib hands on to the backend whatever it does not know itself."""
     known = inspect.signature(joblib.Parallel).parameters
     for name in options:
@@ -253,7 +259,7 @@ def _refuse_misspelt(options: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _told(options: dict[str, Any]) -> Iterator[None]:
+def _told(options: Mapping[str, Any]) -> Iterator[None]:
     """Name the options of which joblib says that they are wrong."""
     try:
         yield
@@ -263,7 +269,7 @@ def _told(options: dict[str, Any]) -> Iterator[None]:
         raise RxArgumentError(f"foreachOpts={options!r}: joblib refuses this: {reason(str(error))}") from error
 
 
-def _parallel(options: dict[str, Any]) -> Any:
+def _parallel(options: Mapping[str, Any]) -> Any:
     try:
         return joblib.Parallel(**{"return_as": "generator_unordered", "batch_size": 1, **options})
     except ValueError:  # multiprocessing cannot hand over results one by one; bad options are refused here again

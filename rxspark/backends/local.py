@@ -7,30 +7,29 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import signal
-import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import loky
 import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
-from rxspark.backends.base import Work, here, starting_workers
+from rxspark.backends.base import Attempt, InThisProcess, Outcome, caller_environment, starting_workers
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import LocalStore
 from rxspark.errors import RxContextError
 from rxspark.once import once
 from rxspark.options import rxGetOption
+from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.process_state import working_directory
-from rxspark.worker.runner import run_partition
+from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
 
@@ -40,7 +39,7 @@ _IDLE = 300
 # Seconds between a worker's looks at whether its parent is still there.
 _WATCH = 1.0
 
-# Seconds between looks at `work.cancelled` while workers are busy.
+# Seconds between looks at `attempt.cancelled` while workers are busy.
 _POLL = 0.1
 
 # Where Linux keeps what processes share by name.
@@ -56,54 +55,48 @@ class _Held(threading.local):
 _held = _Held()
 
 
-class LocalBackend:
+class LocalBackend(InThisProcess):
     """A pool of processes for each thread that makes calls, made at its first one and kept as long as the thread.
 
     Threads do not share a pool: a call that ends early, or a task that takes its worker down, ends all that loky's pool
     runs, and the calls of other threads would run again what they had begun.
     """
 
-    same_host = True
     partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
-    draws_bar = False
 
     def __init__(self, share_dir: str | None, threads: int) -> None:
         self._share_dir = share_dir
         self._threads = threads
         self._executor: Any = None
-        self.process_environment: bytes | None = here()
-        self.journals: str | None = str(local_folder(share_dir))
+        self.process_environment = caller_environment()
+        self.journals = str(local_folder(share_dir))
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         return max(1, min(tasks, _allowed() // self._threads))
 
-    def nodes(self) -> list[str]:
-        return [socket.gethostname()]
-
-    def prepare(self, kind: str, modules: Iterable[str]) -> None:
-        """Nothing to do: the workers have what this process has."""
-
-    def run(self, work: Work) -> None:
-        with LocalStore(self._share_dir) as carrier:
-            call, parts = carrier.call(work.call, work.kept), map(carrier.partition, work.partitions)
-            run = partial(run_partition, call, attempt=work.attempt, process_environment=self.process_environment)
+    def run(self, attempt: Attempt) -> Outcome:
+        with LocalStore(self._share_dir) as store:
+            run = PartitionRunner(
+                program=store.put(attempt.program, attempt.stored_program),
+                sink=ResultSink(),
+                attempt=attempt.number,
+                process_environment=self.process_environment,
+            )
             try:
                 with starting_workers(), _as_no_daemon():
                     with _semaphores():
-                        self._executor = self._pool(self.slots(len(work.partitions), {}))
+                        self._executor = self._pool(self.slots(len(attempt.partitions), {}))
+                    parts = (store.put_partition(data) for _, data in attempt.partitions)
                     # No name here for the futures: each holds what its partition gave until it is let go of.
-                    _collect({self._executor.submit(run, part) for part in parts}, work)
+                    return Outcome(_collect({self._executor.submit(run, part) for part in parts}, attempt))
             except BrokenProcessPool as error:  # while tasks were being submitted
-                work.trouble = str(error)
+                return Outcome(str(error))
 
-    def cancel(self, work: Work) -> None:
+    def cancel(self, attempt: Attempt) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=True, kill_workers=True)
 
-    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
-        return None
-
-    def at_the_end(self, end: Callable[[], None]) -> None:
+    def at_exit(self, end: Callable[[], None]) -> None:
         before_workers_are_waited_for(end)
 
     def _pool(self, workers: int) -> Any:
@@ -127,18 +120,20 @@ class BackgroundBackend(LocalBackend):
         super().__init__(share_dir, threads)
         self._workers = workers
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         return min(super().slots(tasks, options), self._workers or tasks)
 
-    def run(self, work: Work) -> None:
+    def run(self, attempt: Attempt) -> Outcome:
+        outcome = Outcome()
         try:
-            super().run(work)
+            outcome = super().run(attempt)
+            return outcome
         finally:
-            if work.cancelled.is_set() or work.trouble:
+            if attempt.cancelled.is_set() or outcome.lost_reason:
                 _end_background_pool()
 
-    def cancel(self, work: Work) -> None:
-        """Nothing to do from outside: `run` looks at `work.cancelled` and ends the workers."""
+    def cancel(self, attempt: Attempt) -> None:
+        """Nothing to do from outside: `run` looks at `attempt.cancelled` and ends the workers."""
 
     def _pool(self, workers: int) -> Any:
         return _background_pool(workers)
@@ -174,14 +169,17 @@ def _as_no_daemon() -> Iterator[None]:
             config["daemon"] = daemon
 
 
-def _collect(futures: set[Future[bytes]], work: Work) -> None:
-    while futures and not work.cancelled.is_set():
+def _collect(futures: set[Future[ResultMessage]], attempt: Attempt) -> str:
+    """Deliver results as they come; gives why some did not."""
+    lost_reason = ""
+    while futures and not attempt.cancelled.is_set():
         done, futures = wait(futures, timeout=_POLL, return_when=FIRST_COMPLETED)
         while done:
             try:
-                work.deliver(done.pop().result())
+                attempt.deliver(done.pop().result())
             except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
-                work.trouble = str(error)
+                lost_reason = str(error)
+    return lost_reason
 
 
 def _allowed() -> int:

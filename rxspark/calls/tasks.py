@@ -1,6 +1,6 @@
-"""rxElemArg, and what a call comes to: its tasks, their arguments, and the partitions in which they run.
+"""The tasks of a call: element arguments, constants, names, and the partitions in which the tasks run.
 
-All of this is pure: nothing is launched, and every mistake in the arguments is found here.
+Nothing is launched here, and every mistake in the arguments is found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from rxspark.errors import RxArgumentError
 from rxspark.validation import short_repr
 
-__all__ = ["ElemArg", "Tasks", "cut", "plan_tasks", "rxElemArg"]
+__all__ = ["ElemArg", "Tasks", "partition_tasks", "plan_tasks", "rxElemArg"]
 
 
 class ElemArg:
@@ -118,19 +118,21 @@ def _along_first_axis(x: Any) -> Sequence[Any]:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tasks:
-    """The tasks of one call: task i is FUN(*constants, **keywords) with element i put into its places."""
+    """The tasks of one call: task i is FUN(*constants, **keywords) with its elements put in."""
 
     count: int
     constants: tuple[Any, ...]
     """Positional arguments; None where an element goes."""
     keywords: dict[str, Any]
-    columns: dict[int | str, ElemArg] = field(default_factory=dict)
-    """Element arguments, by position or keyword."""
-    rows: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
+    per_task_args: dict[int | str, ElemArg] = field(default_factory=dict)
+    """Arguments marked by `rxElemArg`, by position or keyword."""
+    element_args: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     """`elemArgs`: positional arguments that come first, and keyword arguments, for each task."""
     names: list[str] | None = None
+    default_count: bool = False
+    """Whether the user gave neither elements nor `timesToRun`."""
 
 
 def plan_tasks(
@@ -138,34 +140,36 @@ def plan_tasks(
 ) -> Tasks:
     """Find out how many tasks there are and what each gets; raise RxArgumentError when the arguments disagree."""
     _refuse_coroutine(function)
-    columns: dict[int | str, ElemArg] = {i: arg for i, arg in enumerate(args) if isinstance(arg, ElemArg)}
-    columns |= {name: arg for name, arg in kwargs.items() if isinstance(arg, ElemArg)}
-    rows, row_names = _rows(elem_args)
-    lengths = {_place(place): len(column) for place, column in columns.items()}
-    if rows is not None and not (len(rows) == 1 and (lengths or times != -1)):
-        lengths["elemArgs"] = len(rows)
+    per_task: dict[int | str, ElemArg] = {i: arg for i, arg in enumerate(args) if isinstance(arg, ElemArg)}
+    per_task |= {name: arg for name, arg in kwargs.items() if isinstance(arg, ElemArg)}
+    entries, entry_names = _element_args(elem_args)
+    lengths = {_argument(key): len(arg) for key, arg in per_task.items()}
+    if entries is not None and not (len(entries) == 1 and (lengths or times != -1)):
+        lengths["elemArgs"] = len(entries)
     count = _agreed_count(lengths, times)
-    if rows is not None and len(rows) != count:
-        rows = rows * count
-    names = [names for names in (row_names, *(column.names for column in columns.values())) if names]
+    if entries is not None and len(entries) != count:
+        entries = entries * count
+    names = [names for names in (entry_names, *(arg.names for arg in per_task.values())) if names]
     tasks = Tasks(
-        count,
-        tuple(None if isinstance(arg, ElemArg) else arg for arg in args),
-        {name: arg for name, arg in kwargs.items() if not isinstance(arg, ElemArg)},
-        columns,
-        rows,
-        names[0] if names and len(names[0]) == count else None,
+        count=count,
+        constants=tuple(None if isinstance(arg, ElemArg) else arg for arg in args),
+        keywords={name: arg for name, arg in kwargs.items() if not isinstance(arg, ElemArg)},
+        per_task_args=per_task,
+        element_args=entries,
+        names=names[0] if names and len(names[0]) == count else None,
+        default_count=times == -1 and not lengths and entries is None,
     )
     if count:
         _check_signature(function, tasks)
     return tasks
 
 
-def _place(place: int | str) -> str:
-    return f"argument {place + 1} of FUN" if isinstance(place, int) else f"argument {place!r}"
+def _argument(key: int | str) -> str:
+    return f"argument {key + 1} of FUN" if isinstance(key, int) else f"argument {key!r}"
 
 
-def _rows(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] | None, list[str] | None]:
+def _element_args(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] | None, list[str] | None]:
+    """Read `elemArgs`: the arguments of each task, and the names of the entries."""
     if elem_args is None:
         return None, None
     if isinstance(elem_args, ElemArg) or not isinstance(elem_args, (list, tuple, Mapping)):
@@ -174,32 +178,33 @@ def _rows(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str, Any]]] 
             f"positional arguments or a dict of keyword arguments; or a dict of named entries"
         )
     names = [str(name) for name in elem_args] if isinstance(elem_args, Mapping) else None
-    entries = elem_args.values() if isinstance(elem_args, Mapping) else elem_args
-    rows: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-    for entry in entries:
+    found: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+    for entry in elem_args.values() if isinstance(elem_args, Mapping) else elem_args:
         if isinstance(entry, dict):
             wrong = [key for key in entry if not isinstance(key, str)]
             if wrong:
                 raise RxArgumentError(
-                    f"elemArgs: entry {len(rows)} is a dict with the key {wrong[0]!r}; the keys of an entry are names "
+                    f"elemArgs: entry {len(found)} is a dict with the key {wrong[0]!r}; the keys of an entry are names "
                     f"of FUN's arguments. To pass the dict itself as one value, write ({{...}},)"
                 )
-            rows.append(((), entry))
+            found.append(((), entry))
         else:
-            rows.append((entry if isinstance(entry, tuple) else (entry,), {}))
-    return rows, names
+            found.append((entry if isinstance(entry, tuple) else (entry,), {}))
+    return found, names
 
 
 def _agreed_count(lengths: dict[str, int], times: int) -> int:
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{place} has {length}" for place, length in lengths.items())
-        raise RxArgumentError(f"element arguments differ in length: {told}; all must have the same number of elements")
+        counts = ", ".join(f"{argument} has {length}" for argument, length in lengths.items())
+        raise RxArgumentError(
+            f"element arguments differ in length: {counts}; all must have the same number of elements"
+        )
     if not lengths:
         return 1 if times == -1 else times
-    place, length = next(iter(lengths.items()))
+    argument, length = next(iter(lengths.items()))
     if times not in (-1, length):
         raise RxArgumentError(
-            f"timesToRun={times}, but {place} has {length} elements; leave timesToRun out or make it {length}"
+            f"timesToRun={times}, but {argument} has {length} elements; leave timesToRun out or make it {length}"
         )
     return length
 
@@ -227,9 +232,9 @@ def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:
         signature = inspect.signature(function, follow_wrapped=False)
     except (ValueError, TypeError):
         return
-    shapes = {(len(first), tuple(more)) for first, more in tasks.rows} if tasks.rows else {(0, ())}
+    shapes = {(len(first), tuple(more)) for first, more in tasks.element_args} if tasks.element_args else {(0, ())}
     for positional, keys in sorted(shapes):
-        both = {**tasks.keywords, **{key: None for key in tasks.columns if isinstance(key, str)}}
+        both = {**tasks.keywords, **{key: None for key in tasks.per_task_args if isinstance(key, str)}}
         twice = [key for key in keys if key in both]
         if twice:
             raise RxArgumentError(f"argument {twice[0]!r} is given both in elemArgs and beside it; give it once")
@@ -242,16 +247,16 @@ def _check_signature(function: Callable[..., Any], tasks: Tasks) -> None:
             ) from None
 
 
-def cut(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[range]:
-    """Cut tasks 0..count-1 into partitions.
+def partition_tasks(count: int, chunk_size: int | None, slots: int, per_slot: int) -> list[range]:
+    """Split tasks 0..count-1 into partitions.
 
     With a chunk size each chunk is one partition. Without one there are `per_slot` partitions for each of the
     `slots` that run at once, and partition p of P has the tasks p, p + P, p + 2P, ...: neighbours, which often take
     alike long, are spread, so that no slot is left with all the long ones.
 
-    >>> cut(5, 2, slots=9, per_slot=9)
+    >>> partition_tasks(5, 2, slots=9, per_slot=9)
     [range(0, 2), range(2, 4), range(4, 5)]
-    >>> cut(5, None, slots=2, per_slot=1)
+    >>> partition_tasks(5, None, slots=2, per_slot=1)
     [range(0, 5, 2), range(1, 5, 2)]
     """
     if chunk_size is not None:

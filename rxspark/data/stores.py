@@ -1,4 +1,4 @@
-"""Carriers: they make parcels of the bundles of a call, each in its own way, and take away what they have written.
+"""Stores: they put the bundles of a call where workers reach them, give references, and remove what they have written.
 
 Small bundles travel inside what they belong to. Large ones go once to each host: by a file, if all workers are on
 this host; by a folder that all hosts reach; or as the engine itself carries large things (`backends/spark/classic.py`).
@@ -30,7 +30,7 @@ def inline(bundle: Bundle) -> InlineRef:
 
 
 class DataStore(ABC):
-    """Makes parcels; as a context manager, removes at its end what it has written."""
+    """Gives references to bundles; as a context manager, removes at its end what it has written."""
 
     least = 0
     """Bytes below which nothing is worth a file, whatever the option says."""
@@ -45,23 +45,23 @@ class DataStore(ABC):
         """Remove what was written."""
         self._removals.close()
 
-    def call(self, bundle: Bundle, kept: RemoteFileRef | None = None) -> DataRef:
-        """The parcel of what all tasks have in common; no other file is made if the workers reach the one `kept`."""
+    def put(self, bundle: Bundle, stored: RemoteFileRef | None = None) -> DataRef:
+        """Give a reference to a bundle for all tasks; no file is made if the workers reach the one `stored` already."""
         if bundle.size < max(rxGetOption("shareThreshold"), self.least):
             return inline(bundle)
-        reached = None if kept is None else self._reached(kept)
-        return self._carry(bundle) if reached is None else reached
+        reached = None if stored is None else self._reachable(stored)
+        return self._store(bundle) if reached is None else reached
 
-    def partition(self, bundle: Bundle) -> DataRef:
-        """The parcel of what is for one partition alone."""
-        return self.call(bundle)
+    def put_partition(self, bundle: Bundle) -> DataRef:
+        """Give a reference to a bundle for one partition alone."""
+        return self.put(bundle)
 
-    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
-        """Give the reference by which workers reach a file in the job's folder, None if they do not."""
+    def _reachable(self, stored: RemoteFileRef) -> DataRef | None:
+        """Give the reference by which workers reach a file in the folder of the job, None if they do not."""
         return None
 
     @abstractmethod
-    def _carry(self, bundle: Bundle) -> DataRef:
+    def _store(self, bundle: Bundle) -> DataRef:
         """Write a large bundle where the workers reach it, and note in `_removals` how it is taken away."""
 
 
@@ -72,10 +72,10 @@ class LocalStore(DataStore):
         super().__init__()
         self._share_dir = share_dir
 
-    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
-        return None if URL.match(kept.url) else LocalFileRef(kept.url)
+    def _reachable(self, stored: RemoteFileRef) -> DataRef | None:
+        return None if URL.match(stored.url) else LocalFileRef(stored.url)
 
-    def _carry(self, bundle: Bundle) -> DataRef:
+    def _store(self, bundle: Bundle) -> DataRef:
         file = write_local_bundle(bundle, self._share_dir)
         self._removals.callback(remove_local_bundle, file)
         return file
@@ -84,11 +84,11 @@ class LocalStore(DataStore):
 class InlineStore(DataStore):
     """For workers on other hosts, to which the engine brings all that travels: every bundle goes as bytes."""
 
-    def call(self, bundle: Bundle, kept: RemoteFileRef | None = None) -> DataRef:
+    def put(self, bundle: Bundle, stored: RemoteFileRef | None = None) -> DataRef:
         """The bytes, whatever their number."""
         return inline(bundle)
 
-    def _carry(self, bundle: Bundle) -> DataRef:
+    def _store(self, bundle: Bundle) -> DataRef:
         return inline(bundle)
 
 
@@ -101,10 +101,10 @@ class SharedFolderStore(DataStore):
         super().__init__()
         self._folder = folder
 
-    def _reached(self, kept: RemoteFileRef) -> DataRef | None:
-        return kept
+    def _reachable(self, stored: RemoteFileRef) -> DataRef | None:
+        return stored
 
-    def _carry(self, bundle: Bundle) -> DataRef:
-        place, parcel = write_shared_bundle(bundle, self._folder)
-        self._removals.callback(remove_shared_bundle, place)
-        return parcel
+    def _store(self, bundle: Bundle) -> DataRef:
+        path, ref = write_shared_bundle(bundle, self._folder)
+        self._removals.callback(remove_shared_bundle, path)
+        return ref

@@ -5,26 +5,31 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import Context, copy_context
+from dataclasses import replace
+from typing import Any
 
-from rxspark.backends.base import Backend, Work
+from rxspark.backends.base import Attempt, Backend
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
-from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError, RxTaskError
+from rxspark.errors import RxCanceledError, RxError, RxJobError, RxLostTaskError
 from rxspark.jobs.callbacks import call, call_apart
 from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.gathering import first_error
 from rxspark.jobs.progress import Progress
-from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.record import JobRecord
+from rxspark.jobs.relay import relay
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
+from rxspark.serialize.payload import Payload
+from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.journal import PartitionJournal, journal_path
 from rxspark.worker.results import PartitionResult, TaskFailure
 
-__all__ = ["Job", "first_error", "output_lines", "relay"]
+__all__ = ["Job"]
 
 logger = logging.getLogger("rxspark")
 
@@ -39,7 +44,7 @@ class Job:
 
     Attributes
     ----------
-    record : Record
+    record : JobRecord
         What is known of it from its start on.
     state : str
         One of `STATES`.
@@ -57,19 +62,30 @@ class Job:
         Where other processes find it.
     """
 
-    def __init__(self, backend: Backend, work: Work, record: Record, folder: JobFolder | None = None) -> None:
+    def __init__(
+        self,
+        record: JobRecord,
+        payload: Payload,
+        backend: Backend,
+        folder: JobFolder | None = None,
+        foreach_options: Mapping[str, Any] | None = None,
+    ) -> None:
         self.record = record
-        self.state = QUEUED
+        self.backend = backend
         self.folder = folder
+        self.state = QUEUED
         self.error: BaseException | None = None
         self.done = 0
         self.ended = 0.0
         self.fetched = False
         self.has_engines_bar = backend.draws_bar
-        self._backend = backend
-        self._work = work
-        self._plan = Plan(work.call, [])
-        self._partition_results: list[PartitionResult] = []
+        self._payload = self._whole = replace(payload, partitions=())
+        self._missing = list(payload.partitions)
+        self._foreach_options = foreach_options or {}
+        self._attempt: Attempt | None = None
+        self._lost_reason = ""
+        self._cancelled = threading.Event()
+        self._results: list[PartitionResult] = []
         self._complained = False
         self._changed = threading.Condition()
         self._answered: set[int] = set()
@@ -80,7 +96,6 @@ class Job:
         self._callbacks: list[Callable[[], None]] = []
         self._callbacks_apart: list[Callable[[], None]] = []
         self._progress: Progress | None = None
-        work.deliver = self._take
 
     @property
     def id(self) -> str:
@@ -88,16 +103,16 @@ class Job:
         return self.record.id
 
     def reason(self) -> BaseException | None:
-        """Error to raise when somebody wants results and there are none."""
+        """What to raise when somebody wants results that there are none of."""
         return self.error
 
     def readable_results(self) -> list[PartitionResult]:
-        """Results that have come back, here and to the job's folder."""
-        return self._partition_results + ([] if self.folder is None else self.folder.readable_results())
+        """What has come back, here and to the job's folder."""
+        return self._results + ([] if self.folder is None else self.folder.readable_results())
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """Results that have come back so far, but for the first `after` of them."""
-        return self._partition_results[after:]
+        """What has come back so far, but for the first `after` of them."""
+        return self._results[after:]
 
     def run(self) -> None:
         """Run all tasks to their end, in the caller's thread.
@@ -113,27 +128,25 @@ class Job:
         # In a notebook the context says below which cell text is shown; engines deliver in threads of their own.
         self._relays_in = copy_context() if self.record.console_output else None
         try:
-            facts = self.record.facts
-            with Progress(facts.count, self.record.description, self.has_engines_bar) as self._progress:
+            with Progress(self.record.task_count, self.record.description, self.has_engines_bar) as self._progress:
                 self._run_to_the_end()
         except BaseException:
             self._leave_what_can_be_resumed()
             raise
 
     def detach(self) -> None:
-        """Take a copy of what is to be sent: the caller may change arguments as soon as it goes on."""
-        self._work.call = self._work.call.detached()
-        self._work.partitions = [part.detached() for part in self._work.partitions]
-        self._plan = Plan(self._work.call, list(zip(self._work.numbers, self._work.partitions, strict=True)))
+        """Take a copy of the payload: the caller may change arguments as soon as it goes on."""
+        self._payload = self._whole = replace(self._payload, partitions=tuple(self._missing)).detached()
+        self._missing = list(self._payload.partitions)
 
-    def plan(self) -> Plan:
-        """Plan that it had to run, if it was started in the background."""
-        return self._plan
+    def payload(self) -> Payload:
+        """Give all that it had to run, if it was started in the background."""
+        return self._whole
 
-    def go_on_from(self, state: str, plan: Plan, partition_results: list[PartitionResult]) -> None:
-        """Be queued after another one of this id, which ended in `state` and left these results."""
-        self.state, self._plan, self._partition_results = state, plan, partition_results
-        self.done = sum(len(part.numbers) for part in partition_results)
+    def resume_after(self, state: str, payload: Payload, results: list[PartitionResult]) -> None:
+        """Be queued after another one of this id, which had this to run, ended in `state` and left these results."""
+        self.state, self._whole, self._results = state, payload, results
+        self.done = sum(len(part.numbers) for part in results)
         self._move(QUEUED)
 
     def run_in_background(self) -> None:
@@ -158,7 +171,7 @@ class Job:
     def wait_for_more(self, than: int, timeout: float) -> None:
         """Wait until more than so many partitions have answered, the job has ended, or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: len(self._partition_results) > than or self.state in ENDED, timeout)
+            self._changed.wait_for(lambda: len(self._results) > than or self.state in ENDED, timeout)
 
     def cancel(self, reason: str) -> bool:
         """End the job, with all that it runs; False if it had ended before."""
@@ -198,7 +211,8 @@ class Job:
             except RxError as problem:  # whoever has just fetched the results shall get them
                 logger.warning("the folder of %s cannot be removed: %s", self.id, problem)
         self._call(self._change(MISSING, RxJobError(why)))
-        self._partition_results, self._plan, self._work.partitions = [], Plan(Bundle([]), []), []
+        self._results, self._missing = [], []
+        self._payload = self._whole = replace(self._payload, program=Bundle([]), partitions=(), shared_objects=())
 
     def when_ended(self, callback: Callable[[], None], apart: bool = False) -> None:
         """Call when the job has ended, or at once if it has ended already.
@@ -287,111 +301,108 @@ class Job:
                 raise
             raise why from error
         finally:
-            if self._backend.journals is not None:
-                remove_journals(self._backend.journals, self._work.id)
+            if self.backend.journals is not None:
+                remove_journals(self.backend.journals, self._payload.call_id)
         self._move(FINISHED)
 
     def _run_rounds(self) -> None:
-        work, attempts = self._work, 0
-        while work.partitions and attempts < _ATTEMPTS and not work.cancelled.is_set():
-            work.attempt, work.crowded = attempts, False
+        attempts = 0
+        while self._missing and attempts < _ATTEMPTS and not self._cancelled.is_set():
+            self._attempt = self._next_attempt(attempts)
             with translate_errors(self.record.context):
-                self._backend.run(work)
-            before = len(work.partitions)
-            self._keep_missing()
-            if len(work.partitions) == before:
+                outcome = self.backend.run(self._attempt)
+            self._lost_reason = outcome.lost_reason or self._lost_reason
+            before = len(self._missing)
+            self._missing = [part for part in self._missing if part.numbers[0] not in self._answered]
+            if len(self._missing) == before:
                 attempts += 1
-            elif not work.crowded:
+            elif not outcome.result_limit_hit:
                 attempts = 1
-        if not work.cancelled.is_set():
-            for numbers in work.numbers:
+        if not self._cancelled.is_set():
+            for numbers, _ in self._missing:
                 self._give_up(numbers)
+
+    def _next_attempt(self, number: int) -> Attempt:
+        payload, record = self._payload, self.record
+        return Attempt(
+            call_id=payload.call_id,
+            description=record.description,
+            number=number,
+            program=payload.program,
+            stored_program=payload.stored_program,
+            partitions=tuple(self._missing),
+            deliver=self._receive,
+            cancelled=self._cancelled,
+            nodes=(record.names or ()) if record.once_per_node else (),
+            foreach_options=self._foreach_options,
+        )
 
     def _raise_what_ended_it(self) -> None:
         if self._problem is not None:
             raise self._problem
         if self._stopped:
-            raise first_error(self._partition_results)
-        if self._unwanted is not None and self._work.partitions:
+            raise first_error(self._results)
+        if self._unwanted is not None and self._missing:
             raise self._unwanted
 
-    def _keep_missing(self) -> None:
-        """Leave in `work` the partitions that have not been delivered."""
-        both = zip(self._work.numbers, self._work.partitions, strict=True)
-        missing = [(numbers, packed) for numbers, packed in both if numbers[0] not in self._answered]
-        self._work.numbers = [numbers for numbers, _ in missing]
-        self._work.partitions = [packed for _, packed in missing]
+    def _receive(self, message: ResultMessage) -> None:
+        """Take in the results of one partition, from where they are; on any thread, also that of Spark's callbacks."""
+        try:
+            packed = message if isinstance(message, bytes) else message.take()
+        except OSError as error:
+            self._lost_reason = f"results could not be fetched: {error}"
+        else:
+            self._take(packed)
 
     def _take(self, packed: bytes) -> None:
-        """Take in the results of one partition; on any thread, also that on which Spark delivers."""
         part = PartitionResult.unpack(packed)
         with self._changed:
             if part.numbers and part.numbers[0] in self._answered:  # a second copy of an attempt that was given up
                 return
             self._answered.update(part.numbers[:1])
-            self._partition_results.append(part)
+            self._results.append(part)
             self.done += len(part.numbers)
             self._problem = self._problem or part.problem
             self._stopped = self._stopped or (self.record.stop_on_error and bool(part.failures))
             stop = self._problem is not None or self._stopped
             self._changed.notify_all()
-        if self._backend.journals is not None and len(part.numbers) > 1:
+        if self.backend.journals is not None and len(part.numbers) > 1:
             with contextlib.suppress(OSError):
-                os.unlink(journal_path(self._backend.journals, f"{self._work.id}-{part.numbers[0]}"))
+                os.unlink(journal_path(self.backend.journals, f"{self._payload.call_id}-{part.numbers[0]}"))
         if self._relays_in is not None:
             self._relays_in.copy().run(relay, part)
         if part.unsaved:
             self._complain("cannot be kept", part.unsaved)
         if self._progress is not None:
             self._progress.add(len(part.numbers))
-        if stop and not self._work.cancelled.is_set():
+        if stop and not self._cancelled.is_set():
             self._cancel()
 
     def _take_what_is_on_record(self) -> None:
         """After an early end: take in what workers of this host had finished of partitions that will not arrive."""
-        folder = self._backend.journals
+        folder = self.backend.journals
         if folder is None:
             return
-        for numbers in self._work.numbers:
+        for numbers, _ in self._missing:
             if numbers[0] not in self._answered:
-                parts = [part for part, _ in PartitionJournal(folder, f"{self._work.id}-{numbers[0]}").entries()]
+                parts = [
+                    part for part, _ in PartitionJournal(folder, f"{self._payload.call_id}-{numbers[0]}").entries()
+                ]
                 for more in parts[1:]:
                     parts[0].extend(more)
                 if parts:
                     self._take(parts[0].pack())
 
     def _cancel(self) -> None:
-        self._work.cancelled.set()
-        self._backend.cancel(self._work)
+        self._cancelled.set()
+        if self._attempt is not None:
+            self.backend.cancel(self._attempt)
 
     def _give_up(self, numbers: Sequence[int]) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
         part = PartitionResult("", 0, _ATTEMPTS)
-        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._work.trouble}"
+        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._lost_reason}"
         for number in numbers:
             part.add(number, None, 0.0, 0.0)
             part.failures[number] = TaskFailure("WorkerDied", told, "", error=RxLostTaskError)
         self._take(part.pack())
-
-
-def first_error(partition_results: Iterable[PartitionResult]) -> RxTaskError:
-    """The error of the failed task with the lowest number."""
-    number, failure, host = min(
-        ((number, failure, part.host) for part in partition_results for number, failure in part.failures.items()),
-        key=lambda found: found[0],
-    )
-    return failure.to_error(number, host)
-
-
-def relay(part: PartitionResult) -> None:
-    """Show the console output of a partition's tasks."""
-    for line in output_lines(part.output):
-        sys.stdout.write(f"{line}\n")
-    if part.output:
-        sys.stdout.flush()
-
-
-def output_lines(output: Mapping[int, str]) -> Iterator[str]:
-    """The lines of console output, each behind the number of its task."""
-    for number, text in output.items():
-        yield from (f"[task {number}] {line}" for line in text.splitlines())

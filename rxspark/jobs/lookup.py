@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxJobError, closest
-from rxspark.jobs.folder import JobFolder, folders_in, home_of, named_folder
+from rxspark.jobs.folder import JobFolder, folders_in, job_path, named_folder
 from rxspark.jobs.record import is_id
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob, RxJobs, known_jobs
@@ -141,7 +141,7 @@ def _stored(job: str) -> RxJob[Any] | None:
         share = store_folder(rxGetComputeContext())
         if share is None:
             return None
-        folder = JobFolder(home_of(share, job))
+        folder = JobFolder(job_path(share, job))
     found: RxJob[Any] = RxJob(RemoteJob(folder))
     return None if found.status() == MISSING else found
 

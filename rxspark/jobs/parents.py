@@ -9,9 +9,10 @@ from typing import NoReturn
 from rxspark.errors import RxJobError
 from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.job import Job
-from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.record import JobRecord
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.states import UNDETERMINED
+from rxspark.serialize.payload import Payload
 from rxspark.worker.results import PartitionResult
 
 __all__ = ["ParentsJob", "seen_from_a_fork"]
@@ -27,7 +28,7 @@ class ParentsJob:
     fetched = False
     has_engines_bar = False
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: JobRecord) -> None:
         self.record = record
         self.error = RxJobError(
             f"it belongs to process {os.getppid()}, from which this one was forked: ask there, or give the compute "
@@ -46,7 +47,7 @@ class ParentsJob:
         """Nothing."""
         return []
 
-    def plan(self) -> Plan:
+    def payload(self) -> Payload:
         """Raise: it is run by another process."""
         self._refuse()
 
@@ -81,5 +82,5 @@ def seen_from_a_fork(source: Job | RemoteJob | ParentsJob) -> Job | RemoteJob | 
     if not isinstance(source, Job) or source.come_to_a_fork():
         return source
     return (
-        ParentsJob(source.record) if source.folder is None else RemoteJob(JobFolder(source.folder.place), source.record)
+        ParentsJob(source.record) if source.folder is None else RemoteJob(JobFolder(source.folder.path), source.record)
     )

@@ -1,35 +1,38 @@
-"""Record of a job, known from its start on, and its plan."""
+"""The record of a job: all that results and other processes need to know of it, fixed when the job is made."""
 
 from __future__ import annotations
 
 import re
 import secrets
+import socket
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from rxspark.data.bundle import Bundle
-from rxspark.results import Facts
+from rxspark.calls.spec import CallSpec
+from rxspark.contexts import ComputeContext
+from rxspark.files.paths import login
 from rxspark.results.timings import Clock
+from rxspark.rng.kinds import SeedRoot
+from rxspark.serialize.payload import Payload
 
-__all__ = ["Plan", "Record", "is_id", "new_id"]
+__all__ = ["JobRecord", "is_id", "new_id"]
 
 
 def new_id() -> str:
-    """A name for a job: in the order of time, and no other job's, on whatever host and in whatever process."""
+    """Make the id of a job: in the order of time, and no other job's, on whatever host and in whatever process."""
     moment = time.time()
     clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
     return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
 
 
 def is_id(name: str) -> bool:
-    """Whether it can be the name of a job, and not of some other folder that could be removed by mistake."""
+    """Tell whether it can be the id of a job, and not of some other folder that could be removed by mistake."""
     return re.fullmatch(r"rxJob_\w+", name) is not None
 
 
-@dataclass(frozen=True)
-class Record:
-    """Record of a job: all that is known from its start on."""
+@dataclass(frozen=True, kw_only=True)
+class JobRecord:
+    """A job, as it was when it was made."""
 
     id: str
     description: str
@@ -38,27 +41,75 @@ class Record:
     user: str
     host: str
     created: float
-    """Seconds since 1970-01-01 UTC."""
-    facts: Facts
+    """When its work was handed over, in seconds since 1970-01-01 UTC."""
+    task_count: int
+    names: list[str] | None
+    """Names of the results, where the elements have any."""
+    chunk_size: int
+    once_per_node: bool
+    """Whether the results are named by the nodes that gave them."""
+    seed_root: SeedRoot
     stop_on_error: bool
     auto_cleanup: bool
     console_output: bool
-    modules: list[str]
-    """Packages that its workers must be able to import."""
-    shared: list[str] = field(default_factory=list)
-    """Files that it needs and that end with its process: what rxShare had written, in a call that waited."""
-    planned: float = 0.0
-    """Seconds that its plan took, and `shipped` those until it could be run, at `created`."""
-    shipped: float = 0.0
+    modules: list[str] = field(default_factory=list)
+    """Modules that its workers must be able to import."""
+    shared_files: list[str] = field(default_factory=list)
+    """Files of rxShare that it reads and that end with its process; of a call that waits only."""
+    plan_seconds: float = 0.0
+    ship_seconds: float = 0.0
+
+    @classmethod
+    def of_call(cls, spec: CallSpec, context: ComputeContext) -> JobRecord:
+        """Make the record of a call that is about to be launched."""
+        return cls(
+            id=new_id(),
+            description=spec.description,
+            context=repr(context),
+            user=login(),
+            host=socket.gethostname(),
+            created=time.time(),
+            task_count=spec.tasks.count,
+            names=spec.tasks.names,
+            chunk_size=spec.chunk_size or 1,
+            once_per_node=spec.once_per_node,
+            seed_root=spec.seed_root,
+            stop_on_error=spec.stop_on_error,
+            auto_cleanup=spec.auto_cleanup,
+            console_output=spec.console_output,
+        )
+
+    @classmethod
+    def unreadable(cls, job_id: str) -> JobRecord:
+        """Stand in for a record that cannot be read, in lists of jobs."""
+        return cls(
+            id=job_id,
+            description="(its record cannot be read)",
+            context="",
+            user="",
+            host="",
+            created=0.0,
+            task_count=0,
+            names=None,
+            chunk_size=1,
+            once_per_node=False,
+            seed_root=SeedRoot("", 0, chosen=False),
+            stop_on_error=False,
+            auto_cleanup=False,
+            console_output=False,
+        )
+
+    def launched(self, payload: Payload, plan_seconds: float, ship_seconds: float) -> JobRecord:
+        """Give the record with what the payload needs, the time of now, and the seconds of planning and shipping."""
+        return replace(
+            self,
+            modules=sorted(payload.requirements.modules),
+            shared_files=sorted({handle.file for handle in payload.shared_objects}),
+            created=time.time(),
+            plan_seconds=plan_seconds,
+            ship_seconds=ship_seconds,
+        )
 
     def clock(self, ended: float) -> Clock:
-        """Times of it, if its last result came at `ended`."""
-        return Clock(self.planned, self.shipped, self.created, ended)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Plan of a job: all that it has to run, finished or not."""
-
-    call: Bundle
-    partitions: Sequence[tuple[Sequence[int], Bundle]]
+        """Give the caller's times of the call, if its last result came at `ended`."""
+        return Clock(self.plan_seconds, self.ship_seconds, self.created, ended)

@@ -10,17 +10,16 @@ from rxspark.errors import RxCanceledError, RxContextError, RxError, RxFileError
 from rxspark.files.paths import login
 from rxspark.jobs.callbacks import call
 from rxspark.jobs.folder import HEARTBEAT_TIMEOUT_S, JobFolder, JobStatus, owned
-from rxspark.jobs.job import first_error
-from rxspark.jobs.record import Plan, Record
+from rxspark.jobs.gathering import first_error
+from rxspark.jobs.record import JobRecord
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
-from rxspark.results import Facts
-from rxspark.rng.kinds import SeedRoot
+from rxspark.serialize.payload import Payload
 from rxspark.worker.results import PartitionResult, merged
 
 __all__ = ["RemoteJob"]
 
 # Seconds between looks at the folder of a job that is waited for.
-_LOOK = 0.5
+POLL_INTERVAL_S = 0.5
 
 
 class RemoteJob:
@@ -28,7 +27,7 @@ class RemoteJob:
 
     has_engines_bar = False
 
-    def __init__(self, folder: JobFolder, record: Record | None = None) -> None:
+    def __init__(self, folder: JobFolder, record: JobRecord | None = None) -> None:
         self.folder = folder
         self._gone: RxJobError | None = None
         self._names: list[str] = []
@@ -37,17 +36,17 @@ class RemoteJob:
             self.record = record or folder.record()
         except RxError as problem:  # a row in a list it is all the same; what needs more than that says why not
             self._damage = problem
-            self.record = _unknown(folder.id)
+            self.record = JobRecord.unreadable(folder.id)
 
     @property
     def own(self) -> bool:
         """Whether it is the user's own, as the file system knows, or else as its record says."""
-        owner = owned(self.folder.place)
+        owner = owned(self.folder.path)
         return self.record.user in ("", login()) if owner is None else owner
 
     @property
     def state(self) -> str:
-        """State that the folder tells, and whether its writer is alive."""
+        """What the folder says, and whether who wrote that is alive."""
         return self._judge()[0]
 
     @property
@@ -59,24 +58,24 @@ class RemoteJob:
     def done(self) -> int:
         """Tasks whose answers are in the folder."""
         try:
-            return min(self.folder.done(), self.record.facts.count)
+            return min(self.folder.done(), self.record.task_count)
         except RxError:
             return 0
 
     @property
     def ended(self) -> float:
         """When it ended; 0 before, or when that is not known."""
-        sign = self._sign()
-        return 0.0 if sign is None else sign.ended or (0.0 if sign.active else sign.heard)
+        status = self._status()
+        return 0.0 if status is None else status.ended or (0.0 if status.active else status.heard)
 
     @property
     def fetched(self) -> bool:
         """Whether somebody has got its results."""
-        sign = self._sign()
-        return sign is not None and sign.fetched
+        status = self._status()
+        return status is not None and status.fetched
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """Results in the folder: all, each task once; or those that have come since the first `after` were read."""
+        """What is in the folder: all of it, each task once; or what has come since the first `after` were read."""
         if self._damage is not None:
             raise self._damage
         names = [name for name in self.folder.part_names() if name not in self._names]
@@ -87,28 +86,28 @@ class RemoteJob:
         return merged(self.folder.partition_results(self._names))
 
     def reason(self) -> BaseException | None:
-        """Error to raise when somebody wants results: a task's own, if that ended the job."""
+        """What to raise when somebody wants results: a task's own error, if that is what ended the job."""
         if self.record.stop_on_error and self.state == FAILED:
             parts = self.folder.readable_results()
             if any(part.failures for part in parts):
                 return first_error(parts)
         return self.error
 
-    def plan(self) -> Plan:
-        """Plan that is to be run."""
+    def payload(self) -> Payload:
+        """Read all that was to be run."""
         if self._damage is not None:
             raise self._damage
-        return Plan(self.folder.call(), self.folder.partitions())
+        return self.folder.payload()
 
     def readable_results(self) -> list[PartitionResult]:
-        """Results in the folder, without damaged ones."""
+        """What is in the folder, without what is damaged."""
         return self.folder.readable_results()
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until the job has ended, or cannot be told of any more, at most `timeout` seconds; whether it has."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while self.state not in (*ENDED, UNDETERMINED):
-            left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+            left = POLL_INTERVAL_S if deadline is None else min(POLL_INTERVAL_S, deadline - time.monotonic())
             if left <= 0:
                 return False
             time.sleep(left)
@@ -146,9 +145,9 @@ class RemoteJob:
 
         threading.Thread(target=look, name="rxspark-callback", daemon=True).start()
 
-    def _sign(self) -> JobStatus | None:
+    def _status(self) -> JobStatus | None:
         try:
-            return self.folder.sign()
+            return self.folder.status()
         except RxError:
             return None
 
@@ -157,34 +156,31 @@ class RemoteJob:
             return MISSING, self._gone
         try:
             if not self.folder.exists():
-                return MISSING, RxJobError(f"there is no folder {self.folder.place} any more")
+                return MISSING, RxJobError(f"there is no folder {self.folder.path} any more")
             if self._damage is not None:
                 return UNDETERMINED, self._damage
-            return self._by_sign(self.folder.sign())
+            return self._by_status(self.folder.status())
         except RxContextError as problem:  # the file system cannot be reached
             return UNDETERMINED, problem
         except RxFileError as problem:
             return (UNDETERMINED, problem) if self.folder.exists() else (MISSING, problem)
 
-    def _by_sign(self, sign: JobStatus) -> tuple[str, BaseException | None]:
-        if not sign.active:
-            return sign.state, self._reason(sign)
-        silence = time.time() - sign.heard
-        if sign.process.here and not sign.process.alive:
-            if self.done == self.record.facts.count and not self.record.stop_on_error:
+    def _by_status(self, status: JobStatus) -> tuple[str, BaseException | None]:
+        if not status.active:
+            return status.state, self._reason(status)
+        silence = time.time() - status.heard
+        if status.process.here and not status.process.alive:
+            if self.done == self.record.task_count and not self.record.stop_on_error:
                 return FINISHED, None  # it was killed between its last task and saying so
-            return FAILED, RxJobError(f"{sign.process}, which ran it, has ended before the job")
-        if not sign.process.here and silence > HEARTBEAT_TIMEOUT_S:
-            return UNDETERMINED, RxJobError(f"nothing was heard of {sign.process}, which runs it, for {silence:.0f} s")
-        return sign.state, None
+            return FAILED, RxJobError(f"{status.process}, which ran it, has ended before the job")
+        if not status.process.here and silence > HEARTBEAT_TIMEOUT_S:
+            return UNDETERMINED, RxJobError(
+                f"nothing was heard of {status.process}, which runs it, for {silence:.0f} s"
+            )
+        return status.state, None
 
     @staticmethod
-    def _reason(sign: JobStatus) -> BaseException | None:
-        if sign.state == CANCELED:
-            return RxCanceledError(sign.reason)
-        return RxJobError(sign.reason) if sign.state == FAILED else None
-
-
-def _unknown(job_id: str) -> Record:
-    facts = Facts(0, None, 1, SeedRoot("", 0, chosen=False), once_per_node=False)
-    return Record(job_id, "(its record cannot be read)", "", "", "", 0.0, facts, False, False, False, [])
+    def _reason(status: JobStatus) -> BaseException | None:
+        if status.state == CANCELED:
+            return RxCanceledError(status.reason)
+        return RxJobError(status.reason) if status.state == FAILED else None

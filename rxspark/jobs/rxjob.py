@@ -12,20 +12,22 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
 
 from rxspark.backends import backend_for
-from rxspark.backends.base import Backend, plain_interrupts
+from rxspark.backends.base import plain_interrupts
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
 from rxspark.html_tables import html_table
-from rxspark.jobs.job import Job, output_lines, relay
+from rxspark.jobs.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+from rxspark.jobs.job import Job
 from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
 from rxspark.jobs.progress import Progress
+from rxspark.jobs.relay import output_lines, relay
 from rxspark.jobs.remote_job import RemoteJob
-from rxspark.jobs.resume import check_needs, continued, leased
+from rxspark.jobs.resume import check_needs, leased, resumed
 from rxspark.jobs.scheduler import start
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.results import RxResults
-from rxspark.results.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+from rxspark.serialize.payload import Requirements
 from rxspark.validation import check_flags
 
 __all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
@@ -100,7 +102,7 @@ class RxJob(Generic[T]):
         source, shown = self._source, 0
         deadline = None if timeout is None else time.monotonic() + timeout
         record = source.record
-        with plain_interrupts(), Progress(record.facts.count, record.description, source.has_engines_bar) as progress:
+        with plain_interrupts(), Progress(record.task_count, record.description, source.has_engines_bar) as progress:
             while True:
                 left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
                 ended = source.wait(max(0.0, left))
@@ -122,7 +124,7 @@ class RxJob(Generic[T]):
         if state == MISSING or (state != FINISHED and not partial):
             raise self._nothing_to_give(state)
         partition_results = source.partition_results()
-        results = Gathering(record.facts, partition_results).results(record.clock(source.ended))
+        results = Gathering(record, partition_results).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:
             for part in partition_results:
                 relay(part)
@@ -183,17 +185,16 @@ class RxJob(Generic[T]):
         state = source.state
         if state in (MISSING, QUEUED, RUNNING):
             raise self._nothing_to_give(state)
-        plan = source.plan()  # its damage is told before anybody is told to stay away
+        payload = source.payload()  # its damage is told before anybody is told to stay away
         check_needs(source.record)
         with translate_errors(repr(context)):
             backend = backend_for(context, background=True)
-            backend.prepare(source.record.facts.root.kind, set(source.record.modules))
+            backend.check(Requirements(source.record.seed_root.kind, frozenset(source.record.modules)))
         with leased(source.folder):
-            there = source.readable_results()
-            job = continued(backend, source.record, state, plan, there, only == "failed", source.folder)
+            job = resumed(backend, source, state, payload, only == "failed")
         self._source = job
         _jobs[self.id] = self
-        start(job, backend)
+        start(job)
         return self
 
     def info(self) -> dict[str, Any]:
@@ -204,14 +205,14 @@ class RxJob(Generic[T]):
             "state": source.state,
             "description": record.description,
             "context": record.context,
-            "tasks": record.facts.count,
+            "tasks": record.task_count,
             "done": source.done,
             "user": record.user,
             "host": record.host,
             "submitted": datetime.fromtimestamp(record.created).astimezone(),
             "seconds": round((source.ended or time.time()) - record.created, 3),
-            "RNGkind": record.facts.root.kind,
-            "RNGseed": record.facts.root.seed,
+            "RNGkind": record.seed_root.kind,
+            "RNGseed": record.seed_root.seed,
             "autoCleanup": record.auto_cleanup,
             "fetched": source.fetched,
             "error": None if source.error is None else str(source.error),
@@ -266,7 +267,7 @@ class RxJob(Generic[T]):
     def _nothing_to_give(self, state: str) -> RxError:
         """The error that says why there are no results, and what can be done."""
         source = self._source
-        there = f"{source.done} of {source.record.facts.count} tasks have finished"
+        there = f"{source.done} of {source.record.task_count} tasks have finished"
         partial = "rxGetJobResults(job, partial=True) gives what is there, rxResumeJob(job) runs the rest"
         if state == MISSING:
             return RxJobError(f"{self.id} is missing: {source.error}")
@@ -372,11 +373,11 @@ if TYPE_CHECKING:
         def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
 
 
-def submit(job: Job, backend: Backend) -> RxJob[Any]:
+def submit(job: Job) -> RxJob[Any]:
     """Start a job in the background, and give its handle."""
     job.detach()
     handle = _jobs[job.record.id] = RxJob(job)
-    start(job, backend)
+    start(job)
     return handle
 
 

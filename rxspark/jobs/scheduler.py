@@ -10,17 +10,17 @@ from typing import Any
 
 from rxspark.backends.base import Backend
 from rxspark.jobs.callbacks import wait_for_callbacks
+from rxspark.jobs.gathering import Gathering
 from rxspark.jobs.job import Job
 from rxspark.results import RxResults
-from rxspark.results.gathering import Gathering
 
 __all__ = ["run_and_gather", "start"]
 
 # Seconds that the end of the program waits for cancelled jobs to let go of their workers.
-_PATIENCE = 10.0
+END_TIMEOUT_S = 10.0
 
 # Seconds between signs of life; after twelve of them without one, others may take a job for dead.
-_BEAT = 5.0
+HEARTBEAT_INTERVAL_S = 5.0
 
 _alive: set[Job] = set()
 
@@ -38,7 +38,7 @@ class JobQueue:
             self._jobs.append(job)
             if not self._serving:
                 self._serving = True
-                threading.Thread(target=self._serve, name="rxspark-line", daemon=True).start()
+                threading.Thread(target=self._serve, name="rxspark-queue", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
@@ -50,7 +50,7 @@ class JobQueue:
             job.run_in_background()
 
 
-_line = JobQueue()
+_queue = JobQueue()
 
 
 class HeartbeatThread:
@@ -66,7 +66,7 @@ class HeartbeatThread:
             self._jobs.add(job)
             if not self._beating:
                 self._beating = True
-                threading.Thread(target=self._beat, name="rxspark-pulse", daemon=True).start()
+                threading.Thread(target=self._beat, name="rxspark-heartbeat", daemon=True).start()
         job.when_ended(lambda: self._remove(job))
 
     def _remove(self, job: Job) -> None:
@@ -77,7 +77,7 @@ class HeartbeatThread:
     def _beat(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._jobs, _BEAT)
+                self._changed.wait_for(lambda: not self._jobs, HEARTBEAT_INTERVAL_S)
                 if not self._jobs:
                     self._beating = False
                     return
@@ -86,13 +86,13 @@ class HeartbeatThread:
                 job.beat()
 
 
-_pulse = HeartbeatThread()
+_heartbeat = HeartbeatThread()
 
 
 def _begin_anew() -> None:
     """In a forked process: no job runs, and no thread serves any."""
-    global _line, _pulse, _program_ends
-    _line, _pulse, _program_ends = JobQueue(), HeartbeatThread(), threading.Event()
+    global _queue, _heartbeat, _program_ends
+    _queue, _heartbeat, _program_ends = JobQueue(), HeartbeatThread(), threading.Event()
     _alive.clear()
 
 
@@ -102,22 +102,21 @@ os.register_at_fork(after_in_child=_begin_anew)
 def keep_alive(job: Job) -> None:
     """See to it that other processes which find the job know, until its end, that it is alive."""
     if job.folder is not None:
-        _pulse.add(job)
+        _heartbeat.add(job)
 
 
-def start(job: Job, backend: Backend) -> None:
-    """Run a job in the background."""
-    _end_with_the_program(backend)
+def start(job: Job) -> None:
+    """Run a job in the background: at once, or when those before it on this machine have ended."""
+    _end_with_the_program(job.backend)
     keep_alive(job)
     _alive.add(job)
     job.when_ended(lambda: _alive.discard(job))
     if _program_ends.is_set():
         job.cancel(_END)
-    thread = backend.thread(job.run_in_background, f"rxspark-{job.record.id}")
-    if thread is None:
-        _line.join(job)
+    if job.backend.runs_jobs_side_by_side:
+        job.backend.new_thread(job.run_in_background, f"rxspark-{job.record.id}").start()
     else:
-        thread.start()
+        _queue.join(job)
 
 
 _END = "the program that ran it has ended"
@@ -130,7 +129,7 @@ def _end_with_the_program(backend: Backend) -> None:
     key = os.getpid(), type(backend)
     if key not in _seen_to:
         _seen_to.add(key)
-        backend.at_the_end(partial(_cancel_all, os.getpid()))
+        backend.at_exit(partial(_cancel_all, os.getpid()))
 
 
 def _cancel_all(owner: int) -> None:
@@ -141,21 +140,21 @@ def _cancel_all(owner: int) -> None:
     for job in jobs:
         job.cancel(_END)
     for job in jobs:
-        job.wait(_PATIENCE)
-    wait_for_callbacks(_PATIENCE)
+        job.wait(END_TIMEOUT_S)
+    wait_for_callbacks(END_TIMEOUT_S)
 
 
-def run_and_gather(job: Job, cleanup: bool) -> RxResults[Any]:
+def run_and_gather(job: Job) -> RxResults[Any]:
     """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
     keep_alive(job)
     gathering = None
     try:
         job.run()
-        gathering = Gathering(job.record.facts, job.partition_results(), keep=False)
+        gathering = Gathering(job.record, job.partition_results(), keep=False)
         results = gathering.results(job.record.clock(job.ended))
     except BaseException as end:
-        gathering = gathering or Gathering(job.record.facts, job.partition_results())
+        gathering = gathering or Gathering(job.record, job.partition_results())
         end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
         raise
-    job.was_fetched(remove=cleanup)
+    job.was_fetched(remove=job.record.auto_cleanup)
     return results

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overload
 
@@ -17,23 +16,9 @@ from rxspark.worker.results import PartitionRun
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Facts", "RxNotFinished", "RxResults", "node_name"]
+__all__ = ["RxNotFinished", "RxResults", "node_name"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """The part of a call's plan that turns results into results, in whichever process that happens."""
-
-    count: int
-    """Number of tasks."""
-    names: list[str] | None
-    """The names of the results, where the elements have any."""
-    chunk_size: int
-    root: SeedRoot
-    once_per_node: bool
-    """The results are named by the nodes that gave them."""
 
 
 class _OnlyItself(type):

@@ -225,10 +225,12 @@ class CallSerializer:
     def partition(self, tasks: Tasks, numbers: range) -> bytes:
         """The pickle of the tasks of one partition, with their element arguments."""
         taken = slice(numbers.start, numbers.stop, numbers.step)
-        columns = {place: self._column(column.values[taken], numbers, place) for place, column in tasks.columns.items()}
+        columns = {
+            key: self._column(argument.values[taken], numbers, key) for key, argument in tasks.per_task_args.items()
+        }
         rows = None
-        if tasks.rows is not None:
-            mine = tasks.rows[taken]
+        if tasks.element_args is not None:
+            mine = tasks.element_args[taken]
             held = (value for first, more in mine for value in (*first, *more.values()))
             rows = self._column(mine, numbers, "elemArgs", all_immutable(held))
         return pickle.dumps(Partition(numbers, columns, rows), 5)

@@ -1,9 +1,9 @@
-"""Deliver the results of a partition from a worker of an engine that does not carry everything.
+"""The way home of a partition's results: inside the engine's own message, or by a file that the message names.
 
-What an engine carries itself (Spark: by its accumulators) is fast for what is small, and limited: all that one job
-brings home by `spark.driver.maxResultSize`, one message by 2 GB. So large results are left in a folder that the
-caller reaches, a file for each partition, and the message says where. Where there is no such folder, the values that
-are too large are the errors of their tasks, and all others come.
+An engine's own way (Spark: accumulators) is fast for small results, and limited: all that one job brings home by
+`spark.driver.maxResultSize`, one message by 2 GB. So large results go by a file. A job with a folder has its file there
+already, written once and kept; else a file is left in a folder that the caller reaches, and removed when it was read.
+Where there is no such folder, the values that are too large are the errors of their tasks, and all others come.
 """
 
 from __future__ import annotations
@@ -12,15 +12,24 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+from rxspark.errors import RxError
+from rxspark.files import atomic
 from rxspark.files.io import private, read, write
-from rxspark.files.paths import file_errors, open_path
+from rxspark.files.paths import FsPath, file_errors, open_path
 from rxspark.worker.results import PartitionResult, TaskFailure, size_of
 
-__all__ = ["ResultFile", "ResultMessage", "ResultSink"]
+__all__ = ["ABOUT", "PARTS", "ResultFile", "ResultMessage", "ResultSink"]
+
+PARTS = "parts"
+"""The folder of the result files in that of a job."""
+
+ABOUT = "job.json"
+"""The file that the driver writes last when it makes the folder of a job: without it the job is gone."""
 
 FILE_THRESHOLD = 1 << 20
 """Bytes of a partition's results from which they go by a file."""
@@ -28,46 +37,67 @@ FILE_THRESHOLD = 1 << 20
 
 @dataclass(frozen=True)
 class ResultFile:
-    """Location of a partition's results."""
+    """A file with the results of a partition."""
 
-    place: str
-    on_this_host: bool
+    path: str
+    on_this_host: bool = False
+    kept: bool = False
+    """Whether it is the job's own, which stays; else it is removed once it was read."""
 
     def take(self) -> bytes:
-        """The results, packed; they are there no longer. An OSError when they cannot be had."""
+        """Read the packed results. OSError when they cannot be had."""
         if self.on_this_host:
-            packed = Path(self.place).read_bytes()
-            os.unlink(self.place)
+            packed = Path(self.path).read_bytes()
+            os.unlink(self.path)
             return packed
-        place = open_path(self.place)
-        packed = read(place)
-        with file_errors(place):
-            place.fs.rm_file(place.path)
+        path = open_path(self.path)
+        if self.kept:
+            return atomic.read(path)
+        packed = read(path)
+        with file_errors(path):
+            path.fs.rm_file(path.path)
         return packed
 
 
 ResultMessage = bytes | ResultFile
-"""The results of a partition, packed, or where they are."""
+"""The results of a partition, packed, or the file that holds them."""
 
 
 @dataclass(frozen=True)
 class ResultSink:
-    """Destination of one call's results."""
+    """The way home of the results of one call."""
 
-    folder: str | None
+    folder: str | None = None
     """Path or URL of a folder that worker and caller reach."""
-    on_this_host: bool
-    largest: int
+    on_this_host: bool = False
+    """Whether `folder` is on the host of all workers."""
+    largest: int | None = None
     """Bytes that one message of the engine can bring."""
-    limit: str
+    limit: str = ""
     """The engine's setting that says so, with its value."""
+    by_file: bool = True
+    """Whether large results go by files; not where they stay in this process."""
 
-    def post(self, packed: bytes) -> ResultMessage:
-        """Give the message to send: the results, or where they are."""
-        if self.folder is not None and len(packed) >= FILE_THRESHOLD:
-            return self._leave(packed, self.folder)
-        if len(packed) > self.largest:
-            return self._without_the_largest(packed)
+    def send(self, result: PartitionResult, job_folder: str | None) -> ResultMessage:
+        """Give the message for the caller, and keep the results in the folder of the job, if it has one.
+
+        That they cannot be kept there is no error of the job: they come home, and `unsaved` tells why.
+        """
+        packed = result.pack()
+        kept = None
+        if job_folder is not None and result.problem is None and result.numbers:
+            try:
+                kept = _keep(job_folder, result.numbers, packed)
+            except RxError as problem:
+                result.unsaved = f"{result.host}: {problem}"
+                packed = result.pack()
+        if self.by_file and len(packed) >= FILE_THRESHOLD:
+            if kept is not None:
+                return kept
+            if self.folder is not None:
+                return self._leave(packed, self.folder)
+        if self.largest is not None and len(packed) > self.largest:
+            return self._without_the_largest(packed, self.largest)
         return packed
 
     def _leave(self, packed: bytes, folder: str) -> ResultMessage:
@@ -77,24 +107,37 @@ class ResultSink:
                 path = os.path.join(folder, name)
                 _write_here(path, packed)
                 return ResultFile(path, on_this_host=True)
-            place = open_path(folder) / name
-            place.parent.make()
-            write(place, lambda file: file.write(packed))
-            return ResultFile(str(place), on_this_host=False)
+            there = open_path(folder) / name
+            there.parent.make()
+            write(there, lambda file: file.write(packed))
+            return ResultFile(str(there))
         except OSError as error:
             why = f"could not be written to {folder} on {socket.gethostname()}: {error}"
             return _without(packed, 0, lambda size: f"the results of its partition ({len(packed)} bytes) {why}")
 
-    def _without_the_largest(self, packed: bytes) -> bytes:
+    def _without_the_largest(self, packed: bytes, largest: int) -> bytes:
         return _without(
             packed,
-            self.largest,
+            largest,
             lambda size: (
                 f"its result takes {size} bytes, and those that ran with it {len(packed)}: more than the "
-                f'{self.largest} bytes that come with {self.limit}. Raise that ("0" is no limit but Spark\'s own of '
+                f'{largest} bytes that come with {self.limit}. Raise that ("0" is no limit but Spark\'s own of '
                 f"2 GB a message), or give RxSpark an hdfsShareDir, by which results of any size come"
             ),
         )
+
+
+_opened = lru_cache(maxsize=8)(open_path)
+
+
+def _keep(job_folder: str, numbers: Sequence[int], packed: bytes) -> ResultFile:
+    """Write results into the folder of a job: the file is named by the first task, the last, and their number."""
+    folder: FsPath = _opened(job_folder)
+    if (folder / ABOUT).info() is None:
+        raise folder.problem("no such job: it was removed, or this host does not share the folder")
+    file = folder / PARTS / f"{numbers[0]}-{numbers[-1]}-{len(numbers)}.results"
+    atomic.write(file, packed)
+    return ResultFile(str(file), kept=True)
 
 
 def _write_here(path: str, packed: bytes) -> None:

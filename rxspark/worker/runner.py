@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from time import perf_counter  # by this name, as a task may replace that of the module
@@ -34,9 +35,9 @@ from rxspark.worker import user_modules
 from rxspark.worker.child_process import RunRequest, TaskReport, die_with_parent, requests, run_in_children
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
+from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.forks import count_forks, end_forked_process
 from rxspark.worker.hash_seed import has_hash_seed
-from rxspark.worker.job_files import keep
 from rxspark.worker.journal import PartitionJournal
 from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
@@ -46,7 +47,7 @@ from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import CallerInterrupt, PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
 
-__all__ = ["run_partition", "run_partitions", "serve"]
+__all__ = ["PartitionRunner", "serve"]
 
 # Environment and random generators belong to the process: threads of one process take turns. A task may start another
 # call inside it, and so may the threads that it starts: these take turns among themselves.
@@ -66,56 +67,52 @@ os.register_at_fork(after_in_child=_take_turns_anew)
 _EPOCH = time.time() - perf_counter()
 
 
-def run_partition(
-    call: DataRef,
-    partition: DataRef,
-    attempt: int = 0,
-    apart: bool = False,
-    process_environment: bytes | None = None,
-    descriptors: bool = True,
-) -> bytes:
-    """Run the tasks of one partition one after another and give their results, packed.
+@dataclass(frozen=True, kw_only=True)
+class PartitionRunner:
+    """Runs partitions of a call, the tasks of each one after another, and gives the messages with their results."""
 
-    In child processes where an attempt before has failed, or where tasks are to be `apart` from what else this process
-    does: a thread that draws a random number in between would take it from the task's stream. `descriptors`: whether
-    what comes by the descriptors 1 and 2 is the tasks'; in the caller's own process others may use them.
-    """
-    return run_partitions(call, [partition], attempt, apart, process_environment, descriptors)[0]
+    program: DataRef
+    """The `Call` and the function with its constants."""
+    sink: ResultSink
+    attempt: int = 0
+    """From the second attempt on the tasks run in child processes."""
+    process_environment: bytes | None = None
+    """The caller's process, a pickle of `ProcessEnvironment`, for workers on its machine."""
+    in_children: bool = False
+    """Run in child processes at once: threads of an engine in this process would disturb the tasks."""
+    owns_descriptors: bool = True
+    """Whether what comes by the descriptors 1 and 2 is the tasks'; in the caller's own process others may use them."""
 
+    def __call__(self, partition: DataRef) -> ResultMessage:
+        """Run one partition; an RxError that keeps it from running is its `problem`."""
+        return self.run_many([partition])[0]
 
-def run_partitions(
-    call: DataRef,
-    partitions: Iterable[DataRef],
-    attempt: int = 0,
-    apart: bool = False,
-    process_environment: bytes | None = None,
-    descriptors: bool = True,
-) -> list[bytes]:
-    """Run partitions as `run_partition` does, as many as come, and give the packed results of each that has run.
+    def run_many(self, partitions: Iterable[DataRef]) -> list[ResultMessage]:
+        """Run as many partitions as come, and give the message of each that has run.
 
-    Between two of them the process stays as tasks find it, since making it so takes as long as some hundred short
-    tasks. Of a call that is kept in a folder, or runs in child processes, one partition runs at a time.
-    """
-    task = TASK.get()
-    with _turn if task is None else task.turn:
-        results: list[PartitionResult] = []
+        Between two of them the process stays as tasks find it, since making it so takes as long as some hundred short
+        tasks. Of a call that is kept in a folder, or runs in child processes, one partition runs at a time.
+        """
+        task = TASK.get()
+        with _turn if task is None else task.turn:
+            results: list[PartitionResult] = []
 
-        def begin() -> PartitionResult:
-            results.append(PartitionResult(socket.gethostname(), os.getpid(), attempt))
-            return results[-1]
+            def begin() -> PartitionResult:
+                results.append(PartitionResult(socket.gethostname(), os.getpid(), self.attempt))
+                return results[-1]
 
-        try:
-            folder = _run(call, partitions, process_environment, begin, apart or attempt > 0, descriptors).folder
-            if folder is not None:
-                results[-1].unsaved = keep(folder, results[-1])
-        except RxError as problem:
-            (results[-1] if results else begin()).problem = problem
-        except CallerInterrupt as interrupt:
-            interrupt.finished = [result.pack() for result in results]
-            raise
-        if must_leave():
-            leave_pool()
-        return [result.pack() for result in results]
+            job_folder = None
+            try:
+                job_folder = _run(self, partitions, begin).folder
+            except RxError as problem:
+                (results[-1] if results else begin()).problem = problem
+            except CallerInterrupt as interrupt:
+                interrupt.finished = [result.pack() for result in results]
+                raise
+            messages = [self.sink.send(result, job_folder) for result in results]
+            if must_leave():
+                leave_pool()
+            return messages
 
 
 def serve(asked: Connection, writing: int) -> None:
@@ -150,42 +147,38 @@ def _nowhere() -> None:
     """The place in a stream where none is needed: the next task begins one of its own."""
 
 
-def _run(
-    parcel: DataRef,
-    partitions: Iterable[DataRef],
-    process_environment: bytes | None,
-    begin: Callable[[], PartitionResult],
-    apart: bool,
-    descriptors: bool,
-) -> Call:
+def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[], PartitionResult]) -> Call:
     """Run partitions, whose results `begin` gives, here or in child processes."""
-    bundle = parcel.open()
+    bundle = how.program.open()
     call: Call = pickle.loads(bundle.part(0))
     in_worker = call.origin != process_token()
     kept = call.journals if in_worker else None  # what ends this worker leaves the caller alive
-    apart = apart or call.time_limit is not None or (in_worker and not has_hash_seed(call.hash_seed))
+    other_hash_seed = in_worker and not has_hash_seed(call.hash_seed)
+    in_children = how.in_children or how.attempt > 0 or call.time_limit is not None or other_hash_seed
     with ExitStack() as stack:
         ready: _Ready | None = None
         for partition in partitions:
             result = begin()
             tasks: Partition = pickle.loads(partition.open().part(0))
             journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
-            if apart:
+            if in_children:
                 stream = journal.read(result) if journal is not None else None
-                run_in_children(call, parcel, process_environment, partition, tasks.numbers, result, stream)
+                run_in_children(call, how.program, how.process_environment, partition, tasks.numbers, result, stream)
             else:
                 if ready is None:
-                    console = Console(
-                        call.console_limit, call.log_level, call.id, in_worker or descriptors, not in_worker
-                    )
-                    ready = stack.enter_context(_Ready(call, bundle, process_environment, console))
+                    ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
                 alone = len(tasks.numbers) == 1  # nothing is lost before its end
                 ready.run(tasks, result, answer=None if journal is None or alone else partial(journal.note, result))
             if journal is not None:
                 journal.close()
-            if apart or call.folder is not None or (call.stop_on_error and result.failures):
+            if in_children or call.folder is not None or (call.stop_on_error and result.failures):
                 break
     return call
+
+
+def _console(how: PartitionRunner, call: Call) -> Console:
+    in_worker = call.origin != process_token()
+    return Console(call.console_limit, call.log_level, call.id, in_worker or how.owns_descriptors, not in_worker)
 
 
 class _Ready:

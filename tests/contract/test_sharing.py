@@ -269,14 +269,14 @@ def test_classes_by_value_in_a_shared_object_are_the_tasks_own():
 
 def test_one_warning_tells_of_constants_that_take_longer_than_the_tasks(monkeypatch):
     """It tells both times, and names rxShare; what is shared brings none."""
-    monkeypatch.setattr("rxspark.results.gathering._LONG", 0.0)
+    monkeypatch.setattr("rxspark.jobs.gathering._LONG", 0.0)
     many = {str(number): number for number in range(100_000)}
     with pytest.warns(RxSizeWarning, match=r"took \d+\.\d seconds .* themselves \d+\.\d\. rxShare") as caught:
         rxExec(lambda x, i: x[str(i)], many, rxElemArg(range(20)), taskChunkSize=10)
     assert len(caught) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        monkeypatch.setattr("rxspark.results.gathering._LONG", 1.0)
+        monkeypatch.setattr("rxspark.jobs.gathering._LONG", 1.0)
         assert rxExec(lambda x, i: x[str(i)], rxShare(many), rxElemArg(range(20))) == [*range(20)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pyarrow
 import pytest
 
 from rxspark import RxResults, RxTaskError
-from rxspark.results import Facts, node_name
-from rxspark.results.gathering import Gathering, opened
+from rxspark.jobs.gathering import Gathering, opened
+from rxspark.jobs.record import JobRecord
+from rxspark.results import node_name
 from rxspark.results.timings import Clock, timings_of
 from rxspark.rng.kinds import SeedRoot
 from rxspark.worker.results import PartitionResult, TaskFailure, kept_value
@@ -36,8 +38,8 @@ def _results(values, errors=None, output=None):
 
 
 def _gathered(count, parts, keep=True):
-    facts = Facts(count, None, 1, SeedRoot("MT2203", 1, chosen=True), once_per_node=False)
-    return Gathering(facts, parts, keep).results(Clock())
+    record = replace(JobRecord.unreadable("rxJob_1"), task_count=count)
+    return Gathering(record, parts, keep).results(Clock())
 
 
 @pytest.mark.parametrize(

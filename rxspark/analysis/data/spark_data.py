@@ -21,6 +21,7 @@ from rxspark.contexts import ComputeContext, RxSpark
 from rxspark.errors import RxFileError, RxMissingError
 from rxspark.extras import install
 from rxspark.files.paths import default_file_system
+from rxspark.serialize.payload import Requirements
 from rxspark.user_paths import from_home
 from rxspark.worker.threads import Threads
 
@@ -38,7 +39,7 @@ def open_spark_data(data: Any, context: ComputeContext, function: str) -> Any:
         When there is no such table or file.
     """
     assert isinstance(context, RxSpark), "only RxSpark works over a cluster"
-    backend_for(context)  # finds or makes the application, and gives rxspark to its executors
+    backend_for(context).check(Requirements())  # finds or makes the application, and gives rxspark to its executors
     if is_spark(data):
         return data
     text = from_home(os.fspath(data), default_file_system())

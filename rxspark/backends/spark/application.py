@@ -7,6 +7,7 @@ from typing import Any
 from rxspark.backends import backend_for
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.contexts import RxLocalSeq, RxSpark, rxGetComputeContext, rxSetComputeContext
+from rxspark.serialize.payload import Requirements
 
 __all__ = ["rxSparkConnect", "rxSparkDisconnect"]
 
@@ -39,7 +40,7 @@ def rxSparkConnect(**settings: Any) -> RxSpark:
     """
     context = RxSpark(**settings)
     with translate_errors(repr(context)):
-        backend_for(context)
+        backend_for(context).check(Requirements())
     rxSetComputeContext(context)
     return context
 

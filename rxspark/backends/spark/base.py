@@ -1,15 +1,16 @@
-"""Watch and judge jobs of Spark, for the classic engine and for Spark Connect."""
+"""What both engines of Spark have in common, the classic one and Spark Connect: how a job is watched and judged."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from rxspark.backends.base import Work, plain_interrupts
+from rxspark.backends.base import Attempt, Outcome, plain_interrupts
 from rxspark.backends.engine_errors import (
     IDLE,
     cause_without_jvm,
@@ -24,13 +25,14 @@ from rxspark.backends.spark.preflight import Preflight, start_problem
 from rxspark.data.shared_files import process_folder
 from rxspark.errors import RxCanceledError, RxContextError, RxError
 from rxspark.files.paths import FsPath
+from rxspark.serialize.payload import Requirements
 from rxspark.worker.delivery import ResultSink
 
-__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "outbox", "slots_to_come", "submitting"]
+__all__ = ["MAX_RESULT_SIZE", "SparkEngine", "result_sink", "slots_to_come", "submit_lock"]
 
 MAX_RESULT_SIZE = "spark.driver.maxResultSize"
 
-submitting = threading.Lock()
+submit_lock = threading.Lock()
 """Pickling of commands and registering of broadcasts share state inside the SparkContext."""
 
 # Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
@@ -64,45 +66,48 @@ class SparkEngine(ABC):
 
     partitions_per_slot = 3  # one costs some 10 ms of its slot; three leave a slot idle for at most a third of its work
     draws_bar = False
+    runs_jobs_side_by_side = True
     same_host = False
     process_environment: bytes | None = None
     journals: str | None = None
 
     preflight: Preflight
     _foreign: tuple[type[BaseException], ...] = ()
-    """Error that the engine raises when it gives up a job."""
+    """What the engine raises when it gives up a job."""
 
-    def prepare(self, kind: str, modules: Iterable[str]) -> None:
-        self.preflight.kind(kind)
-        self.preflight.modules(modules)
+    @abstractmethod
+    def check(self, requirements: Requirements) -> None:
+        """Make sure that the executors have what a call needs."""
 
-    def run(self, work: Work) -> None:
-        outcome: list[BaseException] = []
+    def run(self, attempt: Attempt) -> Outcome:
+        if self._has_ended():
+            raise RxContextError(_STOPPED)
+        outcome: Future[str] = Future()
 
         def submit() -> None:
             try:
-                self._submit(work)
+                outcome.set_result(self._submit(attempt))
             except BaseException as error:
-                outcome.append(error)
+                outcome.set_exception(error)
 
-        if self._has_ended():
-            raise RxContextError(_STOPPED)
         # A thread of its own: what names a job to Spark belongs to the thread that submits it, and the caller's own
         # thread stays free to be interrupted.
-        thread = self._thread(submit, f"rxspark-{work.id}")
-        with self._listening(work), plain_interrupts():
+        thread = self._thread(submit, f"rxspark-{attempt.call_id}")
+        with self._listening(attempt), plain_interrupts():
             thread.start()
             while thread.is_alive():
                 thread.join(_POLL)
-                if work.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
-                    self.cancel(work)
+                if attempt.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
+                    self.cancel(attempt)
                 self._look_after_link()
-        if outcome and not work.cancelled.is_set():
-            self._judge(work, outcome[0])
+        error = outcome.exception()
+        if error is None:
+            return Outcome(outcome.result())
+        return Outcome() if attempt.cancelled.is_set() else self._judge(attempt, error)
 
     @abstractmethod
-    def cancel(self, work: Work) -> None:
-        """End what still runs of `work`."""
+    def cancel(self, attempt: Attempt) -> None:
+        """End what still runs of an attempt."""
 
     @abstractmethod
     def _has_ended(self) -> bool:
@@ -113,30 +118,29 @@ class SparkEngine(ABC):
         """A thread that may submit jobs."""
 
     @abstractmethod
-    def _listening(self, work: Work) -> AbstractContextManager[None]:
-        """Take what comes for `work`, in this time."""
+    def _listening(self, attempt: Attempt) -> AbstractContextManager[None]:
+        """Take the results that come for an attempt, in this time."""
 
     def _look_after_link(self) -> None:  # noqa: B027 - the classic engine tells by itself
         """Raise if Spark can be reached no longer and would not tell of it."""
 
     @abstractmethod
-    def _submit(self, work: Work) -> None:
-        """Run the job; return at its end."""
+    def _submit(self, attempt: Attempt) -> str:
+        """Run the job; return at its end, with the reason why partitions could not be given to any executor."""
 
     @abstractmethod
     def _setting(self, name: str, default: str) -> str:
         """A setting of the session."""
 
-    def _judge(self, work: Work, error: BaseException) -> None:
-        """Raise what no second attempt would mend; note what one may: lost workers, too much at once for the driver."""
+    def _judge(self, attempt: Attempt, error: BaseException) -> Outcome:
+        """Raise what no second attempt would mend; tell what one may: lost workers, too much at once for the driver."""
         if self._has_ended():
             raise RxContextError(_STOPPED) from cause_without_jvm(error)
         if not isinstance(error, self._foreign):
             raise error
         told = full_text(error)
         if any(sign in told for sign in _WORTH_ANOTHER_TRY):
-            work.trouble, work.crowded = reason(told) + memory_hint(told) + idle_hint(told), MAX_RESULT_SIZE in told
-            return
+            return Outcome(reason(told) + memory_hint(told) + idle_hint(told), MAX_RESULT_SIZE in told)
         problem: RxError
         # Our runner raises no error of the user's, so it is the worker's set-up.
         if any(sign in told for sign in _NO_START):
@@ -144,9 +148,9 @@ class SparkEngine(ABC):
         elif _FULL in told:
             folder = f"{_LOCAL_DIR}={self._setting(_LOCAL_DIR, '/tmp')}"
             problem = RxContextError(
-                f"{host_in(told) or 'a host'} has no room for the call's data ({work.call.size} bytes) where Spark "
-                f"keeps its files ({folder}): {reason(told)}. Make room there, name another folder, or give RxSpark an "
-                f"hdfsShareDir, from which hosts without room read into memory"
+                f"{host_in(told) or 'a host'} has no room for the call's data ({attempt.program.size} bytes) where "
+                f"Spark keeps its files ({folder}): {reason(told)}. Make room there, name another folder, or give "
+                f"RxSpark an hdfsShareDir, from which hosts without room read into memory"
             )
         elif any(sign in told for sign in _CANCELLED):
             problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(told)}")
@@ -156,18 +160,20 @@ class SparkEngine(ABC):
 
 
 @contextlib.contextmanager
-def outbox(work: Work, shared: FsPath | None, here: Path | None, most: int, setting: str) -> Iterator[ResultSink]:
-    """Folder for large results of a call's workers: on this host, or of the cluster.
+def result_sink(
+    call_id: str, shared: FsPath | None, here: Path | None, most: int, setting: str
+) -> Iterator[ResultSink]:
+    """Give the way home of a call's large results: a folder on this host or of the cluster.
 
     Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
     """
     largest = min(most - most // 16 if most else _MESSAGE, _MESSAGE)  # some kilobytes are Spark's own
     if here is not None:
-        yield ResultSink(str(here), True, largest, setting)
+        yield ResultSink(str(here), on_this_host=True, largest=largest, limit=setting)
         return
-    folder = process_folder(shared) / work.id if shared else None
+    folder = process_folder(shared) / call_id if shared else None
     try:
-        yield ResultSink(str(folder) if folder else None, False, largest, setting)
+        yield ResultSink(str(folder) if folder else None, largest=largest, limit=setting)
     finally:
         if folder is not None:
             # What attempts have left that were given up; whatever kept the call from its end, it comes first.
@@ -176,7 +182,7 @@ def outbox(work: Work, shared: FsPath | None, here: Path | None, most: int, sett
 
 
 def slots_to_come(setting: Callable[[str, str], str]) -> int:
-    """Number of tasks that run at once when all executors are there that the settings ask for; 0 if unknown.
+    """How many tasks an application runs at once when it has all executors that its settings ask for; 0 if unknown.
 
     >>> slots_to_come({"spark.executor.instances": "4", "spark.executor.cores": "2"}.get)
     8

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pyspark import RDD, SparkContext
 from pyspark.serializers import CPickleSerializer
 
-from rxspark.backends.spark.base import submitting
+from rxspark.backends.spark.base import submit_lock
 from rxspark.backends.spark.worker_start import with_this_rxspark
 
 __all__ = ["Located", "executor_hosts", "run_on_each", "slots_now"]
@@ -81,7 +81,7 @@ def run_on_each(
     found: list[Any] = []
     gone: list[str] = []
     while elements and wanted():
-        with submitting:
+        with submit_lock:
             rdd = _preferring(context, elements).mapPartitions(with_this_rxspark(_OnItsHost(run)))
             rdd._jrdd  # noqa: B018 - pickles the command
         answers = rdd.collect()

@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from grpc import RpcError  # type: ignore[import-untyped]
 from pyspark.errors import PySparkException
 from pyspark.sql.connect.session import SparkSession
 
-from rxspark.backends.base import Work
+from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.engine_errors import cause_without_jvm, full_text, with_java
-from rxspark.backends.spark.base import MAX_RESULT_SIZE, SparkEngine, outbox, slots_to_come
+from rxspark.backends.spark.base import MAX_RESULT_SIZE, SparkEngine, result_sink, slots_to_come
 from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskSlot, RunOnNodes, RunPartitions, joined
 from rxspark.backends.spark.package import packed_rxspark
 from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
@@ -42,7 +42,9 @@ from rxspark.data.refs import DataRef
 from rxspark.data.stores import FILE_THRESHOLD, DataStore, SharedFolderStore
 from rxspark.errors import RxContextError
 from rxspark.options import rxGetOption
+from rxspark.serialize.payload import Requirements
 from rxspark.user_paths import share_folder
+from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["ConnectBackend"]
 
@@ -59,8 +61,8 @@ _WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists
 _FEW, _LONG = 4, 2.0
 
 
-class _Link:
-    """Cache of a session: its slots, and the answers of its executors."""
+class ConnectSession:
+    """What is kept for a session: its slots, and what was asked of them."""
 
     def __init__(self, session: SparkSession) -> None:
         session.addArtifacts(packed_rxspark(), pyfile=True)
@@ -81,7 +83,7 @@ class _Link:
         return default
 
     def _slots_now(self) -> int:
-        """Find the number of tasks that run at once: hold more and more at the same time, until some have to wait.
+        """How many tasks run at once: more and more are held at the same time, until some have to wait.
 
         Each has a Python worker to itself. The server's `spark.default.parallelism` says nothing of it.
         """
@@ -107,7 +109,7 @@ class _Link:
             raise with_java(start_problem(full_text(error)), error) from cause_without_jvm(error)
 
 
-class HeartbeatThread:
+class ServerWatch:
     """Whether the server still answers; PySpark's client says that it does not after ten minutes of trying."""
 
     def __init__(self, session: SparkSession) -> None:
@@ -115,7 +117,7 @@ class HeartbeatThread:
         self._answered = time.monotonic()
         self._asking: threading.Thread | None = None
 
-    def feel(self) -> None:
+    def look(self) -> None:
         """Raise RxContextError when no answer has come for as long as the option says."""
         limit, silent = rxGetOption("connectTimeout"), time.monotonic() - self._answered
         if silent > limit:
@@ -133,8 +135,8 @@ class HeartbeatThread:
             self._answered = time.monotonic()
 
 
-_links: weakref.WeakKeyDictionary[SparkSession, _Link] = weakref.WeakKeyDictionary()
-_linking = threading.Lock()
+_sessions: weakref.WeakKeyDictionary[SparkSession, ConnectSession] = weakref.WeakKeyDictionary()
+_opening = threading.Lock()
 
 
 class ConnectBackend(SparkEngine):
@@ -142,98 +144,103 @@ class ConnectBackend(SparkEngine):
 
     _foreign = (PySparkException, RpcError)
 
-    def __init__(self, session: SparkSession, context: RxSpark) -> None:
-        self._session = session
+    def __init__(self, spark: SparkSession, context: RxSpark) -> None:
+        self._spark = spark
         self._share_folder = share_folder(context)
-        with _linking:
-            if session not in _links:
+        with _opening:
+            if spark not in _sessions:
                 server = context.master or "the Spark Connect server"
-                _links[session] = in_time(server, lambda: _Link(session))
-        self._link = _links[session]
-        warn_once(without_effect(context, self._link.setting), str(session.session_id))
-        self.preflight = self._link.preflight
-        self.preflight.executors()
-        self.preflight.folder(self._share_folder)
+                _sessions[spark] = in_time(server, lambda: ConnectSession(spark))
+        self._session = _sessions[spark]
+        warn_once(without_effect(context, self._session.setting), str(spark.session_id))
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
-        return self._link.slots
+    def check(self, requirements: Requirements) -> None:
+        self._session.preflight.check(requirements, self._share_folder)
+
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
+        return self._session.slots
 
     def nodes(self) -> list[str]:
-        return self._link.nodes()
+        return self._session.nodes()
 
-    def cancel(self, work: Work) -> None:
-        if work.id in self._link.running:
+    def cancel(self, attempt: Attempt) -> None:
+        if attempt.call_id in self._session.running:
             # Not for ever: with a server that is silent, PySpark would try to reach it for ten minutes.
-            thread = threading.Thread(target=self._interrupt, args=[work.id], name="rxspark-cancel", daemon=True)
+            thread = threading.Thread(
+                target=self._interrupt, args=[attempt.call_id], name="rxspark-cancel", daemon=True
+            )
             thread.start()
             thread.join(_CANCEL)
 
     def _interrupt(self, tag: str) -> None:
         with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
-            self._session.interruptTag(tag)
+            self._spark.interruptTag(tag)
 
-    def thread(self, run: Callable[[], None], name: str) -> threading.Thread | None:
+    def new_thread(self, run: Callable[[], None], name: str) -> threading.Thread:
         return self._thread(run, name)
 
-    def at_the_end(self, end: Callable[[], None]) -> None:
+    def at_exit(self, end: Callable[[], None]) -> None:
         atexit.register(end)
 
     def _setting(self, name: str, default: str) -> str:
-        return self._link.setting(name, default)
+        return self._session.setting(name, default)
 
     def _has_ended(self) -> bool:
-        return bool(self._session.is_stopped)
+        return bool(self._spark.is_stopped)
 
     def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
-        tags = self._session.getTags()  # by which a notebook cancels what its cell has begun; they belong to the thread
+        tags = self._spark.getTags()  # by which a notebook cancels what its cell has begun; they belong to the thread
 
         def tagged() -> None:
             for tag in tags:
-                self._session.addTag(tag)
+                self._spark.addTag(tag)
             run()
 
         return threading.Thread(target=tagged, name=name, daemon=True)
 
-    def _listening(self, work: Work) -> AbstractContextManager[None]:
-        self._pulse = HeartbeatThread(self._session)
+    def _listening(self, attempt: Attempt) -> AbstractContextManager[None]:
+        self._watch = ServerWatch(self._spark)
         return nullcontext()
 
-    def _judge(self, work: Work, error: BaseException) -> None:
+    def _judge(self, attempt: Attempt, error: BaseException) -> Outcome:
         if isinstance(error, RpcError):
             lost = f"the connection to the Spark Connect server was lost: {error.details()}"
             raise RxContextError(f"{lost}. {_WHAT_IS_KEPT}") from error
-        super()._judge(work, error)
+        return super()._judge(attempt, error)
 
     def _look_after_link(self) -> None:
-        self._pulse.feel()
+        self._watch.look()
 
-    def _submit(self, work: Work) -> None:
-        self._session.addTag(work.id)
-        link = self._link
-        with self._carrier() as carrier, outbox(work, self._share_folder, None, link.most, link.limit) as box:
-            # Parcels of partitions travel together, as a row of Spark's holds but the number of its partition.
-            parcels = [pickle.dumps(carrier.partition(bundle), 5) for bundle in work.partitions]
-            run = RunPartitions(carrier.call(work.call, work.kept), carrier.call(Bundle(parcels)), work.attempt, box)
-            rows = self._rows(work, run)
-            link.running.add(work.id)
+    def _submit(self, attempt: Attempt) -> str:
+        self._spark.addTag(attempt.call_id)
+        session = self._session
+        sink = result_sink(attempt.call_id, self._share_folder, None, session.most, session.limit)
+        with self._store() as store, sink as way_home:
+            # References to partitions travel together, as a row of Spark's holds but the number of its partition.
+            refs = [pickle.dumps(store.put_partition(data), 5) for _, data in attempt.partitions]
+            runner = PartitionRunner(
+                program=store.put(attempt.program, attempt.stored_program), sink=way_home, attempt=attempt.number
+            )
+            rows = self._rows(attempt, RunPartitions(runner, store.put(Bundle(refs))))
+            session.running.add(attempt.call_id)
             try:
-                if not work.cancelled.is_set():
-                    for letter in joined(rows.toLocalIterator()):
-                        work.receive(letter)
+                if not attempt.cancelled.is_set():
+                    for message in joined(rows.toLocalIterator()):
+                        attempt.deliver(message)
             finally:
-                link.running.discard(work.id)
+                session.running.discard(attempt.call_id)
+        return f"no slot was free on one of {', '.join(attempt.partition_nodes)}" if attempt.nodes else ""
 
-    def _rows(self, work: Work, run: RunPartitions) -> Any:
-        count = len(work.partitions)
-        if not work.nodes:
-            return self._session.range(count, numPartitions=count).mapInArrow(with_this_rxspark(run), SCHEMA)
-        nodes = [work.nodes[numbers[0]] for numbers in work.numbers]
-        work.trouble = f"no slot was free on one of {', '.join(nodes)}"
-        slots, on_nodes = self._link.slots, with_this_rxspark(RunOnNodes(run, work.id, nodes))
-        return self._session.range(slots, numPartitions=slots).mapInArrow(on_nodes, SCHEMA)
+    def _rows(self, attempt: Attempt, run: RunPartitions) -> Any:
+        count = len(attempt.partitions)
+        if not attempt.nodes:
+            return self._spark.range(count, numPartitions=count).mapInArrow(with_this_rxspark(run), SCHEMA)
+        on_nodes = with_this_rxspark(RunOnNodes(run, attempt.call_id, attempt.partition_nodes))
+        slots = self._session.slots
+        return self._spark.range(slots, numPartitions=slots).mapInArrow(on_nodes, SCHEMA)
 
-    def _carrier(self) -> DataStore:
-        return SharedFolderStore(self._share_folder) if self._share_folder else ArtifactStore(self._session)
+    def _store(self) -> DataStore:
+        return SharedFolderStore(self._share_folder) if self._share_folder else ArtifactStore(self._spark)
 
 
 class ArtifactStore(DataStore):
@@ -245,7 +252,7 @@ class ArtifactStore(DataStore):
         super().__init__()
         self._session = session
 
-    def _carry(self, bundle: Bundle) -> DataRef:
+    def _store(self, bundle: Bundle) -> DataRef:
         with tempfile.TemporaryDirectory(prefix="rxspark-") as folder:
             file = Path(folder, f"{uuid4().hex}.bundle")
             with file.open("wb") as written:

@@ -1,4 +1,4 @@
-"""Code for the executors of a Spark Connect session: turn rows that name partitions into rows that hold results."""
+"""Functions for the executors of a Spark Connect session: rows that name partitions become rows with results."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pickle
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rxspark.backends.spark.preflight import HOLD, HostAnswer
@@ -14,10 +14,10 @@ from rxspark.data.bundle import Bundle, MappedBundle
 from rxspark.data.host_cache import once_on_this_host
 from rxspark.data.refs import DataRef
 from rxspark.results import node_name
-from rxspark.worker.delivery import ResultMessage, ResultSink
+from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.gc_freeze import freeze_loaded_modules
 from rxspark.worker.leaving import must_leave
-from rxspark.worker.runner import run_partition
+from rxspark.worker.runner import PartitionRunner
 
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOnNodes", "RunPartitions", "joined"]
 
 SCHEMA = "last boolean, piece binary"
-"""A letter is a pickle in one or several rows, of which `last` marks the last."""
+"""A message is a pickle in one or several rows, of which `last` marks the last."""
 
 # Bytes of a row: Spark puts up to 4 MB of rows into a message, as long as one row is not larger by itself.
 _PIECE = 3 << 20
@@ -49,11 +49,9 @@ class Artifact:
 class RunPartitions:
     """Runs the partitions that the rows name."""
 
-    def __init__(self, call: DataRef, parcels: DataRef, attempt: int, outbox: ResultSink) -> None:
-        self._call = call
-        self._parcels = parcels
-        self._attempt = attempt
-        self._outbox = outbox
+    def __init__(self, runner: PartitionRunner, partitions: DataRef) -> None:
+        self._runner = runner
+        self._partitions = partitions
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
         for index in _numbers(batches):  # read to its end, or PySpark throws the worker away
@@ -62,13 +60,13 @@ class RunPartitions:
                 return
 
     def run(self, index: int) -> Iterator[RecordBatch]:
-        """The letter of one partition."""
+        """Give the message of one partition."""
         from pyspark import TaskContext
 
         freeze_loaded_modules()
-        partition: DataRef = pickle.loads(self._parcels.open().part(index))
-        attempt = self._attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
-        return _pieces(self._outbox.post(run_partition(self._call, partition, attempt)))
+        partition: DataRef = pickle.loads(self._partitions.open().part(index))
+        attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        return _pieces(replace(self._runner, attempt=attempt)(partition))
 
 
 class RunOnNodes:
@@ -77,15 +75,15 @@ class RunOnNodes:
     Barrier stages would do, but Spark has none under dynamic allocation, nor on all servers.
     """
 
-    def __init__(self, run: RunPartitions, work_id: str, nodes: list[str]) -> None:
+    def __init__(self, run: RunPartitions, call_id: str, nodes: list[str]) -> None:
         self._run = run
-        self._work_id = work_id
+        self._call_id = call_id
         self._nodes = nodes
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
         list(batches)
         node = node_name(socket.gethostname())
-        with once_on_this_host(f"{self._work_id}-{node}") as mine:
+        with once_on_this_host(f"{self._call_id}-{node}") as mine:
             if mine and node in self._nodes:
                 yield from self._run.run(self._nodes.index(node))
         if not mine:
@@ -104,7 +102,7 @@ class AskSlot:
 
 
 def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
-    """Yield the contents of the rows, as they come."""
+    """What the rows hold, as they come."""
     pieces: list[bytes] = []
     for last, piece in rows:
         pieces.append(piece)
@@ -117,10 +115,10 @@ def _numbers(batches: Batches) -> Iterator[int]:
     return (number for batch in batches for number in batch.column(0).to_pylist())
 
 
-def _pieces(letter: ResultMessage | HostAnswer) -> Iterator[RecordBatch]:
+def _pieces(message: ResultMessage | HostAnswer) -> Iterator[RecordBatch]:
     from pyarrow import RecordBatch
 
-    packed = memoryview(pickle.dumps(letter, 5))
+    packed = memoryview(pickle.dumps(message, 5))
     for start in range(0, len(packed), _PIECE):
         last = start + _PIECE >= len(packed)
         yield RecordBatch.from_pydict({"last": [last], "piece": [bytes(packed[start : start + _PIECE])]})

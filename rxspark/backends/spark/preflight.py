@@ -1,12 +1,12 @@
-"""Preflight: ask the executors of an application once for their Python, packages and folders, before any launch.
+"""Checks of the executors before anything is launched on them: one small Spark job, which every slot takes part in.
 
-Each question is a function that every slot runs in one small Spark job. What it finds wrong is an error of the call
-that would have run into it: a Python of another minor version, packages that are missing, a share folder that they
-cannot read.
+Its findings are errors of the call that would have run into them: a Python of another minor version, packages that
+are missing, a share folder that they cannot read.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import re
@@ -14,9 +14,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from rxspark.backends.engine_errors import host_in
@@ -25,8 +26,9 @@ from rxspark.files.io import read, write
 from rxspark.files.operations import make_folder, remove
 from rxspark.files.paths import FsPath, open_path
 from rxspark.rng.kinds import KINDS, require
+from rxspark.serialize.payload import Requirements
 
-__all__ = ["HOLD", "SET_PYTHON", "Preflight", "check_folder", "start_problem"]
+__all__ = ["HOLD", "SET_PYTHON", "Preflight", "probe_file", "start_problem"]
 
 logger = logging.getLogger("rxspark")
 
@@ -59,10 +61,49 @@ Engine = Callable[[Callable[[Iterable[Any]], Iterator[HostAnswer]]], list[HostAn
 """Runs a function in all slots at once and collects what it gives; an error is that of `start_problem`."""
 
 
-class Preflight:
-    """The questions to one application, each asked once; none if its workers run in this very process's environment.
+@dataclass(frozen=True)
+class _Questions:
+    """All that executors are asked in one job."""
 
-    Those have what it has.
+    rng_kind: str | None
+    modules: tuple[str, ...]
+    file: str | None
+    """A file in the share folder that holds `text`."""
+    text: str
+
+    def __call__(self) -> _Report:
+        """Answer, on an executor."""
+        problems: list[RxError] = []
+        for ask in (self._read, self._draw, self._find):
+            try:
+                ask()
+            except RxError as problem:
+                problems.append(problem)
+        return _Report(_versions(), problems)
+
+    def _read(self) -> None:
+        if self.file is not None:
+            _read(self.file, self.text)
+
+    def _draw(self) -> None:
+        if self.rng_kind is not None:
+            require(self.rng_kind)
+
+    def _find(self) -> None:
+        _find(self.modules)
+
+
+class _Report(NamedTuple):
+    """The answers of one slot."""
+
+    versions: Versions
+    problems: list[RxError]
+
+
+class Preflight:
+    """The questions to the executors of one session, each asked once, all new ones of a call in one job.
+
+    None if the workers run in this very process's environment: they have what it has.
     """
 
     def __init__(self, engine: Engine, local: bool) -> None:
@@ -70,76 +111,75 @@ class Preflight:
         self._local = local
         self._answered: set[str] = set()
 
-    def executors(self) -> None:
-        """Make sure that the executors have a Python and packages that can run tasks.
+    def check(self, requirements: Requirements, folder: FsPath | None) -> None:
+        """Make sure that the executors can run the tasks of a call, and reach the share folder.
 
         Raises
         ------
         RxMissingError, RxContextError
-            With a table of what they have and what the driver has.
+            With a table of what executors have and what the driver has, or the name of what is missing.
+        RxFileError
+            When the folder cannot be written here, or read there.
         """
-        if "executors" in self._answered:
+        kind = requirements.rng_kind
+        library = "NumPy" if kind is None else KINDS[kind].library
+        new_kind = None if library in ("NumPy", *self._answered) else kind
+        modules = tuple(sorted(requirements.modules - self._answered))
+        new_folder = None if folder is None or str(folder) in self._answered else folder
+        if _EXECUTORS in self._answered and not (new_kind or modules or new_folder):
             return
-        mine = _versions()
-        found = sorted(self.ask(_versions), key=str)
-        lacking = {name for _, versions in found for name in _NEEDED if not versions[name]}
-        if lacking:
-            raise RxMissingError(
-                f"executors lack {' and '.join(sorted(lacking))}:\n{_table(found)}\n"
-                f"They run {_paths(found)}. Install what is missing there; or, where they are on this machine, set "
-                f"{SET_PYTHON} before the session is made; or let the environment travel: RxSpark(pythonEnv=...)"
-            )
-        differ = {name for _, versions in found for name in _PICKLED if _differ(versions[name], mine[name])}
-        if differ:
-            logger.warning(
-                "executors have another %s than the driver:\n%s", " and ".join(sorted(differ)), _table(found)
-            )
-        self._answered.add("executors")
-
-    def kind(self, kind: str) -> None:
-        """Make sure that the executors can draw random numbers of a kind."""
-        library = KINDS[kind].library
-        if library != "NumPy" and library not in self._answered:
-            self._raise_first(partial(require, kind))
-            self._answered.add(library)
-
-    def modules(self, names: Iterable[str]) -> None:
-        """Make sure that the executors have modules."""
-        new = sorted(set(names) - self._answered)
-        if new:
-            self._raise_first(partial(_find, new))
-            self._answered.update(new)
-
-    def folder(self, folder: FsPath | None) -> None:
-        """Make sure that the driver can write to a share folder, and executors read there what it wrote."""
-        if folder is not None and str(folder) not in self._answered:
-            check_folder(folder, lambda file, text: self._raise_first(partial(_read, str(file), text)))
-            self._answered.add(str(folder))
-
-    def _raise_first(self, question: Question) -> None:
-        for _, problem in self.ask(question):
-            if problem is not None:
-                raise problem
+        with probe_file(new_folder) as (file, text):
+            self._judge(self.ask(_Questions(new_kind, modules, file, text)))
+        self._answered |= {_EXECUTORS, library, *modules, *([] if folder is None else [str(folder)])}
 
     def ask(self, question: Question) -> list[HostAnswer]:
         """Ask each slot: its host and its answer."""
         return [] if self._local else self._engine(partial(_answer, question))
 
+    def _judge(self, answers: list[HostAnswer]) -> None:
+        found = sorted(((host, report.versions) for host, report in answers), key=str)
+        if _EXECUTORS not in self._answered:
+            _check_versions(found)
+        for _, report in answers:
+            for problem in report.problems:
+                raise problem
 
-def check_folder(folder: FsPath, read_elsewhere: Callable[[FsPath, str], None]) -> None:
-    """Make a share folder, write a file, let it be read elsewhere, and delete it.
+
+_EXECUTORS = "executors"
+
+
+def _check_versions(found: list[tuple[str, Versions]]) -> None:
+    mine = _versions()
+    lacking = {name for _, versions in found for name in _NEEDED if not versions[name]}
+    if lacking:
+        raise RxMissingError(
+            f"executors lack {' and '.join(sorted(lacking))}:\n{_table(found)}\n"
+            f"They run {_paths(found)}. Install what is missing there; or, where they are on this machine, set "
+            f"{SET_PYTHON} before the session is made; or let the environment travel: RxSpark(pythonEnv=...)"
+        )
+    differ = {name for _, versions in found for name in _PICKLED if _differ(versions[name], mine[name])}
+    if differ:
+        logger.warning("executors have another %s than the driver:\n%s", " and ".join(sorted(differ)), _table(found))
+
+
+@contextlib.contextmanager
+def probe_file(folder: FsPath | None) -> Iterator[tuple[str | None, str]]:
+    """Make a share folder and a file in it; gives the file and its text, for others to read, and removes it.
 
     Raises
     ------
     RxFileError
         When one of these cannot be done: names path, user and reason.
     """
+    if folder is None:
+        yield None, ""
+        return
     text = uuid4().hex
     make_folder(folder)
     file = folder / f".rxspark-check-{text}"
     write(file, lambda opened: opened.write(text.encode()))
     try:
-        read_elsewhere(file, text)
+        yield str(file), text
     finally:
         remove(file, skip_trash=True)
 
@@ -150,10 +190,7 @@ def check_folder(folder: FsPath, read_elsewhere: Callable[[FsPath, str], None]) 
 def _answer(question: Question, slots: Iterable[Any]) -> Iterator[HostAnswer]:
     list(slots)
     time.sleep(HOLD)
-    try:
-        return iter([(socket.gethostname(), question())])
-    except RxError as problem:
-        return iter([(socket.gethostname(), problem)])
+    return iter([(socket.gethostname(), question())])
 
 
 def _versions() -> Versions:
@@ -170,7 +207,7 @@ def _version_of(package: str) -> str:
         return "there"
 
 
-def _find(names: list[str]) -> None:
+def _find(names: Iterable[str]) -> None:
     lacking = [name for name in names if not _importable(name)]
     if lacking:
         raise RxMissingError(

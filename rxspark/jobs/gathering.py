@@ -5,17 +5,18 @@ from __future__ import annotations
 import pickle
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
+from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
-from rxspark.results import Facts, RxNotFinished, RxResults, node_name
+from rxspark.results import RxNotFinished, RxResults, node_name
 from rxspark.results.timings import Clock
 from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
 
-__all__ = ["Gathering", "opened", "warn_of_failures", "warn_of_preparing"]
+__all__ = ["Gathering", "first_error", "opened", "warn_of_failures", "warn_of_preparing"]
 
 
 def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None]]:
@@ -50,8 +51,8 @@ class Gathering:
 
     Parameters
     ----------
-    facts : Facts
-        What is known of the call.
+    record : JobRecord
+        The job that the results are of.
     results : list of Results
         What has come back of it.
     keep : bool, default True
@@ -59,12 +60,12 @@ class Gathering:
         one partition is in memory twice.
     """
 
-    def __init__(self, facts: Facts, partition_results: list[PartitionResult], keep: bool = True) -> None:
-        self._facts = facts
+    def __init__(self, record: JobRecord, partition_results: list[PartitionResult], keep: bool = True) -> None:
+        self._record = record
         self._partition_results = partition_results
         self._keep = keep
         self._taken = 0
-        self._values: list[Any] = [RxNotFinished] * facts.count
+        self._values: list[Any] = [RxNotFinished] * record.task_count
         self._errors: dict[int, RxTaskError] = {}
         self._output: dict[int, str] = {}
         self._runs: dict[int, PartitionRun] = {}
@@ -84,9 +85,9 @@ class Gathering:
             names=self._names(),
             errors=dict(sorted(self._errors.items())),
             output=dict(sorted(self._output.items())),
-            rng=self._facts.root,
+            rng=self._record.seed_root,
             runs=list(self._runs.values()),
-            chunk_size=self._facts.chunk_size,
+            chunk_size=self._record.chunk_size,
             clock=replace(clock, decoded=time.perf_counter() - began),
         )
 
@@ -99,12 +100,21 @@ class Gathering:
         self._runs[self._taken] = part.run()
 
     def _names(self) -> list[str] | None:
-        names = self._facts.names
-        if not self._facts.once_per_node or names is None:
+        names = self._record.names
+        if not self._record.once_per_node or names is None:
             return names
         # A joblib backend of several machines runs a task where it likes.
         hosts = {number: run.host for run in self._runs.values() for number in run.numbers if run.host}
         return [node_name(hosts[number]) if number in hosts else name for number, name in enumerate(names)]
+
+
+def first_error(partition_results: Iterable[PartitionResult]) -> RxTaskError:
+    """The error of the failed task with the lowest number."""
+    number, failure, host = min(
+        ((number, failure, part.host) for part in partition_results for number, failure in part.failures.items()),
+        key=lambda found: found[0],
+    )
+    return failure.to_error(number, host)
 
 
 # Characters of an error's message that the warning shows.

@@ -1,0 +1,202 @@
+"""The description of a call: what the user asked for, checked, with the defaults filled in."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any, TypedDict, Unpack
+
+from rxspark.calls.exec_objects import exec_objects
+from rxspark.calls.tasks import Tasks, partition_tasks, plan_tasks
+from rxspark.contexts import ComputeContext
+from rxspark.errors import RxArgumentError, closest
+from rxspark.options import rxGetOption
+from rxspark.results import node_name
+from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
+from rxspark.validation import flag, module_names, whole_number
+
+__all__ = ["CallOptions", "CallSpec"]
+
+
+class CallOptions(TypedDict):
+    """The options of `rxExec`, as the user gave them."""
+
+    elemArgs: Any
+    oncePerElem: Any
+    timesToRun: Any
+    packagesToLoad: Any
+    execObjects: Any
+    taskChunkSize: Any
+    consoleOutput: Any
+    autoCleanup: Any
+    continueOnFailure: Any
+    RNGseed: Any
+    RNGkind: Any
+    RNGscope: Any
+    foreachOpts: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallSpec:
+    """A call of rxExec, checked."""
+
+    function: Callable[..., Any]
+    tasks: Tasks
+    chunk_size: int | None
+    """Tasks that run as one unit; None: rxspark spreads them."""
+    tasks_per_stream: int
+    """Consecutive tasks that draw from one random stream."""
+    seed_root: SeedRoot
+    packages: tuple[str, ...]
+    """Modules that workers import first."""
+    exec_objects: dict[str, Any]
+    """Objects for the function's globals."""
+    once_per_node: bool
+    stop_on_error: bool
+    auto_cleanup: bool
+    console_output: bool
+    time_limit: float | None
+    """Seconds that one task may take."""
+    threads_per_task: int
+    foreach_options: dict[str, Any]
+
+    @classmethod
+    def checked(
+        cls,
+        context: ComputeContext,
+        function: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        caller: FrameType,
+        **options: Unpack[CallOptions],
+    ) -> CallSpec:
+        """Check all arguments of a call; RxArgumentError names the first that is wrong.
+
+        `caller` is the frame that called rxExec, in which names of `execObjects` are looked up.
+        """
+        if not callable(function):
+            raise RxArgumentError(f"FUN={function!r}: FUN is the function to run, not the result of calling it")
+        _refuse_misspelt(function, kwargs)
+        tasks = plan_tasks(function, args, kwargs, options["elemArgs"], _times_to_run(options["timesToRun"]))
+        chunk_size, scope = _chunk_size(options), _rng_scope(options["RNGscope"])
+        packages = module_names(options["packagesToLoad"], "packagesToLoad")
+        spec = cls(
+            function=function,
+            tasks=tasks,
+            chunk_size=chunk_size,
+            tasks_per_stream=chunk_size if chunk_size is not None and scope == "chunk" else 1,
+            seed_root=resolve(options["RNGseed"], options["RNGkind"]),
+            packages=(*context.packagesToLoad, *packages),
+            exec_objects=exec_objects(function, options["execObjects"], caller),
+            once_per_node=flag("oncePerElem", options["oncePerElem"], False),
+            stop_on_error=not flag("continueOnFailure", options["continueOnFailure"], True),
+            auto_cleanup=flag("autoCleanup", options["autoCleanup"], context.autoCleanup),
+            console_output=flag("consoleOutput", options["consoleOutput"], context.consoleOutput),
+            time_limit=rxGetOption("taskTimeLimit") if context.taskTimeLimit is None else context.taskTimeLimit,
+            threads_per_task=context.threadsPerTask,
+            foreach_options=_foreach_options(options["foreachOpts"]),
+        )
+        check_capacity(spec.seed_root, -(-tasks.count // spec.tasks_per_stream))
+        return spec
+
+    @property
+    def description(self) -> str:
+        """One line that names the call in lists, progress bars and Spark's pages."""
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        return f"rxExec {name}: {self.tasks.count} tasks"
+
+    def for_nodes(self, nodes: list[str]) -> CallSpec:
+        """Give the call with one task for each node, or for each node that the elements are named by.
+
+        Raises
+        ------
+        RxArgumentError
+            When elements are named by no node, or there are more or fewer tasks than nodes.
+        """
+        tasks, known = self.tasks, [node_name(node) for node in nodes]
+        if tasks.names is not None:
+            return replace(self, tasks=replace(tasks, names=_named_nodes(tasks.names, known)))
+        if tasks.default_count:
+            tasks = replace(tasks, count=len(nodes))
+        elif tasks.element_args is not None and len(tasks.element_args) == 1:
+            tasks = replace(tasks, count=len(nodes), element_args=tasks.element_args * len(nodes))
+        if tasks.count != len(nodes):
+            raise RxArgumentError(
+                f"oncePerElem=True with {tasks.count} tasks, but there are {len(nodes)} nodes ({', '.join(known)}); "
+                f"there must be one task for each node: leave timesToRun out, or give {len(nodes)} elements"
+            )
+        return replace(self, tasks=replace(tasks, names=known))
+
+    def partitions(self, slots: int, per_slot: int) -> list[range]:
+        """Give the numbers of the tasks of each partition."""
+        if self.once_per_node:
+            return [range(number, number + 1) for number in range(self.tasks.count)]
+        return partition_tasks(self.tasks.count, self.chunk_size, slots, per_slot)
+
+
+def _times_to_run(value: Any) -> int:
+    return -1 if value in (-1, None) else whole_number("timesToRun", value, 0)
+
+
+def _chunk_size(options: CallOptions) -> int | None:
+    value = options["taskChunkSize"]
+    size = None if value is None else whole_number("taskChunkSize", value, 1)
+    if size is not None and flag("oncePerElem", options["oncePerElem"], False):
+        raise RxArgumentError(
+            f"taskChunkSize={size} with oncePerElem=True: each node runs one task; leave one of the two out"
+        )
+    return size
+
+
+def _rng_scope(value: Any) -> str:
+    if value not in ("chunk", "task"):
+        raise RxArgumentError(f'RNGscope={value!r}: RNGscope is "chunk" or "task"')
+    return str(value)
+
+
+def _foreach_options(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise RxArgumentError(f"foreachOpts={value!r}: foreachOpts is a dict of arguments for joblib.Parallel")
+    return dict(value or {})
+
+
+def _named_nodes(names: list[str], known: list[str]) -> list[str]:
+    """Give the nodes that elements are named by, as `node_name` writes them."""
+    wanted = [node_name(name) for name in names]
+    unknown = [name for name, node in zip(names, wanted, strict=True) if node not in known]
+    if unknown or len(set(wanted)) < len(wanted):
+        problem = f"there is no node {unknown[0]!r}" if unknown else f"a node has two elements ({', '.join(wanted)})"
+        raise RxArgumentError(
+            f"oncePerElem=True with elements named {', '.join(names)}: {problem}; the nodes are "
+            f"{', '.join(known)}. Name each element by its node, or leave the names out"
+        )
+    return wanted
+
+
+# Arguments of RevoScaleR's rxExec that scripts may still have.
+_WITHOUT_EFFECT = {"elemType", "quote"}
+
+
+def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+    """Find keywords that were meant for rxExec: passed on to FUN, they would be without effect."""
+    own = list(CallOptions.__annotations__)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):  # a builtin that does not tell: only what differs in its capitals is clear
+        known = {*map(str.lower, own), *map(str.lower, _WITHOUT_EFFECT)}
+        meant = {name: closest(name, own) for name in kwargs if name.lower() in known}
+    else:
+        takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        taken = {p.name for p in parameters}
+        meant = {name: closest(name, own) for name in kwargs if name not in taken and not takes_any}
+    for name in _WITHOUT_EFFECT & meant.keys():
+        raise RxArgumentError(
+            f"{name}={kwargs[name]!r}: leave {name} out; it had no effect in RevoScaleR since 9.2, and rxExec has none"
+        )
+    for name, guess in meant.items():
+        if guess is not None:
+            raise RxArgumentError(
+                f"{name}={kwargs[name]!r}: neither rxExec nor FUN has an argument {name!r}; did you mean {guess}?"
+            )
