@@ -42,6 +42,7 @@ DOORS = {
     "pyspark": {
         "backends/spark/accumulator.py",
         "backends/spark/classic.py",
+        "backends/spark/classic_session.py",
         "backends/spark/cluster.py",
         "backends/spark/connect.py",
         "backends/spark/connect_worker.py",
@@ -52,8 +53,8 @@ DOORS = {
         "analysis/data/spark_data.py",
     },
     "py4j": {
-        "backends/spark/accumulator.py",
         "backends/spark/classic.py",
+        "backends/spark/classic_session.py",
         "backends/spark/session.py",
         "backends/spark/yarn.py",
     },
@@ -71,7 +72,7 @@ DOORS = {
 # rather than by `import rxspark`, and what an analysis needs by the first analysis.
 LAZY = {
     "backends/__init__.py",
-    "execute.py",
+    "serialize/payload.py",
     "worker/results.py",
     "worker/nested.py",
     "worker/runner.py",

@@ -149,10 +149,10 @@ def test_a_pool_that_breaks_each_time_loses_its_tasks(monkeypatch):
 
 def test_mistakes_of_our_own_stay_what_they_are():
     """A bug of rxspark is no error of an engine, and shows its own traceback."""
-    from rxspark.calls.tasks import cut
+    from rxspark.calls.tasks import partition_tasks
 
     with pytest.raises(TypeError), translate_errors("RxLocalSeq()"):
-        cut(None, None, None, None)
+        partition_tasks(None, None, None, None)
 
 
 def test_the_reason_is_free_of_java():

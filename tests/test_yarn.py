@@ -484,9 +484,9 @@ def test_a_share_folder_in_safe_mode_is_named(cluster: Path, hdfs_root: str, mon
     folder = open_path(f"{hdfs_root}/share/safe")
     administer(cluster, "-safemode", "enter")
     try:
-        with pytest.raises(RxFileError, match=rf"{hdfs_root}/share/safe \(user '\w+'\): .*safe mode"):
-            with probe_file(folder):
-                pass
+        said = rf"{hdfs_root}/share/safe \(user '\w+'\): .*safe mode"
+        with pytest.raises(RxFileError, match=said), probe_file(folder):
+            pass
         assert not rxHadoopFileExists(str(folder))
     finally:
         administer(cluster, "-safemode", "leave")

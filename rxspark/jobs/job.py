@@ -380,18 +380,14 @@ class Job:
 
     def _take_what_is_on_record(self) -> None:
         """After an early end: take in what workers of this host had finished of partitions that will not arrive."""
-        folder = self.backend.journals
+        folder, call_id = self.backend.journals, self._payload.call_id
         if folder is None:
             return
         for numbers, _ in self._missing:
             if numbers[0] not in self._answered:
-                parts = [
-                    part for part, _ in PartitionJournal(folder, f"{self._payload.call_id}-{numbers[0]}").entries()
-                ]
-                for more in parts[1:]:
-                    parts[0].extend(more)
-                if parts:
-                    self._take(parts[0].pack())
+                found = PartitionJournal(folder, f"{call_id}-{numbers[0]}").recorded()
+                if found is not None:
+                    self._take(found.pack())
 
     def _cancel(self) -> None:
         self._cancelled.set()
@@ -400,9 +396,6 @@ class Job:
 
     def _give_up(self, numbers: Sequence[int]) -> None:
         """Answer for tasks whose workers died each time, with an error of its own type."""
-        part = PartitionResult("", 0, _ATTEMPTS)
-        told = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._lost_reason}"
-        for number in numbers:
-            part.add(number, None, 0.0, 0.0)
-            part.failures[number] = TaskFailure("WorkerDied", told, "", error=RxLostTaskError)
-        self._take(part.pack())
+        message = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._lost_reason}"
+        failure = TaskFailure("WorkerDied", message, "", error=RxLostTaskError)
+        self._take(PartitionResult.failed(numbers, failure, _ATTEMPTS).pack())

@@ -84,6 +84,16 @@ class PartitionJournal:
             state = stream
         return state
 
+    def recorded(self) -> PartitionResult | None:
+        """Give all that has been written down, None if that is nothing."""
+        found: PartitionResult | None = None
+        for part, _ in self.entries():
+            if found is None:
+                found = part
+            else:
+                found.extend(part)
+        return found
+
     def entries(self) -> Iterator[tuple[PartitionResult, Any]]:
         """Give what has been written down, each with the state of the stream behind it."""
         # The worker may have died while it was writing: what is there in part does not count.

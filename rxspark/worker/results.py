@@ -14,7 +14,7 @@ import re
 import sys
 import traceback
 from array import array
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pickle import dumps, loads  # by these names, as a task may replace those of the module
 from types import CoroutineType
@@ -105,6 +105,15 @@ class PartitionResult(PartitionRun):
     """Why no task of the partition could run: a matter of the machinery, not of one task."""
     unsaved: str = ""
     """Why the worker could not write them into the job's folder."""
+
+    @classmethod
+    def failed(cls, numbers: Iterable[int], failure: TaskFailure, attempt: int) -> PartitionResult:
+        """Make the result of tasks that all have failed alike, on no host."""
+        part = cls("", 0, attempt)
+        for number in numbers:
+            part.add(number, None, 0.0, 0.0)
+            part.failures[number] = failure
+        return part
 
     def add(self, number: int, value: Any, started: float, seconds: float) -> None:
         """Take in the result of one task."""

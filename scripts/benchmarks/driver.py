@@ -12,10 +12,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from benchmarks.tasks import noop
 from rxspark import RxLocalSeq, execute, rxExec, rxOptions
+from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.sequential import SequentialBackend
 from rxspark.worker.results import PartitionResult
 
@@ -35,20 +37,21 @@ class Cluster(SequentialBackend):
         self.spent = 0.0
         """Seconds in which answers were made."""
 
-    def slots(self, tasks: int, options: dict[str, Any]) -> int:
+    def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         """As many as there are to be partitions."""
         return self._slots
 
-    def run(self, work: Any) -> None:
+    def run(self, attempt: Attempt) -> Outcome:
         """Answer for each partition."""
-        for numbers in work.numbers:
+        for numbers, _ in attempt.partitions:
             began = time.perf_counter()
             part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0)
             for number in numbers:
                 part.add(number, None, began, 1e-6)
             packed = part.pack()
             self.spent += time.perf_counter() - began
-            work.deliver(packed)
+            attempt.deliver(packed)
+        return Outcome()
 
 
 def measure(tasks: int, partitions: int) -> dict[str, float]:

@@ -52,8 +52,8 @@ def test_jobs_on_hdfs(namenode):
             while job.info()["done"] < 3:
                 time.sleep(0.05)
             assert job.cancel() is True
-            folder = JobFolder(job._source.folder.place)
-            assert not atomic.create(folder.place / "lease-1", b"")
+            folder = JobFolder(job._source.folder.path)
+            assert not atomic.create(folder.path / "lease-1", b"")
             elsewhere = RxJob(RemoteJob(folder))
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
@@ -63,7 +63,7 @@ def test_jobs_on_hdfs(namenode):
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
             while stranded.info()["done"] < 1:
                 time.sleep(0.05)
-            seen_by_others = RxJob(RemoteJob(JobFolder(stranded._source.folder.place)))
+            seen_by_others = RxJob(RemoteJob(JobFolder(stranded._source.folder.path)))
             os.kill(namenode, signal.SIGKILL)
             assert stranded.wait(120) == "finished"
             assert seen_by_others.status() == "undetermined"

@@ -14,7 +14,6 @@ from rxspark import (
     RxJobError,
     RxLocalParallel,
     RxLocalSeq,
-    execute,
     rxElemArg,
     rxExec,
     rxGetJobResults,
@@ -23,7 +22,7 @@ from rxspark import (
 )
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
-from rxspark.jobs import lookup
+from rxspark.jobs import folder, lookup
 from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
@@ -40,7 +39,7 @@ def share(tmp_path, monkeypatch):
 
     objects_store.POINTER.write_text(str(tmp_path))
     place = open_path("objects://bucket/share")
-    for module in (execute, lookup):
+    for module in (folder, lookup):
         monkeypatch.setattr(module, "store_folder", lambda context: place)
     yield place
     objects_store.POINTER.unlink()
@@ -61,14 +60,14 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
         while job.info()["done"] < 3:
             time.sleep(0.02)
         assert job.cancel() is True
-        folder = JobFolder(job._source.folder.place)
+        folder = JobFolder(job._source.folder.path)
         assert folder.part_names() == [f"{n}-{n}-1.results" for n in range(3)]
         elsewhere = RxJob(RemoteJob(folder))
         assert (elsewhere.status(), elsewhere.info()["done"]) == ("canceled", 3)
         flag.touch()
         with RxLocalSeq(packagesToLoad="objects_store"):
             assert elsewhere.resume().wait(120) == "finished"
-            assert RxJob(RemoteJob(JobFolder(folder.place))).results(autoCleanup=False) == [n * n for n in range(6)]
+            assert RxJob(RemoteJob(JobFolder(folder.path))).results(autoCleanup=False) == [n * n for n in range(6)]
             assert elsewhere.results() == [n * n for n in range(6)]
         assert not folder.exists()
 
@@ -77,7 +76,7 @@ def test_a_job_without_any_result_yet_can_be_looked_at(share):
     """Nothing lies below parts/ then, and there is no such folder: that is no error."""
     with RxLocalSeq(wait=False, packagesToLoad="objects_store"):
         job = rxExec(time.sleep, 60)
-        elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.place)))
+        elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
         assert elsewhere.info()["done"] == 0
         assert elsewhere.output() == ""
         job.cancel()
@@ -106,7 +105,7 @@ def test_a_job_that_is_held_is_not_resumed(share):
     with RxLocalSeq(packagesToLoad="objects_store", wait=False):
         job = rxExec(time.sleep, 60)
         with pytest.raises(RxJobError, match=r"being run by process|is (queued|running)"):
-            JobFolder(job._source.folder.place).take_lease()
+            JobFolder(job._source.folder.path).take_lease()
         with pytest.raises(RxJobError, match=r"is (queued|running)"):
             rxResumeJob(job)
         job.cancel()

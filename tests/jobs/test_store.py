@@ -69,7 +69,7 @@ def _elsewhere(tmp_path, job):
 def _sign(tmp_path, job, **changes):
     """Change what state.json says."""
     place = open_path(str(_folder(tmp_path, job) / "state.json"))
-    atomic.write(place, json.dumps(asdict(replace(JobFolder(place.parent).sign(), **changes))).encode())
+    atomic.write(place, json.dumps(asdict(replace(JobFolder(place.parent).status(), **changes))).encode())
 
 
 def test_a_folder_is_private_and_its_records_are_readable_text(job, tmp_path):
@@ -79,7 +79,7 @@ def test_a_folder_is_private_and_its_records_are_readable_text(job, tmp_path):
     head, _, body = (folder / "job.json").read_bytes().partition(b"\n")
     assert head.startswith(b"rxspark 1 ")
     about = json.loads(body)
-    assert (about["id"], about["facts"]["count"], about["host"]) == (job.id, 4, socket.gethostname())
+    assert (about["id"], about["task_count"], about["host"]) == (job.id, 4, socket.gethostname())
     assert sorted(file.name for file in (folder / "parts").iterdir()) == [f"{n}-{n}-1.results" for n in range(4)]
 
 
@@ -181,7 +181,7 @@ def test_a_damaged_part_is_told_and_runs_again(damage, job, tmp_path):
 
 def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tmp_path):
     """With signs of life it runs; without any for a minute nobody knows; then a resumer may take the lease."""
-    process = replace(JobFolder(open_path(str(_folder(tmp_path, job)))).sign().process, host="elsewhere")
+    process = replace(JobFolder(open_path(str(_folder(tmp_path, job)))).status().process, host="elsewhere")
     (_folder(tmp_path, job) / "parts" / "3-3-1.results").unlink()
     _sign(tmp_path, job, state="running", process=process, heard=time.time())
     elsewhere = _elsewhere(tmp_path, job)
@@ -199,7 +199,7 @@ def test_silence_from_another_host_is_undetermined_and_may_be_taken_over(job, tm
 
 def test_processes_of_another_host_of_the_same_name_are_not_looked_for_here(job, tmp_path):
     """Nor those of another container: their numbers say nothing here, so that signs of life decide."""
-    mine = JobFolder(open_path(str(_folder(tmp_path, job)))).sign().process
+    mine = JobFolder(open_path(str(_folder(tmp_path, job)))).status().process
     assert (mine.here, mine.alive) == (True, True)
     gone = replace(mine, pid=2**22 + 1)
     assert (gone.here, gone.alive) == (True, False)
@@ -212,17 +212,17 @@ def test_processes_of_another_host_of_the_same_name_are_not_looked_for_here(job,
 def test_a_stale_lease_is_taken_over_and_a_living_one_is_not(job, tmp_path):
     """The lease counts, be it that its holder has not yet said what the state is."""
     folder = JobFolder(open_path(str(_folder(tmp_path, job))))
-    mine = folder.sign().process
+    mine = folder.status().process
     (_folder(tmp_path, job) / "parts" / "0-0-1.results").unlink()
     for process, alive in ((replace(mine, started="another boot"), False), (mine, True)):
         lease = folder._highest_lease() + 1
         body = json.dumps({"process": asdict(process), "taken": time.time()}).encode()
-        atomic.create(folder.place / f"lease-{lease}", body)
+        atomic.create(folder.path / f"lease-{lease}", body)
         if alive:
             with pytest.raises(RxJobError, match=rf"is being run by process {mine.pid} on "):
                 _elsewhere(tmp_path, job).resume()
         else:
-            JobFolder(folder.place).take_lease()
+            JobFolder(folder.path).take_lease()
             assert folder._highest_lease() == lease + 1
             os.unlink(_folder(tmp_path, job) / f"lease-{lease + 1}")
 
@@ -231,7 +231,7 @@ def test_a_job_can_be_cancelled_from_another_process(context, tmp_path, monkeypa
     """The process that runs it finds the wish at its next sign of life."""
     from rxspark.jobs import scheduler
 
-    monkeypatch.setattr(scheduler, "_BEAT", 0.2)
+    monkeypatch.setattr(scheduler, "HEARTBEAT_INTERVAL_S", 0.2)
     job = rxExec(lambda: sum(range(10**15)))
     while job.status() != "running":
         time.sleep(0.05)
@@ -280,7 +280,7 @@ def test_a_share_folder_that_cannot_be_reached_is_undetermined(tmp_path):
 @pytest.mark.parametrize(
     ("name", "change"),
     [
-        ("job.json", lambda told_so: told_so.pop("facts")),
+        ("job.json", lambda told_so: told_so.pop("task_count")),
         ("job.json", lambda told_so: told_so.update(more=1)),
         ("state.json", lambda told_so: told_so.update(state="finnished")),
         ("state.json", lambda told_so: told_so.update(process=[])),
@@ -387,7 +387,7 @@ def test_misuse_is_told(job):
             rxGetJobResults(wrong)
     with pytest.raises(RxJobError, match="nothing is missing"):
         rxResumeJob(job)
-    assert JobFolder(open_path(str(job._source.folder.place)))._highest_lease() == 1  # which was given back
+    assert JobFolder(open_path(str(job._source.folder.path)))._highest_lease() == 1  # which was given back
     with pytest.raises(ValueError, match="only='all'"):
         rxResumeJob(job, only="all")
     for wrong in ("x", -1, float("nan"), True):

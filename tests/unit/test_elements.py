@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rxspark import RxArgumentError, rxElemArg
-from rxspark.calls.tasks import cut, plan_tasks
+from rxspark.calls.tasks import partition_tasks, plan_tasks
 from rxspark.validation import whole_number
 
 counts = st.integers(0, 400)
@@ -17,7 +17,7 @@ counts = st.integers(0, 400)
 @given(counts, st.one_of(st.none(), st.integers(1, 500)), st.integers(1, 9), st.integers(1, 9))
 def test_every_task_is_in_exactly_one_partition(count, size, slots, per_slot):
     """However the work is cut, the partitions are disjoint, complete, in order and not empty."""
-    parts = cut(count, size, slots, per_slot)
+    parts = partition_tasks(count, size, slots, per_slot)
     assert sorted(number for part in parts for number in part) == list(range(count))
     assert all(part and list(part) == sorted(part) for part in parts)
 
@@ -25,13 +25,13 @@ def test_every_task_is_in_exactly_one_partition(count, size, slots, per_slot):
 @given(counts, st.integers(1, 500), st.integers(1, 9))
 def test_a_chunk_is_a_partition(count, size, slots):
     """With a chunk size, partition k has the tasks of chunk k, whatever the number of slots."""
-    assert cut(count, size, slots, 3) == [range(k, min(k + size, count)) for k in range(0, count, size)]
+    assert partition_tasks(count, size, slots, 3) == [range(k, min(k + size, count)) for k in range(0, count, size)]
 
 
 @given(st.integers(1, 400), st.integers(1, 9), st.integers(1, 9))
 def test_without_chunks_the_partitions_are_even(count, slots, per_slot):
     """Without one there are some partitions a slot, which differ by one task at most, and neighbours are apart."""
-    parts = cut(count, None, slots, per_slot)
+    parts = partition_tasks(count, None, slots, per_slot)
     assert len(parts) == min(count, slots * per_slot)
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
@@ -64,7 +64,7 @@ def test_the_number_of_tasks(args, kwargs, elem_args, times, count):
 def test_a_plan_keeps_constants_and_elements_apart():
     """Element arguments have their places, by position or by name; the first names win."""
     tasks = plan_tasks(_f, (rxElemArg({"p": 1, "q": 2}),), {"b": rxElemArg({"r": 3, "s": 4})}, None, -1)
-    assert (tasks.constants, tasks.keywords, set(tasks.columns)) == ((None,), {}, {0, "b"})
+    assert (tasks.constants, tasks.keywords, set(tasks.per_task_args)) == ((None,), {}, {0, "b"})
     assert tasks.names == ["p", "q"]
 
 

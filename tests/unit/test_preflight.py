@@ -29,17 +29,14 @@ def test_another_minor_version_is_told_by_both_versions_and_the_host() -> None:
 
 def test_the_share_folder_is_made_and_left_empty(tmp_path: Path) -> None:
     """It is made, written to and read; the file is gone afterwards, also where reading fails."""
-    read = []
-    preflight.check_folder(
-        open_path(f"file://{tmp_path}/share"), lambda place, text: read.append(Path(place.path).read_text() == text)
-    )
-    assert read == [True]
-
-    def fails(place: object, text: str) -> None:
+    with preflight.probe_file(open_path(f"file://{tmp_path}/share")) as (file, text):
+        assert file is not None
+        assert Path(file).read_text() == text
+    with (
+        pytest.raises(RxFileError, match="not here"),
+        preflight.probe_file(open_path(f"file://{tmp_path}/share")) as (file, text),
+    ):
         raise RxFileError("not here")
-
-    with pytest.raises(RxFileError, match="not here"):
-        preflight.check_folder(open_path(f"file://{tmp_path}/share"), fails)
     assert os.listdir(tmp_path / "share") == []
 
 
@@ -47,6 +44,6 @@ def test_a_share_folder_that_is_none_is_named(tmp_path: Path) -> None:
     """The error has path, user and reason."""
     (tmp_path / "file").write_text("")
     with pytest.raises(RxFileError, match=rf"{tmp_path}/file \(user '\w+'\): exists already, as a file"):
-        preflight.check_folder(open_path(str(tmp_path / "file")), lambda place, text: None)
+        preflight.probe_file(open_path(str(tmp_path / "file"))).__enter__()
     with pytest.raises(RxFileError, match=r"file/below \(user '\w+'\)"):
-        preflight.check_folder(open_path(str(tmp_path / "file" / "below")), lambda place, text: None)
+        preflight.probe_file(open_path(str(tmp_path / "file" / "below"))).__enter__()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rxspark import RxContextError, RxFileError
-from rxspark.backends.base import Work
+from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.spark.base import SparkEngine
 from rxspark.data import host_cache
 from rxspark.data.bundle import Bundle
+from rxspark.serialize.payload import Requirements
 
 FAILED = "Job aborted due to stage failure: Task 1 in stage 4.0 failed 4 times, most recent failure: "
 LOST = "Lost task 1.3 in stage 4.0 (TID 9) (node7 executor 2): "
@@ -34,8 +36,11 @@ class Engine(SparkEngine):
     def _has_ended(self) -> bool:
         return False
 
-    def cancel(self, work: Work) -> None:
+    def cancel(self, attempt: Attempt) -> None:
         """Nothing runs."""
+
+    def check(self, requirements: Requirements) -> None:
+        """Nothing is needed."""
 
     def _thread(self, *_: Any) -> Any:
         raise NotImplementedError
@@ -43,21 +48,28 @@ class Engine(SparkEngine):
     _listening = _submit = _thread
 
 
-def judged(text: str) -> Work:
-    """The work whose job ended with an error of this text."""
-    work = Work("call", "a call", Bundle([bytes(8_000_000)]), [], [])
-    Engine()._judge(work, SparkError(FAILED + LOST + text))
-    return work
+def judged(text: str) -> Outcome:
+    """The outcome of an attempt whose job ended with an error of this text."""
+    attempt = Attempt(
+        call_id="call",
+        description="a call",
+        number=0,
+        program=Bundle([bytes(8_000_000)]),
+        partitions=(),
+        deliver=lambda message: None,
+        cancelled=threading.Event(),
+    )
+    return Engine()._judge(attempt, SparkError(FAILED + LOST + text))
 
 
 def test_a_worker_that_was_ended_as_idle_is_told_by_both_settings_and_what_is_missing_runs_again() -> None:
     """The error names the settings that ended it, which Spark's own text does not."""
-    work = judged(
+    outcome = judged(
         "org.apache.spark.SparkException: Python worker process terminated due to idle timeout (timeout: 2 s)"
     )
-    assert "spark.python.worker.idleTimeoutSeconds" in work.trouble
-    assert "spark.python.worker.killOnIdleTimeout=true" in work.trouble
-    assert "idleTimeoutSeconds" not in judged("Python worker exited unexpectedly (crashed)").trouble
+    assert "spark.python.worker.idleTimeoutSeconds" in outcome.lost_reason
+    assert "spark.python.worker.killOnIdleTimeout=true" in outcome.lost_reason
+    assert "idleTimeoutSeconds" not in judged("Python worker exited unexpectedly (crashed)").lost_reason
 
 
 def test_a_host_without_room_is_named_with_folder_and_size() -> None:
