@@ -7,6 +7,7 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import signal
+import socket
 import threading
 import time
 import weakref

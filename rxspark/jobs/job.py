@@ -75,9 +75,7 @@ class Job:
         self.folder = folder
         self.state = QUEUED
         self.error: BaseException | None = None
-        self.done = 0
-        self.ended = 0.0
-        self.fetched = False
+        self.done, self.ended, self.fetched = 0, 0.0, False
         self.has_engines_bar = backend.draws_bar
         self._payload = self._whole = replace(payload, partitions=())
         self._missing = list(payload.partitions)
@@ -103,15 +101,15 @@ class Job:
         return self.record.id
 
     def reason(self) -> BaseException | None:
-        """What to raise when somebody wants results that there are none of."""
+        """Give the error for who wants results that there are none of."""
         return self.error
 
     def readable_results(self) -> list[PartitionResult]:
-        """What has come back, here and to the job's folder."""
+        """Give the results that have come back, here and to the job's folder."""
         return self._results + ([] if self.folder is None else self.folder.readable_results())
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """What has come back so far, but for the first `after` of them."""
+        """Give the results that have come back, but for the first `after` of them."""
         return self._results[after:]
 
     def run(self) -> None:

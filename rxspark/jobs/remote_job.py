@@ -46,7 +46,7 @@ class RemoteJob:
 
     @property
     def state(self) -> str:
-        """What the folder says, and whether who wrote that is alive."""
+        """State by the folder, and by whether the process that wrote it is alive."""
         return self._judge()[0]
 
     @property
@@ -75,7 +75,7 @@ class RemoteJob:
         return status is not None and status.fetched
 
     def partition_results(self, after: int = 0) -> list[PartitionResult]:
-        """What is in the folder: all of it, each task once; or what has come since the first `after` were read."""
+        """Read the results in the folder: all, each task once; or those that have come since the first `after`."""
         if self._damage is not None:
             raise self._damage
         names = [name for name in self.folder.part_names() if name not in self._names]
@@ -86,7 +86,7 @@ class RemoteJob:
         return merged(self.folder.partition_results(self._names))
 
     def reason(self) -> BaseException | None:
-        """What to raise when somebody wants results: a task's own error, if that is what ended the job."""
+        """Give the error for who wants results: a task's own, if that is what ended the job."""
         if self.record.stop_on_error and self.state == FAILED:
             parts = self.folder.readable_results()
             if any(part.failures for part in parts):
@@ -100,7 +100,7 @@ class RemoteJob:
         return self.folder.payload()
 
     def readable_results(self) -> list[PartitionResult]:
-        """What is in the folder, without what is damaged."""
+        """Read the results in the folder, but for damaged files."""
         return self.folder.readable_results()
 
     def wait(self, timeout: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""What both engines of Spark have in common, the classic one and Spark Connect: how a job is watched and judged."""
+"""The engine of Spark that classic sessions and Spark Connect share: how a job is watched and judged."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class SparkEngine(ABC):
 
     preflight: Preflight
     _foreign: tuple[type[BaseException], ...] = ()
-    """What the engine raises when it gives up a job."""
+    """Exceptions by which the engine gives up a job."""
 
     @abstractmethod
     def check(self, requirements: Requirements) -> None:

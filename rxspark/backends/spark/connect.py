@@ -62,7 +62,7 @@ _FEW, _LONG = 4, 2.0
 
 
 class ConnectSession:
-    """What is kept for a session: its slots, and what was asked of them."""
+    """A session with a Spark Connect server: its slots, its settings, and the preflight."""
 
     def __init__(self, session: SparkSession) -> None:
         session.addArtifacts(packed_rxspark(), pyfile=True)

@@ -102,7 +102,7 @@ class AskSlot:
 
 
 def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
-    """What the rows hold, as they come."""
+    """Give the objects that the rows hold, as they come."""
     pieces: list[bytes] = []
     for last, piece in rows:
         pieces.append(piece)
