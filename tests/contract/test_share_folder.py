@@ -100,7 +100,7 @@ def test_a_folder_that_others_can_write_to_is_refused(share):
     big = np.arange(1_000_000)
     rxShare(big).remove()
     [ours] = share.iterdir()
-    other = share.parent / "other"
+    other = share / "other"
     (other / ours.name).mkdir(parents=True)
     (other / ours.name).chmod(0o777)
     with RxSpark(hdfsShareDir=str(other)), pytest.raises(RxFileError, match="others can write there"):
