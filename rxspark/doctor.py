@@ -38,7 +38,7 @@ from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
 __all__ = ["Finding", "examine", "report"]
 
 # Seconds for which a ResourceManager may think about its answer.
-_PATIENCE = 10
+_TIMEOUT_S = 10
 
 _NEEDED = ("numpy", "pandas", "cloudpickle", "joblib", "loky", "threadpoolctl", "tqdm")
 # Packages that register a joblib backend of their own.
@@ -51,7 +51,7 @@ class Finding:
 
     check: str
     well: bool
-    told: str
+    outcome: str
     """The version or folder that was found, or the fault and the line that mends it."""
 
 
@@ -80,7 +80,7 @@ def report(findings: list[Finding], as_json: bool) -> str:
     """The findings as text for people, or as JSON for scripts."""
     if as_json:
         return json.dumps([asdict(finding) for finding in findings], indent=2)
-    return "\n".join(f"{'ok   ' if found.well else 'WRONG'}  {found.check}: {found.told}" for found in findings)
+    return "\n".join(f"{'ok   ' if found.well else 'WRONG'}  {found.check}: {found.outcome}" for found in findings)
 
 
 def _made(name: str, check: Callable[[], str]) -> Finding:
@@ -182,7 +182,7 @@ def _yarn() -> str:
     refused = []
     for address in _resource_managers(settings):
         try:
-            with urllib.request.urlopen(f"{address}/ws/v1/cluster/info", timeout=_PATIENCE) as answer:
+            with urllib.request.urlopen(f"{address}/ws/v1/cluster/info", timeout=_TIMEOUT_S) as answer:
                 return f"{address} answers: {json.load(answer)['clusterInfo']['state']}"
         except (OSError, ValueError, KeyError) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code in (401, 403):

@@ -128,9 +128,9 @@ class RxTaskError(RxError):
 
     def __str__(self) -> str:
         """The user's error first, then the place, then the lines of the user's own code."""
-        told = f"{self.type}: {self.message}" if self.message else self.type
+        text = f"{self.type}: {self.message}" if self.message else self.type
         where = f" (task {self.task}" + (f" on {self.host})" if self.host else ")")
-        return told + where + (f"\n{self.traceback.rstrip()}" if self.traceback else "")
+        return text + where + (f"\n{self.traceback.rstrip()}" if self.traceback else "")
 
     def __repr__(self) -> str:
         return f"<{self.__class__.__name__} task {self.task}: {self.type}: {self.message}>"

@@ -67,10 +67,10 @@ def rxHadoopListFiles(path: Path = "", recursive: bool = False) -> RxFiles:
     >>> [os.path.basename(name) for name in rxHadoopListFiles(folder, recursive=True).names]
     ['out', 'parts']
     """
-    place = resolve(path, "path")
-    found = expand(place)
-    if [str(one) for one in found] == [str(place)] and place.is_folder():
-        return RxFiles(describe(place, entry) for entry in within(place, recursive))
+    target = resolve(path, "path")
+    found = expand(target)
+    if [str(one) for one in found] == [str(target)] and target.is_folder():
+        return RxFiles(describe(target, entry) for entry in within(target, recursive))
     listed = RxFiles()
     for one in found:
         listed.append(describe(one, one.info() or {"type": "file"}))
@@ -277,13 +277,13 @@ def rxHadoopRemove(path: Path | Iterable[Path], recursive: bool = False, skipTra
     False
     """
     found = _sources(path, "path", resolve)
-    for place in found:
-        if place.is_root:
-            raise RxArgumentError(f"path={str(place)!r}: a whole file system or bucket is not removed")
-        if not recursive and place.is_folder() and place.entries():
-            raise place.problem("the folder is not empty; use recursive=True or rxHadoopRemoveDir")
-    for place in found:
-        remove(place, skipTrash)
+    for target in found:
+        if target.is_root:
+            raise RxArgumentError(f"path={str(target)!r}: a whole file system or bucket is not removed")
+        if not recursive and target.is_folder() and target.entries():
+            raise target.problem("the folder is not empty; use recursive=True or rxHadoopRemoveDir")
+    for target in found:
+        remove(target, skipTrash)
 
 
 def rxHadoopRemoveDir(path: Path | Iterable[Path], skipTrash: bool = False) -> None:
@@ -310,9 +310,9 @@ def rxHadoopRemoveDir(path: Path | Iterable[Path], skipTrash: bool = False) -> N
     False
     """
     given = _several(path, "path")
-    for place in _sources(given, "path", resolve):
-        if not place.is_folder():
-            raise place.problem("not a folder; use rxHadoopRemove")
+    for target in _sources(given, "path", resolve):
+        if not target.is_folder():
+            raise target.problem("not a folder; use rxHadoopRemove")
     rxHadoopRemove(given, recursive=True, skipTrash=skipTrash)
 
 

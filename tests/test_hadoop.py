@@ -334,7 +334,7 @@ def test_files_are_written_and_read_though_a_datanode_hangs(
     cluster: Path, hdfs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that takes connections and never answers: by itself hdfs-native gives such a file up after a minute."""
-    monkeypatch.setattr(io, "_SILENCE", 2)
+    monkeypatch.setattr(io, "_PIECE_TIMEOUT_S", 2)
     monkeypatch.setattr(io, "_PIECE", 4 << 20)
     big = tmp_path / "big"
     big.write_bytes(os.urandom(40 << 20))

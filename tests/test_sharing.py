@@ -62,7 +62,7 @@ def test_the_files_of_a_call_go_with_it(folder):
 def test_a_shared_file_goes_with_its_handle(folder):
     """The file is there as long as the handle is used, and no longer."""
     shared = rxShare(np.zeros(100_000))
-    assert bundles(folder) == [shared.parcel.path]
+    assert bundles(folder) == [shared.ref.path]
     assert shared.value.sum() == 0
     del shared
     gc.collect()
@@ -98,13 +98,13 @@ os.kill(os.getpid(), signal.{{end}})
     assert run(program.format(end="SIGKILL")).returncode == -signal.SIGKILL
     assert len(bundles(tmp_path)) == 2
     assert run(program.format(end="SIGCONT")).returncode == 0
-    assert bundles(tmp_path) == [kept.parcel.path]
+    assert bundles(tmp_path) == [kept.ref.path]
     assert rxExec(len, kept) == [100_000]
 
 
 def test_only_the_user_can_reach_shared_data(folder):
     """Folders have mode 0700: what is unpickled cannot have been written by others."""
-    path = Path(rxShare(np.zeros(100_000)).parcel.path)
+    path = Path(rxShare(np.zeros(100_000)).ref.path)
     for part in (path.parent, path.parent.parent):
         assert part.stat().st_mode & 0o777 == 0o700
         assert part.stat().st_uid == os.geteuid()
@@ -136,7 +136,7 @@ import os, resource, signal, numpy as np, rxspark
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 with rxspark.RxLocalSeq(shareDir={str(tmp_path)!r}):
     there = rxspark.rxShare(np.zeros(100_000))
-    whole = os.path.getsize(there.parcel.path)
+    whole = os.path.getsize(there.ref.path)
     by_a_call = lambda x: rxspark.rxExec(len, x)
     for share, room in ((rxspark.rxShare, 500_000), (rxspark.rxShare, whole - 2), (by_a_call, 500_000)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, resource.RLIM_INFINITY))
@@ -158,8 +158,8 @@ def test_what_the_temporary_folder_cannot_hold_goes_elsewhere(monkeypatch):
     """Without a shareDir, data that the temporary folder has no room for goes to memory, if that has."""
     monkeypatch.setattr("rxspark.data.host_cache.free", lambda folder: 1e9 if folder == "/dev/shm" else 1e6)
     small, large = rxShare(np.zeros(10_000)), rxShare(np.zeros(1_000_000))
-    assert small.parcel.path.startswith(tempfile.gettempdir())
-    assert large.parcel.path.startswith("/dev/shm")
+    assert small.ref.path.startswith(tempfile.gettempdir())
+    assert large.ref.path.startswith("/dev/shm")
 
 
 def test_a_handle_that_was_forked_leaves_the_file_alone(folder):
@@ -170,7 +170,7 @@ def test_a_handle_that_was_forked_leaves_the_file_alone(folder):
         shared.remove()
         os._exit(0)
     os.waitpid(child, 0)
-    assert bundles(folder) == [shared.parcel.path]
+    assert bundles(folder) == [shared.ref.path]
 
 
 def test_nothing_is_launched_when_the_data_cannot_be_written(tmp_path):

@@ -182,7 +182,7 @@ def call(seconds, meanwhile=lambda size: None):
     shutil.rmtree(begun, ignore_errors=True)
     os.mkdir(begun)
     shared = rxShare(table)  # anew, so that each host fetches it anew
-    threading.Thread(target=meanwhile, args=[shared.parcel.size], daemon=True).start()
+    threading.Thread(target=meanwhile, args=[shared.ref.size], daemon=True).start()
     path = "hdfs:///" + share.split("/", 3)[3] + "/numbers"  # without the host, which executors know
     results = rxExec(reads, rxElemArg(range(24)), path, shared, seconds, RNGseed=7)
     shared.remove()

@@ -46,7 +46,7 @@ _MEMORY = re.compile(
 
 
 @contextlib.contextmanager
-def translate_errors(place: str) -> Iterator[None]:
+def translate_errors(context: str) -> Iterator[None]:
     """Turn what an engine raises into an RxContextError that names the place to run and the reason, in one line."""
     try:
         yield
@@ -56,7 +56,7 @@ def translate_errors(place: str) -> Iterator[None]:
         if _raised_by_us(error):
             raise
         kind = type(error).__name__
-        problem = RxContextError(f"{place} could not run the call: {kind}: {reason(full_text(error))}".rstrip(": "))
+        problem = RxContextError(f"{context} could not run the call: {kind}: {reason(full_text(error))}".rstrip(": "))
         raise with_java(problem, error) from cause_without_jvm(error)
 
 

@@ -46,7 +46,7 @@ __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
 logger = logging.getLogger("rxspark")
 
 # Seconds between looks at `attempt.cancelled` while a cluster works.
-_POLL = 0.1
+_POLL_INTERVAL_S = 0.1
 
 
 class ForeachBackend(InThisProcess):
@@ -157,7 +157,7 @@ class ForeachInBackground(ForeachBackend):
 
         threading.Thread(target=run, name=f"rxspark-{attempt.call_id}", daemon=True).start()
         while not (attempt.cancelled.is_set() or outcome.done()):
-            wait([outcome], _POLL)
+            wait([outcome], _POLL_INTERVAL_S)
         return outcome.result() if outcome.done() else Outcome()
 
 

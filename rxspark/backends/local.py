@@ -35,13 +35,13 @@ from rxspark.worker.runner import PartitionRunner
 __all__ = ["BackgroundBackend", "LocalBackend", "before_workers_are_waited_for"]
 
 # Seconds after which idle workers end.
-_IDLE = 300
+_IDLE_TIMEOUT_S = 300
 
 # Seconds between a worker's looks at whether its parent is still there.
-_WATCH = 1.0
+_WATCH_INTERVAL_S = 1.0
 
 # Seconds between looks at `attempt.cancelled` while workers are busy.
-_POLL = 0.1
+_POLL_INTERVAL_S = 0.1
 
 # Where Linux keeps what processes share by name.
 _SHARED_MEMORY = "/dev/shm"
@@ -174,7 +174,7 @@ def _collect(futures: set[Future[ResultMessage]], attempt: Attempt) -> str:
     """Deliver results as they come; gives why some did not."""
     lost_reason = ""
     while futures and not attempt.cancelled.is_set():
-        done, futures = wait(futures, timeout=_POLL, return_when=FIRST_COMPLETED)
+        done, futures = wait(futures, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
         while done:
             try:
                 attempt.deliver(done.pop().result())
@@ -197,7 +197,7 @@ def _reusable_pool(workers: int, exactly: bool) -> Any:
     """
     _held.workers = min(workers if exactly else max(_held.workers, workers), _allowed())
     pool = loky.get_reusable_executor(
-        _held.workers, timeout=_IDLE, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
+        _held.workers, timeout=_IDLE_TIMEOUT_S, initializer=_end_with, initargs=(os.getpid(),), env=_environment()
     )
     _note(pool)
     return pool
@@ -217,7 +217,7 @@ def _background_pool(workers: int) -> Any:
     if _background[0] != workers:
         _end_background_pool()
         executor = loky.ProcessPoolExecutor(
-            workers, timeout=_IDLE, initializer=_in_background, initargs=(os.getpid(),), env=_environment()
+            workers, timeout=_IDLE_TIMEOUT_S, initializer=_in_background, initargs=(os.getpid(),), env=_environment()
         )
         _note(executor)
         executor.submit(int)  # makes loky register that the end of the program waits for all that its workers have
@@ -312,7 +312,7 @@ def _end_with(parent: int) -> None:
 
     def watch() -> None:
         while os.getppid() == parent:
-            time.sleep(_WATCH)
+            time.sleep(_WATCH_INTERVAL_S)
         os._exit(1)
 
     threading.Thread(target=watch, name="rxspark-watch", daemon=True).start()

@@ -116,12 +116,12 @@ class ComputeContext:
 
     def __repr__(self) -> str:
         """The call that makes this context, with what differs from the defaults; secrets are not shown."""
-        told = [
+        shown = [
             f"{field.name}={without_secrets(plain(getattr(self, field.name)))!r}"
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         ]
-        return f"{type(self).__name__}({', '.join(told)})"
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     def __enter__(self) -> Self:
         entered.set((*entered.get(), self))

@@ -166,9 +166,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _fetch(url: str, path: Path) -> None:
-    place, coming = open_path(url), path.with_suffix(".coming")
+    source, coming = open_path(url), path.with_suffix(".coming")
     try:
-        fetch(place, str(coming))
+        fetch(source, str(coming))
         os.replace(coming, path)
     except OSError:
         coming.unlink(missing_ok=True)

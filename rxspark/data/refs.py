@@ -1,4 +1,4 @@
-"""Parcels: the ways in which a bundle reaches a worker. Which way a call takes, its backend decides (`sharing/`)."""
+"""References: the ways in which a bundle reaches a worker. The store of a backend chooses one (data/stores.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from typing import Any, Protocol
 from rxspark.data.bundle import Bundle, MappedBundle
 from rxspark.data.host_cache import fetched
 
-__all__ = ["DataRef", "InlineRef", "LocalFileRef", "RemoteFileRef", "forget_shared", "load", "load_once", "shared_here"]
+__all__ = [
+    "DataRef",
+    "InlineRef",
+    "LocalFileRef",
+    "RemoteFileRef",
+    "forget_shared",
+    "load_object",
+    "load_shared_object",
+    "shared_objects_here",
+]
 
 
 class DataRef(Protocol):
@@ -56,9 +65,9 @@ class RemoteFileRef:
         return MappedBundle(fetched(self.url, self.name, self.size))
 
 
-def load(parcel: DataRef) -> Any:
-    """The object that a parcel holds, as the caller's own: what is written to it, nobody else sees."""
-    bundle = parcel.open()
+def load_object(ref: DataRef) -> Any:
+    """The object that a reference leads to, as the caller's own: what is written to it, nobody else sees."""
+    bundle = ref.open()
     return pickle.loads(bundle.part(0), buffers=bundle.private(1))
 
 
@@ -68,16 +77,16 @@ _KEPT = 4
 _shared: dict[DataRef, Any] = {}
 
 
-def load_once(parcel: DataRef) -> Any:
-    """The object that a parcel holds, the same one for all tasks of this process: they only read it."""
-    value = _shared.pop(parcel) if parcel in _shared else load(parcel)
-    _shared[parcel] = value
+def load_shared_object(ref: DataRef) -> Any:
+    """The object that a reference leads to, the same one for all tasks of this process: they only read it."""
+    value = _shared.pop(ref) if ref in _shared else load_object(ref)
+    _shared[ref] = value
     while len(_shared) > _KEPT:
         del _shared[next(iter(_shared))]
     return value
 
 
-def shared_here() -> list[Any]:
+def shared_objects_here() -> list[Any]:
     """The objects that all tasks of this process have in common."""
     return list(_shared.values())
 

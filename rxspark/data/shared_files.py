@@ -40,25 +40,25 @@ def write_shared_bundle(bundle: Bundle, share: FsPath) -> tuple[FsPath, RemoteFi
         When the file system cannot be reached.
     """
     folder = process_folder(share)
-    place = folder / f"{next(_numbers)}.bundle"
+    path = folder / f"{next(_numbers)}.bundle"
     try:
-        return place, write_bundle(bundle, place, f"{folder.name}-{place.name}")
+        return path, write_bundle(bundle, path, f"{folder.name}-{path.name}")
     except RxError:
-        remove_shared_bundle(place)
+        remove_shared_bundle(path)
         raise
 
 
-def write_bundle(bundle: Bundle, place: FsPath, name: str, known_as: FsPath | None = None) -> RemoteFileRef:
+def write_bundle(bundle: Bundle, path: FsPath, name: str, known_as: FsPath | None = None) -> RemoteFileRef:
     """Write a bundle to a file; the way to it, by a `name` that no other bundle has."""
-    write(place, bundle.write, known_as)
-    with file_errors(place):
-        return RemoteFileRef(str(place), name, int(place.fs.info(place.path)["size"]))
+    write(path, bundle.write, known_as)
+    with file_errors(path):
+        return RemoteFileRef(str(path), name, int(path.fs.info(path.path)["size"]))
 
 
-def remove_shared_bundle(place: FsPath) -> None:
+def remove_shared_bundle(path: FsPath) -> None:
     """Remove a file; hosts that have fetched it keep their copies for a while."""
     with contextlib.suppress(Exception):  # not worth an error: it goes with the folder of this process
-        place.fs.rm_file(place.path)
+        path.fs.rm_file(path.path)
 
 
 def process_folder(share: FsPath) -> FsPath:

@@ -139,9 +139,9 @@ def _files(packages: list[str]) -> dict[str, Path]:
 
 def _below(folder: Path) -> Iterator[Path]:
     """List the files in a folder, without compiled ones, which come and go."""
-    for place, folders, names in os.walk(folder):
+    for folder_path, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
-        yield from (Path(place, name) for name in names if not name.endswith((".pyc", ".a")))
+        yield from (Path(folder_path, name) for name in names if not name.endswith((".pyc", ".a")))
 
 
 def _files_of(dist: Distribution) -> Iterator[tuple[str, Path]]:
@@ -318,15 +318,15 @@ def _check(archive: Path, home: Path, files: dict[str, Path]) -> None:
         for name in ("numpy", "pandas", "cloudpickle", "mkl_random", "rxspark")
         if any(file.startswith(f"{_SITE}/{name}/") for file in files)
     ]
-    places = {sys.prefix, sys.base_prefix} - {"/usr", "/"}  # below those are the system's own libraries
+    prefixes = {sys.prefix, sys.base_prefix} - {"/usr", "/"}  # below those are the system's own libraries
     done = subprocess.run(
-        [str(home / "bin" / "python"), "-c", _PROGRAM, str(home.resolve()), os.pathsep.join(places), *names],
+        [str(home / "bin" / "python"), "-c", _PROGRAM, str(home.resolve()), os.pathsep.join(prefixes), *names],
         capture_output=True,
         text=True,
         cwd="/",
         env={},
     )
     if done.returncode:
-        told = (done.stderr + done.stdout).strip().splitlines()  # MKL says on standard output why it gives up
-        reason = next((line for line in reversed(told) if "error" in line.lower()), f"exit code {done.returncode}")
+        output = (done.stderr + done.stdout).strip().splitlines()  # MKL says on standard output why it gives up
+        reason = next((line for line in reversed(output) if "error" in line.lower()), f"exit code {done.returncode}")
         raise RxContextError(f"the packed environment does not run where it is unpacked: {reason}")

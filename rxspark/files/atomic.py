@@ -30,7 +30,7 @@ _PAUSE = 200
 _CLAIM = 60.0
 
 
-def write(place: FsPath, body: bytes) -> None:
+def write(path: FsPath, body: bytes) -> None:
     """Write or replace a file: a reader meanwhile gets the old or the new one, never a part.
 
     Raises
@@ -38,83 +38,83 @@ def write(place: FsPath, body: bytes) -> None:
     RxFileError, RxContextError
         When it cannot be written; nothing is left behind then.
     """
-    with file_errors(place):
-        if not place.renames:  # a store of objects: an object appears when it is whole
-            place.fs.pipe_file(place.path, _sealed(body))
+    with file_errors(path):
+        if not path.renames:  # a store of objects: an object appears when it is whole
+            path.fs.pipe_file(path.path, _sealed(body))
             return
-        draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
+        draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
         try:
-            io.write(draft, lambda file: file.write(_sealed(body)), known_as=place)
-            if place.hadoop:
-                place.fs.mv(draft.path, place.path, overwrite=True)
+            io.write(draft, lambda file: file.write(_sealed(body)), known_as=path)
+            if path.hadoop:
+                path.fs.mv(draft.path, path.path, overwrite=True)
             else:
-                os.replace(draft.path, place.path)
+                os.replace(draft.path, path.path)
         except BaseException:
             with contextlib.suppress(Exception):  # the first error is the one to tell
-                place.fs.rm_file(draft.path)
+                path.fs.rm_file(draft.path)
             raise
 
 
-def create(place: FsPath, body: bytes) -> bool:
+def create(path: FsPath, body: bytes) -> bool:
     """Write a file if there is none of that name; of several processes that try, one gets True."""
-    if place.hadoop:
-        return _create_on_hdfs(place, body)
-    if not place.renames:
-        return _create_by_claim(place, body)
-    with file_errors(place):
+    if path.hadoop:
+        return _create_on_hdfs(path, body)
+    if not path.renames:
+        return _create_by_claim(path, body)
+    with file_errors(path):
         try:
-            with open(place.path, "xb", opener=io.private) as file:
+            with open(path.path, "xb", opener=io.private) as file:
                 file.write(_sealed(body))
         except FileExistsError:
             return False
     return True
 
 
-def _create_on_hdfs(place: FsPath, body: bytes) -> bool:
+def _create_on_hdfs(path: FsPath, body: bytes) -> bool:
     """Create by a rename that replaces nothing: the file is whole from the first moment."""
-    draft = place.parent / f".{place.name}.{secrets.token_hex(4)}"
+    draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
     write(draft, body)
-    with file_errors(place):
+    with file_errors(path):
         try:
-            place.fs.mv(draft.path, place.path, overwrite=False)
+            path.fs.mv(draft.path, path.path, overwrite=False)
         except Exception:
-            place.fs.rm_file(draft.path)
-            if place.info() is None:
+            path.fs.rm_file(draft.path)
+            if path.info() is None:
                 raise
             return False
     return True
 
 
-def _create_by_claim(place: FsPath, body: bytes) -> bool:
+def _create_by_claim(path: FsPath, body: bytes) -> bool:
     """Create by a claim beside the file: who sees no claim but its own may write the file.
 
     Not every store of objects can refuse to replace an object, but those in use (S3, Google's, Azure's) list an object
     from the moment in which it is written. So of two processes that first write their claims and then look, at least
     one sees the other.
     """
-    head = f".{place.name}.claim-"
+    prefix = f".{path.name}.claim-"
     for _ in range(_ROUNDS):
-        claim = place.parent / f"{head}{int(time.time())}-{secrets.token_hex(4)}"
+        claim = path.parent / f"{prefix}{int(time.time())}-{secrets.token_hex(4)}"
         write(claim, b"")
         try:
-            names = place.parent.names()
-            if place.name in names:
+            names = path.parent.names()
+            if path.name in names:
                 return False
-            if not any(_holds(name, head) for name in names if name != claim.name):
-                write(place, body)  # before the claim goes: at each moment one of the two is seen
+            if not any(_holds(name, prefix) for name in names if name != claim.name):
+                write(path, body)  # before the claim goes: at each moment one of the two is seen
                 return True
         finally:
             with contextlib.suppress(Exception):  # void after a while
-                place.fs.rm_file(claim.path)
+                path.fs.rm_file(claim.path)
         time.sleep(secrets.randbelow(_PAUSE) / 1000)
     return False
 
 
-def _holds(name: str, head: str) -> bool:
-    return name.startswith(head) and int(name.removeprefix(head).partition("-")[0]) > time.time() - _CLAIM
+def _holds(name: str, prefix: str) -> bool:
+    return name.startswith(prefix) and int(name.removeprefix(prefix).partition("-")[0]) > time.time() - _CLAIM
 
 
-def read(place: FsPath) -> bytes:
+def read(path: FsPath) -> bytes:
     """Read the bytes of a record.
 
     Raises
@@ -124,20 +124,20 @@ def read(place: FsPath) -> bytes:
     RxContextError
         When the file system cannot be reached.
     """
-    data = io.read(place)
-    head, _, body = data.partition(b"\n")
-    words = head.split(b" ")
+    data = io.read(path)
+    prefix, _, body = data.partition(b"\n")
+    words = prefix.split(b" ")
     if len(words) != 4 or words[0] != b"rxspark" or not words[1].isdigit() or not words[2].isdigit():
-        raise RxFileError(f"{place} is damaged, or no file of rxspark: its first line is not the one that was written")
+        raise RxFileError(f"{path} is damaged, or no file of rxspark: its first line is not the one that was written")
     if int(words[1]) > FORMAT:
         raise RxFileError(
-            f"{place} was written by a newer version of rxspark (format {int(words[1])}; this one reads up to format "
+            f"{path} was written by a newer version of rxspark (format {int(words[1])}; this one reads up to format "
             f"{FORMAT}): read it with that version, or update this one"
         )
     if len(body) != int(words[2]):
-        raise RxFileError(f"{place} is damaged: {len(body)} bytes of {int(words[2])} are there")
+        raise RxFileError(f"{path} is damaged: {len(body)} bytes of {int(words[2])} are there")
     if words[3] != _checksum(body):
-        raise RxFileError(f"{place} is damaged, or was edited: its checksum is wrong")
+        raise RxFileError(f"{path} is damaged, or was edited: its checksum is wrong")
     return body
 
 

@@ -26,47 +26,49 @@ PUBLISHED = 0o644
 
 # Seconds for which HDFS may neither give nor take a piece of a file, and bytes of a piece: half a megabyte in a second
 # is far below what it does.
-_SILENCE, _PIECE = 15.0, 8 << 20
+_PIECE_TIMEOUT_S, _PIECE_BYTES = 15.0, 8 << 20
 
 # Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four fail.
-_PERSISTENCE = 90.0
+_RETRY_S = 90.0
 
 _BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
 
 
-def read(place: FsPath) -> bytes:
+def read(path: FsPath) -> bytes:
     """Read a whole file."""
-    if place.hadoop:
-        return b"".join(pieces(place))
-    with file_errors(place):
-        return bytes(place.fs.cat_file(place.path))
+    if path.hadoop:
+        return b"".join(pieces(path))
+    with file_errors(path):
+        return bytes(path.fs.cat_file(path.path))
 
 
-def fetch(place: FsPath, path: str) -> None:
+def fetch(path: FsPath, file_name: str) -> None:
     """Copy a file to a local one, which is for this user alone."""
-    with open(path, "wb", opener=private) as file:
-        if place.hadoop:
-            for piece in pieces(place):
+    with open(file_name, "wb", opener=private) as file:
+        if path.hadoop:
+            for piece in pieces(path):
                 file.write(piece)
             return
-    with file_errors(place):
-        place.fs.get_file(place.path, path)  # by its name, as not all file systems take an open file
+    with file_errors(path):
+        path.fs.get_file(path.path, file_name)  # by its name, as not all file systems take an open file
 
 
-def pieces(place: FsPath) -> Iterator[bytes]:
+def pieces(path: FsPath) -> Iterator[bytes]:
     """Read a file, one piece after another; on HDFS from another DataNode, where one does not answer."""
     position = 0
-    until = time.monotonic() + _PERSISTENCE
+    until = time.monotonic() + _RETRY_S
     while True:
-        with file_errors(place):
+        with file_errors(path):
             try:
-                with place.fs.open(place.path, "rb") as file:
+                with path.fs.open(path.path, "rb") as file:
                     file.seek(position)
-                    more = partial(file.read, _PIECE)
-                    while piece := call_with_timeout(_SILENCE, more, "read from HDFS") if place.hadoop else more():
+                    more = partial(file.read, _PIECE_BYTES)
+                    while (
+                        piece := call_with_timeout(_PIECE_TIMEOUT_S, more, "read from HDFS") if path.hadoop else more()
+                    ):
                         yield piece
                         position += len(piece)
-                        until = time.monotonic() + _PERSISTENCE
+                        until = time.monotonic() + _RETRY_S
                 return
             except TimeoutError:
                 if time.monotonic() > until:
@@ -79,19 +81,19 @@ def private(path: str, flags: int) -> int:
 
 
 def write(
-    place: FsPath, fill: Callable[[Any], None], known_as: FsPath | None = None, mode: int | None = _PRIVATE
+    path: FsPath, fill: Callable[[Any], None], known_as: FsPath | None = None, mode: int | None = _PRIVATE
 ) -> None:
     """Open a file for `fill` to write it whole; on HDFS again, where that was interrupted.
 
     Errors name the place that the user knows. A new file has the mode, where the file system has modes; None: what is
     usual there.
     """
-    until = time.monotonic() + _PERSISTENCE
+    until = time.monotonic() + _RETRY_S
     while True:
-        with file_errors(known_as or place), contextlib.ExitStack() as closing:
-            file: Any = place.create(mode)
-            file = _OnHdfs(file) if place.hadoop else file
-            if not place.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
+        with file_errors(known_as or path), contextlib.ExitStack() as closing:
+            file: Any = path.create(mode)
+            file = _OnHdfs(file) if path.hadoop else file
+            if not path.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
                 closing.enter_context(file)
             try:
                 fill(file)
@@ -99,7 +101,7 @@ def write(
                 return
             except OSError as error:
                 broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
-                if not (place.hadoop and broken) or time.monotonic() > until:
+                if not (path.hadoop and broken) or time.monotonic() > until:
                     raise
         time.sleep(0.02)
 
@@ -115,9 +117,11 @@ class _OnHdfs:
 
     def write(self, data: Any) -> int:
         view = memoryview(data)
-        for start in range(0, len(view), _PIECE):
-            call_with_timeout(_SILENCE, partial(self._file.write, bytes(view[start : start + _PIECE])), "write to HDFS")
+        for start in range(0, len(view), _PIECE_BYTES):
+            call_with_timeout(
+                _PIECE_TIMEOUT_S, partial(self._file.write, bytes(view[start : start + _PIECE_BYTES])), "write to HDFS"
+            )
         return len(view)
 
     def close(self) -> None:
-        call_with_timeout(_SILENCE, self._file.close, "close a file on HDFS")
+        call_with_timeout(_PIECE_TIMEOUT_S, self._file.close, "close a file on HDFS")

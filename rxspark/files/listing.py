@@ -84,13 +84,13 @@ def within(folder: FsPath, recursive: bool) -> Iterator[dict[str, Any]]:
             yield from within(folder.at(entry["name"]), recursive)
 
 
-def describe(place: FsPath, entry: dict[str, Any]) -> RxFile:
-    """A row of the listing from what the file systems tell, each in its own words."""
+def describe(parent: FsPath, entry: dict[str, Any]) -> RxFile:
+    """Make a row of the listing from the words of a file system, of which each has its own."""
     folder = entry["type"] == "directory"
     mode = entry.get("mode", entry.get("permission"))
     letters = stat.filemode((stat.S_IFDIR if folder else stat.S_IFREG) | stat.S_IMODE(mode)) if mode else None
     return RxFile(
-        str(place.at(entry.get("name", place.path))),
+        str(parent.at(entry.get("name", parent.path))),
         0 if folder else int(entry.get("size") or 0),
         _moment(next((entry[key] for key in _TIMES if entry.get(key)), None)),
         entry.get("owner") or _name_of(entry.get("uid")),

@@ -37,14 +37,14 @@ def check_free(target: FsPath, overwrite: bool) -> None:
         raise target.problem("exists already; overwrite=True replaces files, never folders")
 
 
-def make_folder(place: FsPath) -> None:
+def make_folder(path: FsPath) -> None:
     """Make a folder and those above it."""
-    found = place.info()
+    found = path.info()
     if found is not None and found["type"] != "directory":
-        raise place.problem("exists already, as a file")
+        raise path.problem("exists already, as a file")
     if found is None:
-        with file_errors(place):
-            place.fs.makedirs(place.path, exist_ok=True)
+        with file_errors(path):
+            path.fs.makedirs(path.path, exist_ok=True)
 
 
 def copy(source: FsPath, target: FsPath, overwrite: bool, mode: int | None = None) -> None:
@@ -98,20 +98,20 @@ def _rename(source: FsPath, target: FsPath, overwrite: bool) -> None:
         source.fs.mv(source.path, target.path, **({"overwrite": overwrite} if source.hadoop else {}))
 
 
-def remove(place: FsPath, skip_trash: bool) -> None:
+def remove(path: FsPath, skip_trash: bool) -> None:
     """Remove a file, or a folder with all that is in it; on HDFS into the trash where there is one."""
-    with file_errors(place):
-        if place.hadoop and not skip_trash and _in_trash(place):
+    with file_errors(path):
+        if path.hadoop and not skip_trash and _in_trash(path):
             return
         # The other file systems of fsspec take a path for a pattern.
-        path = place.path if place.renames else glob.escape(place.path)
-        place.fs.rm(path, recursive=place.is_folder())
+        pattern = path.path if path.renames else glob.escape(path.path)
+        path.fs.rm(pattern, recursive=path.is_folder())
 
 
-def _in_trash(place: FsPath) -> bool:
+def _in_trash(path: FsPath) -> bool:
     from hdfs_native import TrashNotEnabledError
 
     try:
-        return place.fs.client.trash(place.path) is not None
+        return path.fs.client.trash(path.path) is not None
     except TrashNotEnabledError:
         return False

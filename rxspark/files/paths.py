@@ -44,7 +44,7 @@ _WHEELS = {
 }
 
 # Attempts to reach a NameNode that is given by host and port. By default hdfs-native goes on for minutes.
-_PATIENCE = {"dfs.client.failover.max.attempts": "3"}
+_FEW_ATTEMPTS = {"dfs.client.failover.max.attempts": "3"}
 
 
 class FsPath:
@@ -180,7 +180,7 @@ def _bare(entry: dict[str, Any]) -> str:
 
 
 @contextlib.contextmanager
-def file_errors(place: FsPath) -> Iterator[None]:
+def file_errors(path: FsPath) -> Iterator[None]:
     """Turn errors of file systems into a RxFileError that names path, user and reason."""
     try:
         yield
@@ -189,8 +189,8 @@ def file_errors(place: FsPath) -> Iterator[None]:
     except Exception as error:
         reason = _reason(error)
         if isinstance(error, ConnectionError) or any(sign in reason for sign in _UNREACHABLE):
-            raise RxContextError(f"{place} cannot be reached by user {place.user!r}: {reason}") from error
-        raise place.problem(reason) from error
+            raise RxContextError(f"{path} cannot be reached by user {path.user!r}: {reason}") from error
+        raise path.problem(reason) from error
 
 
 _NO_DEFAULT = "No fs.defaultFS"
@@ -296,12 +296,12 @@ def _open_hadoop(scheme: str, url: str) -> FsPath:
     default = default_file_system() or ""
     if not host and default.startswith(f"{scheme}://"):  # two names of one file system would pass for two
         host = default.partition("://")[2]
-    place = FsPath(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
-    with file_errors(place):
+    found = FsPath(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
+    with file_errors(found):
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
-        place.fs = exact(host=host or None, **((_PATIENCE if ":" in host else {}) | settings))
-    return place
+        found.fs = exact(host=host or None, **((_FEW_ATTEMPTS if ":" in host else {}) | settings))
+    return found
 
 
 def _path_of_hdfs(_kind: Any, path: Any) -> Any:
@@ -313,7 +313,7 @@ def _path_of_hdfs(_kind: Any, path: Any) -> Any:
     return slash + rest or "/"
 
 
-def expand(place: FsPath) -> list[FsPath]:
+def expand(path: FsPath) -> list[FsPath]:
     """The path itself if a file has this very name; else the paths that its ``*``, ``?`` and ``[...]`` match.
 
     Raises
@@ -321,12 +321,12 @@ def expand(place: FsPath) -> list[FsPath]:
     RxFileError
         When nothing is there.
     """
-    if place.info() is not None:
-        return [place]
-    if not re.search(r"[*?\[]", place.path):
-        raise place.problem("no such file or folder")
-    with file_errors(place):
-        found = sorted(place.fs.glob(place.path))
+    if path.info() is not None:
+        return [path]
+    if not re.search(r"[*?\[]", path.path):
+        raise path.problem("no such file or folder")
+    with file_errors(path):
+        found = sorted(path.fs.glob(path.path))
     if not found:
-        raise place.problem("nothing matches")
-    return [place.at(path) for path in found]
+        raise path.problem("nothing matches")
+    return [path.at(path) for path in found]

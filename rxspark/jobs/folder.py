@@ -61,7 +61,7 @@ VERSION = 2
 _FOR_ALL = 0o1777  # each user's jobs side by side, as in /tmp
 
 # How often a lease that cannot be read is looked at again.
-_LOOKS = 10
+_READ_ATTEMPTS = 10
 
 # Seconds without a sign of life after which a process on another host may have died.
 HEARTBEAT_TIMEOUT_S = 60.0
@@ -200,7 +200,7 @@ class JobFolder:
         status = self._try(self.status)
         if status is not None and status.lease == lease:
             return status.process if status.active and _may_live(status.process, status.heard) else None
-        for _ in range(_LOOKS):
+        for _ in range(_READ_ATTEMPTS):
             with contextlib.suppress(RxFileError):
                 process, taken = _read(self.path / f"lease-{lease}", _holder)
                 return process if _may_live(process, taken) else None
@@ -278,10 +278,10 @@ class JobFolder:
         info = path.info()
         if info is None:
             raise path.problem("no such file")
-        parcel = (
+        ref = (
             RemoteFileRef(str(path), f"{self.id}-{name}", int(info["size"])) if path.start else LocalFileRef(path.path)
         )
-        return parcel.open()
+        return ref.open()
 
     def _check_trust(self) -> None:
         foreign = owned(self.path) is False

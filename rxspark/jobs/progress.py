@@ -12,7 +12,7 @@ from rxspark.options import rxGetOption
 __all__ = ["Progress"]
 
 # Seconds for which a call shows no bar: below, people do not look for one.
-_PATIENCE = 2.0
+_DELAY_S = 2.0
 
 
 class Progress:
@@ -33,7 +33,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if rxGetOption("reportProgress") and self._total > 1:
-            self._timer = threading.Timer(_PATIENCE, self._show)
+            self._timer = threading.Timer(_DELAY_S, self._show)
             self._timer.daemon = True
             self._timer.name = "rxspark-progress"
             self._timer.start()

@@ -33,10 +33,10 @@ from rxspark.validation import check_flags
 __all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
-_LOOK = 0.5
+_POLL_INTERVAL_S = 0.5
 
 # Seconds for which `cancel` waits until the job has let go of its workers: Spark gives a busy one two to end by itself.
-_PATIENCE = 30.0
+_CANCEL_TIMEOUT_S = 30.0
 
 T = TypeVar("T")
 
@@ -104,12 +104,12 @@ class RxJob(Generic[T]):
         record = source.record
         with plain_interrupts(), Progress(record.task_count, record.description, source.has_engines_bar) as progress:
             while True:
-                left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+                left = _POLL_INTERVAL_S if deadline is None else min(_POLL_INTERVAL_S, deadline - time.monotonic())
                 ended = source.wait(max(0.0, left))
                 done = source.done
                 progress.add(done - shown)
                 shown = done
-                if ended or left < _LOOK:
+                if ended or left < _POLL_INTERVAL_S:
                     return source.state
 
     def results(
@@ -150,7 +150,7 @@ class RxJob(Generic[T]):
         """End the job, and wait until its workers are free; whether it was to be ended, see `rxCancelJob`."""
         done = self._source.cancel("rxCancelJob was called")
         with plain_interrupts():
-            self._source.wait(_PATIENCE)
+            self._source.wait(_CANCEL_TIMEOUT_S)
         return done and self._source.state == CANCELED
 
     def cleanup(self, force: bool = False) -> None:
@@ -254,7 +254,7 @@ class RxJob(Generic[T]):
             if ended:
                 break
             with plain_interrupts():
-                source.wait_for_more(seen, _LOOK)
+                source.wait_for_more(seen, _POLL_INTERVAL_S)
         if source.state != FINISHED:
             raise self._nothing_to_give(source.state)
 

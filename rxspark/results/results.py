@@ -92,7 +92,7 @@ class RxResults(list[T]):
         super().__init__(values)
         self._numbers = range(len(self)) if numbers is None else numbers
         self._names = names
-        self._places: dict[str, int] = {}
+        self._positions: dict[str, int] = {}
         self.errors = errors
         self.output = output
         self.rng = rng
@@ -113,19 +113,19 @@ class RxResults(list[T]):
     def __getitem__(self, index: slice) -> RxResults[T]: ...
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):
-            return super().__getitem__(self._place(index))
+            return super().__getitem__(self._position(index))
         return self._part(index) if isinstance(index, slice) else super().__getitem__(index)
 
-    def _place(self, name: str) -> int:
-        if not self._places:
+    def _position(self, name: str) -> int:
+        if not self._positions:
             pairs = zip(reversed(self.names), reversed(range(len(self))), strict=True)
-            self._places = dict(pairs)  # of two entries of one name the first one, as in R
-        if name not in self._places:
+            self._positions = dict(pairs)  # of two entries of one name the first one, as in R
+        if name not in self._positions:
             guess = closest(name, self.names)
             shown = ", ".join(map(repr, self.names[:_SHOWN])) + (", ..." if len(self) > _SHOWN else "")
             hint = f"did you mean {guess!r}?" if guess else f"there are {shown}" if len(self) else "there are none"
             raise KeyError(f"no result has the name {name!r}; {hint}")
-        return self._places[name]
+        return self._positions[name]
 
     def _part(self, index: slice) -> RxResults[T]:
         """The results of some of the tasks."""
@@ -155,7 +155,7 @@ class RxResults(list[T]):
         """Host, process and times of each task: one row for each."""
         import pandas
 
-        runs, place = self._runs, {number: place for place, number in enumerate(self._numbers)}
+        runs, position = self._runs, {number: position for position, number in enumerate(self._numbers)}
         started = list(itertools.chain.from_iterable(run.started for run in runs))
         table = pandas.DataFrame(
             {
@@ -168,7 +168,7 @@ class RxResults(list[T]):
                 "attempt": [run.attempt for run in runs for _ in run.numbers],
             }
         )
-        return table.sort_values("task", ignore_index=True, key=lambda tasks: tasks.map(place))
+        return table.sort_values("task", ignore_index=True, key=lambda tasks: tasks.map(position))
 
     @property
     def timings(self) -> RxTimings:
@@ -206,8 +206,8 @@ class RxResults(list[T]):
     def _summary(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
         busy = sum(sum(run.seconds) for run in self._runs)
-        places = len({(run.host, run.pid) for run in self._runs})
-        return f"{len(self)} results{failed}; {busy:.3g} s of work in {places} process{'es' * (places != 1)}"
+        processes = len({(run.host, run.pid) for run in self._runs})
+        return f"{len(self)} results{failed}; {busy:.3g} s of work in {processes} process{'es' * (processes != 1)}"
 
     def _repr_html_(self) -> str:
         shown = itertools.islice(zip(self.names, self, strict=True), _SHOWN)

@@ -37,12 +37,12 @@ _EACH_APART = (type, FunctionType, BuiltinFunctionType, types.MethodType, Module
 class _Pickler(ByValuePickler):
     """cloudpickle that re-binds random generators, refuses Spark sessions and notes the user's own modules."""
 
-    def __init__(self, shipper: CallSerializer, of_one_task: bool, aside: list[Buffer] | None = None) -> None:
+    def __init__(self, serializer: CallSerializer, of_one_task: bool, aside: list[Buffer] | None = None) -> None:
         # cloudpickle's is a chain of tables, slow to ask.
         self.dispatch_table: dict[type, Any] = dict(ByValuePickler.dispatch_table)
         self._file = io.BytesIO()
         super().__init__(self._file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
-        self._shipper = shipper
+        self._serializer = serializer
         self._of_one_task = of_one_task
         self._puts_aside = aside is not None
         self._ordinary: set[type] = set()
@@ -79,12 +79,12 @@ class _Pickler(ByValuePickler):
         if kind is CodeType:
             return self._reduce_code(obj)
         if kind is Shared:
-            return self._shipper.handed_over(obj)
-        self._shipper.modules.note(obj, found_by_name)
+            return self._serializer.handed_over(obj)
+        self._serializer.modules.note(obj, found_by_name)
         reduced = super().reducer_override(obj)
-        self._shipper.by_value = self._shipper.by_value or isinstance(reduced, tuple)
+        self._serializer.by_value = self._serializer.by_value or isinstance(reduced, tuple)
         if self._of_one_task:
-            return refer_to_class(obj, reduced, self._shipper.definitions, self._shipper.dump)
+            return refer_to_class(obj, reduced, self._serializer.definitions, self._serializer.dump)
         return reduced
 
     def _reduce_code(self, code: CodeType) -> Any:
@@ -210,9 +210,9 @@ class CallSerializer:
             for inner, value in (captured(part) if name == "FUN" else [("", part)])
         ]
         sizes = sorted(((self._size(value), name) for name, value in held), reverse=True)
-        told = ", ".join(f"{name}: {nbytes / 1e6:,.0f} MB" for nbytes, name in sizes[:5] if nbytes > size / 100)
+        shown = ", ".join(f"{name}: {nbytes / 1e6:,.0f} MB" for nbytes, name in sizes[:5] if nbytes > size / 100)
         warnings.warn(
-            f"the function and its constants take {size / 1e6:,.0f} MB, of which {told}. Each host gets them once. "
+            f"the function and its constants take {size / 1e6:,.0f} MB, of which {shown}. Each host gets them once. "
             f"Pass less, use rxShare for what several calls need, or raise rxOptions(sizeWarning={limit})",
             RxSizeWarning,
             stacklevel=5,
@@ -235,19 +235,19 @@ class CallSerializer:
             rows = self._column(mine, numbers, "elemArgs", all_immutable(held))
         return pickle.dumps(Partition(numbers, columns, rows), 5)
 
-    def _column(self, values: Sequence[Any], numbers: range, place: int | str, as_they_are: bool = False) -> Column:
+    def _column(self, values: Sequence[Any], numbers: range, key: int | str, as_they_are: bool = False) -> Column:
         # A range, or an array of numbers, makes a new object of each of its values.
         if as_they_are or not isinstance(values, (list, tuple)) or all_immutable(values):
             return Column(values, pickled=False)
         pickler = _Pickler(self, of_one_task=True)
-        pickled = [self._element(pickler, value, i, place) for i, value in zip(numbers, values, strict=True)]
+        pickled = [self._element(pickler, value, i, key) for i, value in zip(numbers, values, strict=True)]
         return Column(pickled, pickled=True)
 
-    def _element(self, pickler: _Pickler, value: Any, number: int, place: int | str) -> bytes:
+    def _element(self, pickler: _Pickler, value: Any, number: int, key: int | str) -> bytes:
         try:
             return pickler.pickled(value)
         except Exception as error:
-            name = place if isinstance(place, str) else f"argument {place + 1}"
+            name = key if isinstance(key, str) else f"argument {key + 1}"
             raise self._named(error, [(f"element {number} of {name}", value)]) from error
 
     def _parts(self, function: Any, tasks: Tasks, objects: dict[str, Any]) -> Iterator[tuple[str, Any]]:

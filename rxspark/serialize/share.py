@@ -72,14 +72,14 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
 
     if isinstance(obj, Shared):
         raise RxArgumentError(f"rxShare(obj={obj!r}): it is shared already; pass it to rxExec")
-    shipper = CallSerializer()
-    bundle = Bundle(shipper.shared(obj))
-    parcel, where, remover = _written(bundle, path)
+    serializer = CallSerializer()
+    bundle = Bundle(serializer.shared(obj))
+    ref, where, remover = _written(bundle, path)
     of = type(obj).__name__
     remove = partial(_in_process, os.getpid(), remover)
     # Arrays are mapped in no time, and classes by value are each task's own.
-    once = bundle.size >= _LARGE and len(bundle) == 1 and not shipper.by_value
-    return Shared(parcel, bundle.size, of, where, shipper.modules, remove, once)
+    once = bundle.size >= _LARGE and len(bundle) == 1 and not serializer.by_value
+    return Shared(ref, bundle.size, of, where, serializer.modules, remove, once)
 
 
 def _written(
@@ -92,8 +92,8 @@ def _written(
     else:
         share = place if place and place.start else None  # a URL
     if share is not None:
-        remote, parcel = write_shared_bundle(bundle, share)
-        return parcel, str(remote.parent), partial(remove_shared_bundle, remote)
+        remote, ref = write_shared_bundle(bundle, share)
+        return ref, str(remote.parent), partial(remove_shared_bundle, remote)
     file = write_local_bundle(bundle, place.path if place else context.share_dir)
     return file, os.path.dirname(file.path), partial(remove_local_bundle, file)
 

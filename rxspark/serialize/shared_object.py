@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from rxspark.data.refs import LocalFileRef, RemoteFileRef, load, load_once
+from rxspark.data.refs import LocalFileRef, RemoteFileRef, load_object, load_shared_object
 from rxspark.errors import RxArgumentError
 from rxspark.serialize.user_modules import UserModules
 
@@ -37,7 +37,7 @@ class Shared:
 
     def __init__(
         self,
-        parcel: LocalFileRef | RemoteFileRef,
+        ref: LocalFileRef | RemoteFileRef,
         size: int,
         of: str,
         where: str,
@@ -45,7 +45,7 @@ class Shared:
         remove: Callable[[], None],
         once: bool = False,
     ) -> None:
-        self._parcel = parcel
+        self._ref = ref
         self._of = of
         self._where = where
         self.size = size
@@ -58,31 +58,31 @@ class Shared:
     @property
     def value(self) -> Any:
         """The plain object; what is written to it changes nothing for others."""
-        return load(self.parcel)
+        return load_object(self.ref)
 
     @property
-    def parcel(self) -> LocalFileRef | RemoteFileRef:
+    def ref(self) -> LocalFileRef | RemoteFileRef:
         """The way to the object; RxArgumentError once it was removed."""
         if not self._remove.alive:
             raise RxArgumentError(f"{self!r}: it has been removed; call rxShare again")
-        return self._parcel
+        return self._ref
 
     @property
     def file(self) -> str:
         """Path or URL of the file."""
-        return self._parcel.path if isinstance(self._parcel, LocalFileRef) else self._parcel.url
+        return self._ref.path if isinstance(self._ref, LocalFileRef) else self._ref.url
 
     @property
     def on_this_host(self) -> bool:
         """Whether only processes of this host can reach it."""
-        return isinstance(self._parcel, LocalFileRef)
+        return isinstance(self._ref, LocalFileRef)
 
     def remove(self) -> None:
         """Remove the file; without it, this happens when the handle is no longer used, at the latest at exit."""
         self._remove()
 
     def __reduce__(self) -> Any:
-        return load_once if self._once else load, (self.parcel,)
+        return load_shared_object if self._once else load_object, (self.ref,)
 
     def __repr__(self) -> str:
         where = f"in {self._where}" if self._remove.alive else "removed"

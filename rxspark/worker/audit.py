@@ -49,13 +49,13 @@ def _wrap_start() -> None:
     start = threading.Thread.start
 
     @wraps(start)
-    def told(thread: threading.Thread) -> None:
+    def start_noted(thread: threading.Thread) -> None:
         if not is_own(thread):
             for listener in _thread_listeners:
                 listener(thread)
         start(thread)
 
-    threading.Thread.start = told  # type: ignore[assignment, method-assign]
+    threading.Thread.start = start_noted  # type: ignore[assignment, method-assign]
 
 
 def is_own(thread: threading.Thread) -> bool:

@@ -29,7 +29,7 @@ __all__ = ["Capture", "new_file", "read_bounded"]
 BEGIN = 0x1A5B
 
 # Seconds between looks at how large the files have become: programs write a gigabyte or two in a second.
-_LOOK = 0.1
+_LOOK_INTERVAL_S = 0.1
 
 # Seconds without a task after which nobody looks any more.
 _IDLE = 10.0
@@ -318,7 +318,7 @@ def _look() -> None:
     global _watched
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     while True:
-        time.sleep(_LOOK)
+        time.sleep(_LOOK_INTERVAL_S)
         with _lock:  # what is looked at is not closed meanwhile: its number could be another file's by then
             for capture in _captures:
                 with suppress(OSError, ValueError):  # as where the memory for addresses is limited

@@ -42,13 +42,13 @@ from rxspark.worker.results import PartitionResult, TaskFailure
 __all__ = ["RunRequest", "TaskReport", "die_with_parent", "end_child", "requests", "run_in_children"]
 
 # Characters of what a dead child has written that go into the task's error: faulthandler's text is some 2,000.
-_TEXT_KEPT = 10_000
+_TEXT_LIMIT = 10_000
 
 # Seconds for which a child waits for the next partition.
-_IDLE = 10
+_IDLE_TIMEOUT_S = 10
 
 # Seconds for which the traceback of a child that is about to be ended is waited for; it takes some milliseconds.
-_LAST_WORDS = 0.5
+_TRACEBACK_TIMEOUT_S = 0.5
 
 
 # The first code of a child. No file of the working folder stands in for one of these modules.
@@ -89,7 +89,7 @@ class TaskReport:
 
 def run_in_children(
     call: Call,
-    parcel: DataRef,
+    program: DataRef,
     process_environment: bytes | None,
     partition: DataRef,
     numbers: Sequence[int],
@@ -103,7 +103,7 @@ def run_in_children(
     index = len(result.numbers)
     done = call.stop_on_error and bool(result.failures)
     while not done and index < len(numbers):
-        child = _child(call, parcel, process_environment)
+        child = _child(call, program, process_environment)
         first = index if child.fresh else -1
         try:
             for answer in child.answers(RunRequest(partition, index, stream), call.time_limit):
@@ -127,7 +127,7 @@ def run_in_children(
 class _Child:
     """A process that runs tasks of one call and answers by a pipe."""
 
-    def __init__(self, call: Call, parcel: DataRef, process_environment: bytes | None) -> None:
+    def __init__(self, call: Call, program: DataRef, process_environment: bytes | None) -> None:
         self.call_id = call.id
         self.fresh = True
         self.overdue = False
@@ -149,7 +149,7 @@ class _Child:
         os.close(answering)
         with suppress(BrokenPipeError):  # died before it had read: its exit code tells
             self._requests.send_bytes(pickle.dumps([entry for entry in sys.path if isinstance(entry, str)], 5))
-            self._requests.send_bytes(pickle.dumps((parcel, process_environment), 5))
+            self._requests.send_bytes(pickle.dumps((program, process_environment), 5))
 
     def answers(self, start: RunRequest, limit: float | None) -> Iterator[TaskReport]:
         """The answers of the child up to its last one, its death, or a task that is past its limit."""
@@ -169,23 +169,23 @@ class _Child:
         """Describe how the task that the child was at has ended, or is about to, and `end` the child."""
         if self.overdue:
             self._ask_where_it_is()
-            told = f"the task ran longer than taskTimeLimit={limit:g} seconds and was stopped"
-            return TaskFailure("TimeLimitExceeded", told, self._told(), error=RxTimeLimitError)
+            message = f"the task ran longer than taskTimeLimit={limit:g} seconds and was stopped"
+            return TaskFailure("TimeLimitExceeded", message, self._output(), error=RxTimeLimitError)
         code = self._process.wait()
-        return TaskFailure("WorkerDied", _how_it_ended(code), self._told(), error=RxLostTaskError)
+        return TaskFailure("WorkerDied", _how_it_ended(code), self._output(), error=RxLostTaskError)
 
     def _ask_where_it_is(self) -> None:
         """Let faulthandler write the Python line that is running, also within native code."""
         before = os.fstat(self._text).st_size
         self._process.send_signal(signal.SIGUSR1)
-        patience = time.monotonic() + _LAST_WORDS
+        patience = time.monotonic() + _TRACEBACK_TIMEOUT_S
         while time.monotonic() < patience and os.fstat(self._text).st_size == before:
             time.sleep(0.01)
         time.sleep(0.02)
 
-    def _told(self) -> str:
+    def _output(self) -> str:
         """Console text of the task that the child was at, with what was written at its death."""
-        return read_bounded(self._text, _TEXT_KEPT)
+        return read_bounded(self._text, _TEXT_LIMIT)
 
     @property
     def idle(self) -> bool:
@@ -218,13 +218,13 @@ def _have_none() -> None:
 os.register_at_fork(after_in_child=_have_none)
 
 
-def _child(call: Call, parcel: DataRef, process_environment: bytes | None) -> _Child:
+def _child(call: Call, program: DataRef, process_environment: bytes | None) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept
     if _kept is not None and (_kept.call_id != call.id or not _kept.idle):
         end_child()
     if _kept is None:
-        _kept = _Child(call, parcel, process_environment)
+        _kept = _Child(call, program, process_environment)
     return _kept
 
 
@@ -239,7 +239,7 @@ def end_child() -> None:
 def requests(connection: Connection) -> Iterator[RunRequest]:
     """Yield, in the child, the partitions to run, until the worker ends or wants no more."""
     with suppress(EOFError):
-        while connection.poll(_IDLE):
+        while connection.poll(_IDLE_TIMEOUT_S):
             start: RunRequest = pickle.loads(connection.recv_bytes())
             yield start
 

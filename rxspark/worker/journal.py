@@ -24,10 +24,10 @@ from rxspark.worker.results import PartitionResult, size_of
 __all__ = ["PartitionJournal", "journal_path"]
 
 # How many times as long as writing the work must have taken that is written: a twentieth of the time is little.
-_WORTH = 20
+_WORK_PER_WRITING = 20
 
 # Bytes of the largest values that are written down; what is behind them may run twice.
-_LARGEST = 64 << 20
+_LARGEST_VALUES = 64 << 20
 
 
 def journal_path(folder: str, name: str) -> str:
@@ -54,19 +54,19 @@ class PartitionJournal:
         self._unwritten = 0.0  # seconds of work
         self._least = 0.0  # seconds of work that are worth writing
 
-    def note(self, result: PartitionResult, place: Callable[[], Any]) -> None:
-        """Write down what has come to these answers, with the `place` in the random stream, if it is worth it."""
+    def note(self, result: PartitionResult, stream_state: Callable[[], Any]) -> None:
+        """Write down what has come to these answers, and the state of the random stream, if it is worth it."""
         self._unwritten += result.seconds[-1]
         if self._unwritten < self._least or not self._open:
             return
         began = time.perf_counter()
-        self._write(result.since(self._written), place())
+        self._write(result.since(self._written), stream_state())
         self._written, self._unwritten = len(result.numbers), 0.0
-        self._least = _WORTH * (time.perf_counter() - began)
+        self._least = _WORK_PER_WRITING * (time.perf_counter() - began)
 
     def _write(self, part: PartitionResult, stream: Any) -> None:
         """Write no more where that is not possible."""
-        self._open = sum(map(size_of, part.values)) <= _LARGEST
+        self._open = sum(map(size_of, part.values)) <= _LARGEST_VALUES
         if self._open:
             try:
                 if self._file is None:

@@ -206,7 +206,7 @@ class ProcessState:
             take_in_parts(self._wanted)
 
     def _sort(self) -> None:
-        looked_at = [setting for setting in self._wanted if readable(setting) and not setting.told]
+        looked_at = [setting for setting in self._wanted if readable(setting) and not setting.on_event]
         self._tiers = [[setting for setting in looked_at if setting.tier == tier] for tier in range(3)]
 
     def __exit__(
@@ -256,8 +256,8 @@ class ProcessState:
 
     def _look_where_told(self) -> None:
         everything = NATIVE in heard
-        told = [s for s in self._wanted if everything or s.events & heard or s in _COMPARED]
-        self._put_back(told)
+        relevant = [s for s in self._wanted if everything or s.events & heard or s in _COMPARED]
+        self._put_back(relevant)
 
     def _put_back(self, settings: list[Setting]) -> bool:
         changed, stuck = put_back(settings, self._wanted)

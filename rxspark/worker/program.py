@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from rxspark.data.bundle import Bundle, address_limit
-from rxspark.data.refs import forget_shared, shared_here
+from rxspark.data.refs import forget_shared, shared_objects_here
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.process import process_token
 from rxspark.worker.classes import ProgramClasses, own_classes
@@ -55,7 +55,7 @@ class _Loaded:
         if self._snapshot is None:
             self._snapshot = Snapshot()
             held = (self.function, *self.args, *self.kwargs.values(), *self.objects.values())
-            self._snapshot.take(held, self.classes.values(), shared_here())
+            self._snapshot.take(held, self.classes.values(), shared_objects_here())
         elif self.noted != len(self.classes):
             self._snapshot.take((), self.classes.values())
         self.noted = len(self.classes)
@@ -224,11 +224,11 @@ def _with_elements(
     constants: Sequence[Any], keywords: dict[str, Any], partition: Partition, index: int
 ) -> tuple[list[Any], dict[str, Any]]:
     args, kwargs = list(constants), dict(keywords)
-    for place, column in partition.columns.items():
-        if isinstance(place, int):
-            args[place] = column[index]
+    for key, column in partition.columns.items():
+        if isinstance(key, int):
+            args[key] = column[index]
         else:
-            kwargs[place] = column[index]
+            kwargs[key] = column[index]
     if partition.rows is not None:
         first, more = partition.rows[index]
         args[:0] = first

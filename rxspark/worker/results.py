@@ -283,11 +283,11 @@ _FRAME = re.compile(r'^( *)File "(?P<file>.+)", line (?P<line>\d+), in .*$')
 def _with_source(text: str) -> str:
     """Put the user's source line below each frame that lacks one: a notebook's cells exist at the caller's only."""
     lines = text.splitlines()
-    told: list[str] = []
+    shown: list[str] = []
     for line, below in zip(lines, [*lines[1:], ""], strict=False):
-        told.append(line)
+        shown.append(line)
         frame = _FRAME.match(line)
         if frame and not below.startswith(frame[1] + "  "):
             source = linecache.getline(frame["file"], int(frame["line"])).strip()
-            told += [f"{frame[1]}  {source}"] if source else []
-    return sys.intern("\n".join(told))
+            shown += [f"{frame[1]}  {source}"] if source else []
+    return sys.intern("\n".join(shown))

@@ -121,29 +121,29 @@ def serve(asked: Connection, writing: int) -> None:
     faulthandler.enable(text)
     faulthandler.register(signal.SIGUSR1, text, all_threads=False)
     answers = Connection(writing, readable=False)
-    parcel, process_environment = pickle.loads(asked.recv_bytes())
+    program, process_environment = pickle.loads(asked.recv_bytes())
     result = PartitionResult(socket.gethostname(), os.getpid(), attempt=1)
 
-    def answer(place: Callable[[], Any], last: bool = False) -> None:
-        answers.send_bytes(pickle.dumps(TaskReport(result.take(), place(), last), 5))
+    def answer(stream_state: Callable[[], Any], last: bool = False) -> None:
+        answers.send_bytes(pickle.dumps(TaskReport(result.take(), stream_state(), last), 5))
 
     for start in requests(asked):
         try:
             with die_with_parent(asked):
-                bundle = parcel.open()
+                bundle = program.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
                 console = Console(call.console_limit, call.log_level, file=text)
                 with _Ready(call, bundle, process_environment, console) as ready:
                     ready.run(tasks, result, start, answer)
         except RxError as problem:
             result.problem = problem
-        answer(_nowhere, last=True)
+        answer(_no_state, last=True)
         if must_leave():
             break
     end_nested()
 
 
-def _nowhere() -> None:
+def _no_state() -> None:
     """The place in a stream where none is needed: the next task begins one of its own."""
 
 
@@ -227,7 +227,7 @@ class _Ready:
         call, streams, console = self._call, self._streams, self._console
         stream = -1
         first = start.index if start else 0
-        place = streams.get_state if call.tasks_per_stream > 1 else _nowhere
+        stream_state = streams.get_state if call.tasks_per_stream > 1 else _no_state
         if start and answer is not None:
             answer(lambda: start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
@@ -241,7 +241,7 @@ class _Ready:
             self._restore(number, result)
             failed = bool(result.failures)
             if answer is not None:
-                answer(place)
+                answer(stream_state)
             if failed and call.stop_on_error:
                 return
 

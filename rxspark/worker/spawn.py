@@ -67,8 +67,8 @@ class _Exchange:
         """Give the reduction of a function or class: a key, and the definition or the file where it stands."""
         if id(obj) not in self.sent:
             key, definition = os.urandom(16).hex(), dump(_DefinitionPickler, obj)
-            place: bytes | str = definition if len(definition) < _LARGE else self._written(key, definition)
-            self.sent[id(obj)] = obj, (_find, (key, place))
+            source: bytes | str = definition if len(definition) < _LARGE else self._written(key, definition)
+            self.sent[id(obj)] = obj, (_find, (key, source))
         return self.sent[id(obj)][1]
 
     def _written(self, key: str, definition: bytes) -> str:
@@ -79,13 +79,13 @@ class _Exchange:
             file.write(definition)
         return path
 
-    def find(self, key: str, place: bytes | str) -> Any:
+    def find(self, key: str, source: bytes | str) -> Any:
         """The function or class of that key, from its definition when it comes for the first time."""
         if key not in self.found:
-            if isinstance(place, str):
-                with open(place, "rb") as file:
-                    place = file.read()
-            self.found[key] = pickle.loads(place)
+            if isinstance(source, str):
+                with open(source, "rb") as file:
+                    source = file.read()
+            self.found[key] = pickle.loads(source)
         return self.found[key]
 
     def close(self) -> None:
@@ -104,8 +104,8 @@ def _exchange_here() -> _Exchange:
     return _exchange
 
 
-def _find(key: str, place: bytes | str) -> Any:
-    return _exchange_here().find(key, place)
+def _find(key: str, source: bytes | str) -> Any:
+    return _exchange_here().find(key, source)
 
 
 def _namespace(key: str, names: dict[str, Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Threads:
 
     def restore(self, seconds: float) -> None:
         """Undo what a task of some length has set; after one too short to have used threads, only what it said."""
-        if seconds > _WORTH_LOOKING or _SET in heard:
+        if seconds > _LONG_TASK_S or _SET in heard:
             self._limit()
 
     def __exit__(
@@ -88,7 +88,7 @@ class _Numba:
 
 
 # Seconds that a task must take for the 4 us to be spent that setting all libraries takes.
-_WORTH_LOOKING = 0.001
+_LONG_TASK_S = 0.001
 
 _SET = "rxspark.setMKLthreads"
 

@@ -203,7 +203,7 @@ def kept_within(own: bool) -> Iterator[Watch]:
 # Parts of the tasks' own time that looking may take, and looks, and seconds of looking, in each call before that
 # counts: all its tasks run the same function, so what leaves something behind mostly shows in the first ones.
 _SHARE = 0.04
-_LOOKS_AT_FIRST = 5
+_TASKS_LOOKED_AT = 5
 _AT_FIRST = 0.001
 
 
@@ -221,7 +221,7 @@ class Round:
         self._looks += 1
         self._spent += seconds
         self._found = self._found or found
-        at_once = self._found or self._spent < _AT_FIRST or self._looks < _LOOKS_AT_FIRST
+        at_once = self._found or self._spent < _AT_FIRST or self._looks < _TASKS_LOOKED_AT
         self.due = worked if at_once else worked + seconds / _SHARE
 
 

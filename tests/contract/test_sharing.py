@@ -171,7 +171,7 @@ def test_large_elements_arrive(where):
 def test_a_damaged_file_is_an_error_that_names_it(damage, reason):
     """Shared data that is no longer whole is never read: the error names the file and what is wrong."""
     shared = rxShare(np.arange(ROWS))
-    path = shared.parcel.path
+    path = shared.ref.path
     damage(path)
     with pytest.raises((RxFileError, RxShippingError), match=reason) as caught:
         rxExec(len, shared)
@@ -181,7 +181,7 @@ def test_a_damaged_file_is_an_error_that_names_it(damage, reason):
 def test_a_changed_byte_is_found():
     """A checksum tells that the content is not what was written."""
     shared = rxShare(np.arange(ROWS))
-    with open(shared.parcel.path, "r+b") as file:
+    with open(shared.ref.path, "r+b") as file:
         file.seek(shared.size // 2)
         file.write(b"\xff")
     with pytest.raises((RxFileError, RxShippingError), match="checksum"):
@@ -191,7 +191,7 @@ def test_a_changed_byte_is_found():
 def test_a_removed_object_is_refused():
     """After `remove` a handle says so before anything is launched."""
     shared = rxShare(np.arange(ROWS))
-    path = shared.parcel.path
+    path = shared.ref.path
     shared.remove()
     assert not os.path.exists(path)
     with pytest.raises((RxArgumentError, RxShippingError), match="has been removed; call rxShare again"):

@@ -53,7 +53,7 @@ def test_the_doctor_finds_nothing_wrong():
     """It says which kinds there are."""
     told, errors = without_mkl(
         "from rxspark import RxLocalSeq\nfrom rxspark.doctor import examine\n"
-        "for finding in examine(RxLocalSeq()): print(finding.check, finding.well, finding.told)\n"
+        "for finding in examine(RxLocalSeq()): print(finding.check, finding.well, finding.outcome)\n"
     )
     assert "False" not in told, told + errors
     assert "random numbers True PHILOX, PCG64DXSM; Intel MKL, for the others, does not exist for arm64" in told

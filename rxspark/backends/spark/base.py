@@ -36,21 +36,21 @@ submit_lock = threading.Lock()
 """Pickling of commands and registering of broadcasts share state inside the SparkContext."""
 
 # Bytes of the largest message: Java's arrays end at 2 GB, and some bytes are for what is around it.
-_MESSAGE = (1 << 31) - (1 << 20)
+_MESSAGE_LIMIT = (1 << 31) - (1 << 20)
 
 # Slots that an application without a limit of its own is thought to grow to: Spark asks for executors as long as
 # partitions wait, and each partition costs 10 ms of a slot, whether the others come or not.
-_GROWTH = 256
+_SLOTS_TO_COME = 256
 
 # Seconds between looks at whether the caller was interrupted, while Spark works.
-_POLL = 0.2
+_POLL_INTERVAL_S = 0.2
 
 # What Spark says when the Python on an executor did not come to run our code.
 _NO_START = ("PythonException", "exception was thrown from the Python worker", "Error from python worker")
 
 # What Spark says when executors or their workers died, and when the results of one job passed the limit that the
 # driver has for them; those that it had delivered by then are here.
-_WORTH_ANOTHER_TRY = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE, IDLE)
+_TRY_AGAIN = ("Python worker exited unexpectedly", "ExecutorLostFailure", MAX_RESULT_SIZE, IDLE)
 
 _FULL = "No space left on device"
 
@@ -96,7 +96,7 @@ class SparkEngine(ABC):
         with self._listening(attempt), plain_interrupts():
             thread.start()
             while thread.is_alive():
-                thread.join(_POLL)
+                thread.join(_POLL_INTERVAL_S)
                 if attempt.cancelled.is_set():  # again, as the first time may have been just before Spark had the job
                     self.cancel(attempt)
                 self._look_after_link()
@@ -138,24 +138,24 @@ class SparkEngine(ABC):
             raise RxContextError(_STOPPED) from cause_without_jvm(error)
         if not isinstance(error, self._foreign):
             raise error
-        told = full_text(error)
-        if any(sign in told for sign in _WORTH_ANOTHER_TRY):
-            return Outcome(reason(told) + memory_hint(told) + idle_hint(told), MAX_RESULT_SIZE in told)
+        text = full_text(error)
+        if any(sign in text for sign in _TRY_AGAIN):
+            return Outcome(reason(text) + memory_hint(text) + idle_hint(text), MAX_RESULT_SIZE in text)
         problem: RxError
         # Our runner raises no error of the user's, so it is the worker's set-up.
-        if any(sign in told for sign in _NO_START):
-            problem = start_problem(told)
-        elif _FULL in told:
+        if any(sign in text for sign in _NO_START):
+            problem = start_problem(text)
+        elif _FULL in text:
             folder = f"{_LOCAL_DIR}={self._setting(_LOCAL_DIR, '/tmp')}"
             problem = RxContextError(
-                f"{host_in(told) or 'a host'} has no room for the call's data ({attempt.program.size} bytes) where "
-                f"Spark keeps its files ({folder}): {reason(told)}. Make room there, name another folder, or give "
+                f"{host_in(text) or 'a host'} has no room for the call's data ({attempt.program.size} bytes) where "
+                f"Spark keeps its files ({folder}): {reason(text)}. Make room there, name another folder, or give "
                 f"RxSpark an hdfsShareDir, from which hosts without room read into memory"
             )
-        elif any(sign in told for sign in _CANCELLED):
-            problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(told)}")
+        elif any(sign in text for sign in _CANCELLED):
+            problem = RxCanceledError(f"the Spark job was cancelled from elsewhere: {reason(text)}")
         else:
-            problem = RxContextError(f"Spark could not run the call: {reason(told)}{memory_hint(told)}")
+            problem = RxContextError(f"Spark could not run the call: {reason(text)}{memory_hint(text)}")
         raise with_java(problem, error) from cause_without_jvm(error)
 
 
@@ -167,7 +167,7 @@ def result_sink(
 
     Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
     """
-    largest = min(most - most // 16 if most else _MESSAGE, _MESSAGE)  # some kilobytes are Spark's own
+    largest = min(most - most // 16 if most else _MESSAGE_LIMIT, _MESSAGE_LIMIT)  # some kilobytes are Spark's own
     if here is not None:
         yield ResultSink(str(here), on_this_host=True, largest=largest, limit=setting)
         return
@@ -190,4 +190,4 @@ def slots_to_come(setting: Callable[[str, str], str]) -> int:
     cores = int(setting("spark.executor.cores", "1")) // int(setting("spark.task.cpus", "1"))
     if setting("spark.dynamicAllocation.enabled", "false").lower() != "true":
         return int(setting("spark.executor.instances", "0")) * cores
-    return min(int(setting("spark.dynamicAllocation.maxExecutors", str(_GROWTH))) * cores, _GROWTH)
+    return min(int(setting("spark.dynamicAllocation.maxExecutors", str(_SLOTS_TO_COME))) * cores, _SLOTS_TO_COME)

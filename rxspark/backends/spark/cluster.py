@@ -23,10 +23,10 @@ from rxspark.backends.spark.worker_start import with_this_rxspark
 __all__ = ["Located", "executor_hosts", "run_on_each", "slots_now"]
 
 # Seconds until the next look at hosts that were busy, or at executors that Spark has not told of yet.
-_PAUSE = 1.0
+_PAUSE_S = 1.0
 
 # Seconds in which Spark's own table of executors knows of one that has just run a job.
-_TABLE = 10.0
+_TABLE_TIMEOUT_S = 10.0
 
 
 class Located(NamedTuple):
@@ -44,13 +44,13 @@ def slots_now(context: SparkContext) -> int:
 
 def executor_hosts(context: SparkContext) -> list[str]:
     """The hosts of the executors that are there, as Spark calls them, sorted; at least one."""
-    deadline = time.monotonic() + _TABLE
+    deadline = time.monotonic() + _TABLE_TIMEOUT_S
     while True:
         hosts = _listed(context)
         if hosts or time.monotonic() > deadline:
             return hosts
         context.parallelize([0], 1).count()  # waits until there is an executor
-        time.sleep(_PAUSE / 10)
+        time.sleep(_PAUSE_S / 10)
 
 
 def _listed(context: SparkContext) -> list[str]:
@@ -91,7 +91,7 @@ def run_on_each(
         gone += sorted(missed - there)
         elements = [element for element in elements if element.host in missed & there]
         if elements:
-            time.sleep(_PAUSE)
+            time.sleep(_PAUSE_S)
     return found, gone
 
 

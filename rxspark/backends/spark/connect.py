@@ -49,16 +49,16 @@ from rxspark.worker.runner import PartitionRunner
 __all__ = ["ConnectBackend"]
 
 # Seconds between questions whether the server still answers.
-_BEAT = 20
+_PING_INTERVAL_S = 20
 
 # Seconds that cancelling may take before it is left to itself.
-_CANCEL = 5
+_CANCEL_TIMEOUT_S = 5
 
 _WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
 
 # Partitions of the first look at a session's slots, and the seconds that a look may take if a larger one is to follow:
 # where all partitions of a look run at once, it takes a fraction of one.
-_FEW, _LONG = 4, 2.0
+_FEW, _LOOK_LIMIT_S = 4, 2.0
 
 
 class ConnectSession:
@@ -91,7 +91,7 @@ class ConnectSession:
         while True:
             began = time.monotonic()
             workers = len(set(self.preflight.ask(os.getpid)))
-            if workers < self._asked or time.monotonic() - began > _LONG:
+            if workers < self._asked or time.monotonic() - began > _LOOK_LIMIT_S:
                 return workers
             self._asked *= 2
 
@@ -125,7 +125,7 @@ class ServerWatch:
                 f"the Spark Connect server has not answered for {silent:.0f} seconds "
                 f"(rxOptions(connectTimeout={limit})): the connection is lost, or the server has ended. {_WHAT_IS_KEPT}"
             )
-        if silent > min(_BEAT, limit / 3) and (self._asking is None or not self._asking.is_alive()):
+        if silent > min(_PING_INTERVAL_S, limit / 3) and (self._asking is None or not self._asking.is_alive()):
             self._asking = threading.Thread(target=self._ask, name="rxspark-pulse", daemon=True)
             self._asking.start()
 
@@ -170,7 +170,7 @@ class ConnectBackend(SparkEngine):
                 target=self._interrupt, args=[attempt.call_id], name="rxspark-cancel", daemon=True
             )
             thread.start()
-            thread.join(_CANCEL)
+            thread.join(_CANCEL_TIMEOUT_S)
 
     def _interrupt(self, tag: str) -> None:
         with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs

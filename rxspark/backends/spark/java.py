@@ -78,17 +78,17 @@ def _fault(home: str | None, pairing: _Pairing, unlimited: bool, timeout: float)
         return f"JAVA_HOME={home} holds no bin/java" if home else "JAVA_HOME is not set and no java is on PATH"
     source = f"{java} ({'named by JAVA_HOME' if home else 'first on PATH'})"
     try:
-        told = subprocess.run(
+        run = subprocess.run(
             [java, "-version"], capture_output=True, text=True, errors="replace", timeout=timeout, check=False
         )
     except subprocess.TimeoutExpired:
         return f"{source} did not answer `java -version` within {timeout:g} seconds"
     except OSError as error:
         return f"{source} cannot be run: {error.strerror or error}"
-    text = told.stderr + told.stdout
+    text = run.stderr + run.stdout
     version = re.search(r'version "([^"]+)"', text)
-    if told.returncode or not version:
-        return f"`java -version` of {source} failed (status {told.returncode}): {text.strip() or 'it said nothing'}"
+    if run.returncode or not version:
+        return f"`java -version` of {source} failed (status {run.returncode}): {text.strip() or 'it said nothing'}"
     return _mismatch(f"{source} is Java {version[1]}", _feature(version[1]), pairing, unlimited)
 
 
@@ -128,7 +128,7 @@ def _java_home() -> str | None:
     if script is None:
         return ours
     try:
-        told = subprocess.run(
+        run = subprocess.run(
             ["bash", "-c", '. "$1" >/dev/null 2>&1; printf %s "$JAVA_HOME"', "bash", str(script)],
             capture_output=True,
             text=True,
@@ -137,7 +137,7 @@ def _java_home() -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return ours
-    return told.stdout or ours
+    return run.stdout or ours
 
 
 def _spark_env() -> Path | None:

@@ -81,8 +81,8 @@ def check_python(command: str) -> bool:
 def _tried(path: str) -> tuple[str, str]:
     """Reason why a Python cannot run tasks, "" if it can, and where it is installed."""
     try:
-        told = subprocess.run([path, "-c", _QUESTION], capture_output=True, text=True, timeout=_TIMEOUT, check=True)
-        version, prefix, *lacking = told.stdout.splitlines()
+        answer = subprocess.run([path, "-c", _QUESTION], capture_output=True, text=True, timeout=_TIMEOUT, check=True)
+        version, prefix, *lacking = answer.stdout.splitlines()
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         return f"which cannot be run ({error})", ""
     if version.split(".")[:2] != platform.python_version().split(".")[:2]:

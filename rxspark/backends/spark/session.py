@@ -244,8 +244,8 @@ def _new_context(context: RxSpark) -> SparkContext:
         with executors_python(context):
             return builder.getOrCreate().sparkContext
     except Exception as error:
-        told = f"no Spark session with master {master!r} could be started: {reason(full_text(error))}"
-        failure, cause = with_java(RxContextError(told), error), cause_without_jvm(error)
+        message = f"no Spark session with master {master!r} could be started: {reason(full_text(error))}"
+        failure, cause = with_java(RxContextError(message), error), cause_without_jvm(error)
         _leave_jvm()
         raise failure from cause
 

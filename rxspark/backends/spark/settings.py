@@ -52,8 +52,8 @@ def without_effect(context: RxSpark, setting: Callable[[str, str], str]) -> str:
     arguments = {name: argument for argument, name in ARGUMENTS.items()}
     asked = context.settings().items()
     differ = [(name, value) for name, value in asked if setting(name, "").lower() != value.lower()]
-    told = [f"{arguments.get(name, name)}={value} (there: {setting(name, '') or 'not set'})" for name, value in differ]
-    return ", ".join(told)
+    shown = [f"{arguments.get(name, name)}={value} (there: {setting(name, '') or 'not set'})" for name, value in differ]
+    return ", ".join(shown)
 
 
 def _defaults(master: str) -> dict[str, str]:

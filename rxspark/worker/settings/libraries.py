@@ -208,5 +208,7 @@ LIBRARIES = [
         "cloudpickle.cloudpickle",
     ),
     Setting("joblib: active backend", _joblib, _put_joblib, "joblib.parallel", of_thread=True),
-    Setting("rxspark: options", lambda: dict(in_force), in_force.update, told=True, events=frozenset({options.SET})),
+    Setting(
+        "rxspark: options", lambda: dict(in_force), in_force.update, on_event=True, events=frozenset({options.SET})
+    ),
 ]

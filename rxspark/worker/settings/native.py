@@ -97,7 +97,7 @@ NATIVE = [
         "variables that compiled code has set",
         _native_environment,
         _put_native_environment,
-        told=True,
+        on_event=True,
         tier=2,
         events=_CALLED | {"os.putenv", "os.unsetenv"},
     )
@@ -108,9 +108,9 @@ if hasattr(signal, "pidfd_send_signal") and os.path.exists("/proc/self/status"):
             "signal at the death of the parent",
             _signal_of_the_parent,
             _put_signal_of_the_parent,
-            told=True,
+            on_event=True,
             tier=2,
             events=_CALLED,
         ),
-        Setting("rights and namespaces", _rights, _put_rights, told=True, tier=2, events=_CALLED),
+        Setting("rights and namespaces", _rights, _put_rights, on_event=True, tier=2, events=_CALLED),
     ]

@@ -37,7 +37,7 @@ class Setting:
     """It is there once this module is loaded."""
     tier: int = 0
     """0: read within a microsecond or two; 1: slower, so looked at less often; 2: slower than all others together."""
-    told: bool = False
+    on_event: bool = False
     """Only its events tell of a change; it is too slow to be looked at otherwise."""
     travels: bool = False
     """Tasks begin with the caller's value, wherever they run."""

@@ -349,7 +349,7 @@ if resource is not None:
             "resource limits",
             _limits,
             _put_limits,
-            told=True,
+            on_event=True,
             tier=2,
             events=frozenset({"resource.setrlimit", "resource.prlimit"}),
         )
@@ -365,5 +365,5 @@ if hasattr(os, "sched_getaffinity"):
     )
 if os.path.exists(_COMM):
     SYSTEM.append(
-        Setting("process name", _process_name, _put_process_name, told=True, tier=2, events=frozenset({PROC}))
+        Setting("process name", _process_name, _put_process_name, on_event=True, tier=2, events=frozenset({PROC}))
     )
