@@ -329,4 +329,4 @@ def expand(path: FsPath) -> list[FsPath]:
         found = sorted(path.fs.glob(path.path))
     if not found:
         raise path.problem("nothing matches")
-    return [path.at(path) for path in found]
+    return [path.at(match) for match in found]

@@ -1,4 +1,4 @@
-"""What a task leaves behind is undone late in a call too, where short tasks are followed by the quickest look alone."""
+"""Traces of a task are undone late in a call too, where short tasks are followed by the quickest look alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COUNT, LATE = 330, (151, 152, 271)
 
 
 def _state() -> list[Any]:
-    """What a task can see of what others may have left; reading it takes some microseconds."""
+    """State that a task can see of what others may have left; reading it takes some microseconds."""
     root = logging.getLogger()
     return [
         os.environ.get("RX_LATE"),
@@ -86,7 +86,7 @@ def _in_thread(run: Callable[[], Any]) -> None:
 
 @pytest.mark.parametrize("say", SAY)
 def test_late_text_belongs_to_its_task(say: str, where: str) -> None:
-    """What a task writes is in its own text and in no other one's."""
+    """Text that a task writes is in its own output and in no other one's."""
     do, text = SAY[say]
     if say == "by the descriptor" and where == "dopar-threading":
         do = SAY["by the stream's descriptor"][0]  # the descriptors are the process's there

@@ -18,13 +18,13 @@ import pytest
 
 from rxspark.serialize.pickler import CallSerializer
 from rxspark.worker.byvalue import dump_by_value
-from rxspark.worker.classes import own_classes
+from rxspark.worker.classes import ProgramClasses, own_classes
 from rxspark.worker.snapshot import Snapshot
 
 
 def loaded(value):
     """An object as a worker gets it, and its snapshot."""
-    classes, packed = {}, CallSerializer().dump(value)
+    classes, packed = ProgramClasses(), CallSerializer().dump(value)
     outer = own_classes.set(classes)
     try:
         made = pickle.loads(packed)
