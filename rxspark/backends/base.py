@@ -196,5 +196,7 @@ def caller_environment() -> bytes:
         )
     variables = dict(environment())
     gone = gone_variables(variables)
-    found = ProcessEnvironment(socket.gethostname(), variables, folder, tuple(sys.path), gone)
+    found = ProcessEnvironment(
+        host=socket.gethostname(), environ=variables, cwd=folder, path=tuple(sys.path), gone=gone
+    )
     return pickle.dumps(found, 5)

@@ -170,7 +170,14 @@ class JobFolder:
     def write_state(self, state: str, reason: str = "", ended: float = 0.0) -> None:
         """Say what the state is now."""
         with self._writing:
-            self._status = JobStatus(state, reason, self._lease, this_process(), time.time(), ended)
+            self._status = JobStatus(
+                state=state,
+                reason=reason,
+                lease=self._lease,
+                process=this_process(),
+                heard=time.time(),
+                ended=ended,
+            )
             if self._highest_lease() == self._lease:  # else it is another process that says what the state is
                 self._write_status(self._status)
 

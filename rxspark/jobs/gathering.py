@@ -12,7 +12,7 @@ from typing import Any
 from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
 from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
-from rxspark.results import RxNotFinished, RxResults, node_name
+from rxspark.results import Execution, RxNotFinished, RxResults, node_name
 from rxspark.results.timings import Clock
 from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
 
@@ -85,10 +85,12 @@ class Gathering:
             names=self._names(),
             errors=dict(sorted(self._errors.items())),
             output=dict(sorted(self._output.items())),
-            rng=self._record.seed_root,
-            runs=list(self._runs.values()),
-            chunk_size=self._record.chunk_size,
-            clock=replace(clock, decoded=time.perf_counter() - began),
+            execution=Execution(
+                rng=self._record.seed_root,
+                runs=list(self._runs.values()),
+                chunk_size=self._record.chunk_size,
+                clock=replace(clock, decoded=time.perf_counter() - began),
+            ),
         )
 
     def _take(self, part: PartitionResult) -> None:

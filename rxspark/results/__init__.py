@@ -1,5 +1,5 @@
 """Results of a call: made from what workers send, and shown as lists, tables and timings."""
 
-from rxspark.results.results import RxNotFinished, RxResults, node_name
+from rxspark.results.results import Execution, RxNotFinished, RxResults, node_name
 
-__all__ = ["RxNotFinished", "RxResults", "node_name"]
+__all__ = ["Execution", "RxNotFinished", "RxResults", "node_name"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overload
 
@@ -16,7 +17,7 @@ from rxspark.worker.results import PartitionRun
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["RxNotFinished", "RxResults", "node_name"]
+__all__ = ["Execution", "RxNotFinished", "RxResults", "node_name"]
 
 T = TypeVar("T")
 
@@ -44,6 +45,16 @@ class RxNotFinished(metaclass=_OnlyItself):
     >>> value, value is RxNotFinished, isinstance(value, RxNotFinished)
     (<not finished>, True, True)
     """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """The random streams of a call, and where and when its tasks ran."""
+
+    rng: SeedRoot
+    runs: list[PartitionRun]
+    chunk_size: int
+    clock: Clock
 
 
 class RxResults(list[T]):
@@ -83,10 +94,7 @@ class RxResults(list[T]):
         names: list[str] | None,
         errors: dict[int, RxTaskError],
         output: dict[int, str],
-        rng: SeedRoot,
-        runs: list[PartitionRun],
-        chunk_size: int,
-        clock: Clock,
+        execution: Execution,
         numbers: Sequence[int] | None = None,
     ) -> None:
         super().__init__(values)
@@ -95,10 +103,12 @@ class RxResults(list[T]):
         self._positions: dict[str, int] = {}
         self.errors = errors
         self.output = output
-        self.rng = rng
-        self._runs = runs
-        self._chunk_size = chunk_size
-        self._clock = clock
+        self._execution = execution
+
+    @property
+    def rng(self) -> SeedRoot:
+        """Kind and seed of the random streams."""
+        return self._execution.rng
 
     @property
     def names(self) -> list[str]:
@@ -136,10 +146,10 @@ class RxResults(list[T]):
             names=None if self._names is None else self._names[index],
             errors={number: error for number, error in self.errors.items() if number in wanted},
             output={number: text for number, text in self.output.items() if number in wanted},
-            rng=self.rng,
-            runs=[run.run_of(wanted) for run in self._runs if not wanted.isdisjoint(run.numbers)],
-            chunk_size=self._chunk_size,
-            clock=self._clock,
+            execution=replace(
+                self._execution,
+                runs=[run.run_of(wanted) for run in self._execution.runs if not wanted.isdisjoint(run.numbers)],
+            ),
             numbers=numbers,
         )
 
@@ -155,12 +165,12 @@ class RxResults(list[T]):
         """Host, process and times of each task: one row for each."""
         import pandas
 
-        runs, position = self._runs, {number: position for position, number in enumerate(self._numbers)}
+        runs, position = self._execution.runs, {number: position for position, number in enumerate(self._numbers)}
         started = list(itertools.chain.from_iterable(run.started for run in runs))
         table = pandas.DataFrame(
             {
                 "task": [n for run in runs for n in run.numbers],
-                "chunk": [n // self._chunk_size for run in runs for n in run.numbers],
+                "chunk": [n // self._execution.chunk_size for run in runs for n in run.numbers],
                 "host": [run.host for run in runs for _ in run.numbers],
                 "pid": [run.pid for run in runs for _ in run.numbers],
                 "start": pandas.to_datetime(started, unit="s", utc=True),
@@ -173,13 +183,13 @@ class RxResults(list[T]):
     @property
     def timings(self) -> RxTimings:
         """Seconds of the call by phase."""
-        return timings_of(self._clock, self._runs)
+        return timings_of(self._execution.clock, self._execution.runs)
 
     @property
     def preparing(self) -> tuple[float, float]:
         """Seconds that all workers took to rebuild what tasks have in common, or to compare it, and for the tasks."""
-        preparing = sum(run.preparing for run in self._runs)
-        return preparing, sum(sum(run.seconds) for run in self._runs) - preparing
+        preparing = sum(run.preparing for run in self._execution.runs)
+        return preparing, sum(sum(run.seconds) for run in self._execution.runs) - preparing
 
     def unlist(self) -> list[Any]:
         """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
@@ -200,13 +210,13 @@ class RxResults(list[T]):
         return list(_flat(self))
 
     def __reduce__(self) -> Any:
-        kept = {key.lstrip("_"): value for key, value in vars(self).items() if key != "_places"}
+        kept = {key.lstrip("_"): value for key, value in vars(self).items() if key != "_positions"}
         return _rebuild, (list(self), kept)
 
     def _summary(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
-        busy = sum(sum(run.seconds) for run in self._runs)
-        processes = len({(run.host, run.pid) for run in self._runs})
+        busy = sum(sum(run.seconds) for run in self._execution.runs)
+        processes = len({(run.host, run.pid) for run in self._execution.runs})
         return f"{len(self)} results{failed}; {busy:.3g} s of work in {processes} process{'es' * (processes != 1)}"
 
     def _repr_html_(self) -> str:

@@ -103,7 +103,14 @@ def _install(root: SeedRoot, normal_kind: str | None, dimension: int) -> Streams
 
 def _snapshot(streams: Streams) -> RxStream:
     root = streams.root
-    return RxStream(root.kind, root.seed, streams.number, streams.normal_kind, streams.dimension, streams.get_state())
+    return RxStream(
+        kind=root.kind,
+        seed=root.seed,
+        subStream=streams.number,
+        normalKind=streams.normal_kind,
+        dimension=streams.dimension,
+        _state=streams.get_state(),
+    )
 
 
 def rxRngNewStream(

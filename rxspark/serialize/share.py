@@ -74,28 +74,27 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
         raise RxArgumentError(f"rxShare(obj={obj!r}): it is shared already; pass it to rxExec")
     serializer = CallSerializer()
     bundle = Bundle(serializer.shared(obj))
-    ref, where, remover = _written(bundle, path)
-    of = type(obj).__name__
+    ref, remover = _written(bundle, path)
     remove = partial(_in_process, os.getpid(), remover)
     # Arrays are mapped in no time, and classes by value are each task's own.
     once = bundle.size >= _LARGE and len(bundle) == 1 and not serializer.by_value
-    return Shared(ref, bundle.size, of, where, serializer.modules, remove, once)
+    return Shared(ref, size=bundle.size, of=type(obj).__name__, modules=serializer.modules, remove=remove, once=once)
 
 
 def _written(
     bundle: Bundle, path: str | os.PathLike[str] | None
-) -> tuple[LocalFileRef | RemoteFileRef, str, Callable[[], None]]:
+) -> tuple[LocalFileRef | RemoteFileRef, Callable[[], None]]:
     context = rxGetComputeContext()
-    place = resolve(path, "path") if path is not None else None
-    if place is None and isinstance(context, RxSpark):
+    named = resolve(path, "path") if path is not None else None
+    if named is None and isinstance(context, RxSpark):
         share = share_folder(context)
     else:
-        share = place if place and place.start else None  # a URL
+        share = named if named and named.start else None  # a URL
     if share is not None:
         remote, ref = write_shared_bundle(bundle, share)
-        return ref, str(remote.parent), partial(remove_shared_bundle, remote)
-    file = write_local_bundle(bundle, place.path if place else context.share_dir)
-    return file, os.path.dirname(file.path), partial(remove_local_bundle, file)
+        return ref, partial(remove_shared_bundle, remote)
+    file = write_local_bundle(bundle, named.path if named else context.share_dir)
+    return file, partial(remove_local_bundle, file)
 
 
 def _in_process(owner: int, remover: Callable[[], None]) -> None:

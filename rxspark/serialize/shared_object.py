@@ -38,16 +38,15 @@ class Shared:
     def __init__(
         self,
         ref: LocalFileRef | RemoteFileRef,
+        *,
         size: int,
         of: str,
-        where: str,
         modules: UserModules,
         remove: Callable[[], None],
-        once: bool = False,
+        once: bool,
     ) -> None:
         self._ref = ref
         self._of = of
-        self._where = where
         self.size = size
         self.modules = modules
         """The user's own modules that the object needs."""
@@ -85,5 +84,5 @@ class Shared:
         return load_shared_object if self._once else load_object, (self.ref,)
 
     def __repr__(self) -> str:
-        where = f"in {self._where}" if self._remove.alive else "removed"
+        where = f"in {self.file.rpartition('/')[0]}" if self._remove.alive else "removed"
         return f"<shared {self._of}, {self.size / 1e6:.3g} MB, {where}>"

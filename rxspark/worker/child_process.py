@@ -30,7 +30,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 from rxspark.data.refs import DataRef
 from rxspark.errors import RxLostTaskError, RxTimeLimitError
@@ -39,7 +39,7 @@ from rxspark.worker.hash_seed import HASH_SEED
 from rxspark.worker.protocol import Call
 from rxspark.worker.results import PartitionResult, TaskFailure
 
-__all__ = ["RunRequest", "TaskReport", "die_with_parent", "end_child", "requests", "run_in_children"]
+__all__ = ["ChildSetup", "RunRequest", "TaskReport", "die_with_parent", "end_child", "requests", "run_in_children"]
 
 # Characters of what a dead child has written that go into the task's error: faulthandler's text is some 2,000.
 _TEXT_LIMIT = 10_000
@@ -66,6 +66,13 @@ runner.serve(asked, answering)
 """
 
 
+class ChildSetup(NamedTuple):
+    """All that a child gets before its first partition."""
+
+    program: DataRef
+    process_environment: bytes | None
+
+
 @dataclass(frozen=True)
 class RunRequest:
     """Request to a child: where in the partition it begins."""
@@ -89,8 +96,7 @@ class TaskReport:
 
 def run_in_children(
     call: Call,
-    program: DataRef,
-    process_environment: bytes | None,
+    setup: ChildSetup,
     partition: DataRef,
     numbers: Sequence[int],
     result: PartitionResult,
@@ -103,7 +109,7 @@ def run_in_children(
     index = len(result.numbers)
     done = call.stop_on_error and bool(result.failures)
     while not done and index < len(numbers):
-        child = _child(call, program, process_environment)
+        child = _child(call, setup)
         first = index if child.fresh else -1
         try:
             for answer in child.answers(RunRequest(partition, index, stream), call.time_limit):
@@ -127,7 +133,7 @@ def run_in_children(
 class _Child:
     """A process that runs tasks of one call and answers by a pipe."""
 
-    def __init__(self, call: Call, program: DataRef, process_environment: bytes | None) -> None:
+    def __init__(self, call: Call, setup: ChildSetup) -> None:
         self.call_id = call.id
         self.fresh = True
         self.overdue = False
@@ -149,7 +155,7 @@ class _Child:
         os.close(answering)
         with suppress(BrokenPipeError):  # died before it had read: its exit code tells
             self._requests.send_bytes(pickle.dumps([entry for entry in sys.path if isinstance(entry, str)], 5))
-            self._requests.send_bytes(pickle.dumps((program, process_environment), 5))
+            self._requests.send_bytes(pickle.dumps(setup, 5))
 
     def answers(self, start: RunRequest, limit: float | None) -> Iterator[TaskReport]:
         """The answers of the child up to its last one, its death, or a task that is past its limit."""
@@ -218,13 +224,13 @@ def _have_none() -> None:
 os.register_at_fork(after_in_child=_have_none)
 
 
-def _child(call: Call, program: DataRef, process_environment: bytes | None) -> _Child:
+def _child(call: Call, setup: ChildSetup) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
     global _kept
     if _kept is not None and (_kept.call_id != call.id or not _kept.idle):
         end_child()
     if _kept is None:
-        _kept = _Child(call, program, process_environment)
+        _kept = _Child(call, setup)
     return _kept
 
 

@@ -15,7 +15,7 @@ import sys
 import traceback
 from array import array
 from collections.abc import Callable, Container, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pickle import dumps, loads  # by these names, as a task may replace those of the module
 from types import CoroutineType
 from typing import Any, TypeVar
@@ -79,7 +79,7 @@ class PartitionRun:
 
     def run(self) -> PartitionRun:
         """Give the same without what the tasks gave."""
-        return PartitionRun(self.host, self.pid, self.attempt, self.numbers, self.started, self.seconds, self.preparing)
+        return PartitionRun(**{column.name: getattr(self, column.name) for column in fields(PartitionRun)})
 
     def run_of(self, wanted: Container[int]) -> PartitionRun:
         """Give the same of these tasks alone."""

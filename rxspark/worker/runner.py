@@ -32,7 +32,7 @@ from rxspark.errors import RxError
 from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import user_modules
-from rxspark.worker.child_process import RunRequest, TaskReport, die_with_parent, requests, run_in_children
+from rxspark.worker.child_process import ChildSetup, RunRequest, TaskReport, die_with_parent, requests, run_in_children
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
 from rxspark.worker.delivery import ResultMessage, ResultSink
@@ -83,6 +83,11 @@ class PartitionRunner:
     owns_descriptors: bool = True
     """Whether what comes by the descriptors 1 and 2 is the tasks'; in the caller's own process others may use them."""
 
+    @property
+    def child_setup(self) -> ChildSetup:
+        """The same for child processes of the worker."""
+        return ChildSetup(self.program, self.process_environment)
+
     def __call__(self, partition: DataRef) -> ResultMessage:
         """Run one partition; an RxError that keeps it from running is its `problem`."""
         return self.run_many([partition])[0]
@@ -116,7 +121,7 @@ class PartitionRunner:
 
 
 def serve(asked: Connection, writing: int) -> None:
-    """Run, in a child process, the tasks that come by a pipe, and answer one by one by another (see `isolated.py`)."""
+    """Run, in a child process, tasks that come by a pipe, and answer one by one by another (see child_process.py)."""
     text = os.dup(2)  # of the file in which the worker finds what the task has written, and how the process ended
     faulthandler.enable(text)
     faulthandler.register(signal.SIGUSR1, text, all_threads=False)
@@ -163,7 +168,7 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
             journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
             if in_children:
                 stream = journal.read(result) if journal is not None else None
-                run_in_children(call, how.program, how.process_environment, partition, tasks.numbers, result, stream)
+                run_in_children(call, how.child_setup, partition, tasks.numbers, result, stream)
             else:
                 if ready is None:
                     ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))

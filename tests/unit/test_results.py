@@ -14,7 +14,7 @@ import pytest
 from rxspark import RxResults, RxTaskError
 from rxspark.jobs.gathering import Gathering, opened
 from rxspark.jobs.record import JobRecord
-from rxspark.results import node_name
+from rxspark.results import Execution, node_name
 from rxspark.results.timings import Clock, timings_of
 from rxspark.rng.kinds import SeedRoot
 from rxspark.worker.results import PartitionResult, TaskFailure, kept_value
@@ -30,10 +30,7 @@ def _results(values, errors=None, output=None):
         names=None,
         errors=errors or {},
         output=output or {},
-        rng=root,
-        runs=[part.run()],
-        chunk_size=2,
-        clock=Clock(),
+        execution=Execution(rng=root, runs=[part.run()], chunk_size=2, clock=Clock()),
     )
 
 

@@ -98,7 +98,7 @@ def registry(name: str, module: str, *path: str, tier: int = 1) -> Setting:
         held.clear()
         held.update(wanted)
 
-    return Setting(name, read, put, module, tier, parts=True)
+    return Setting(name, read, put, module, tier=tier, parts=True)
 
 
 def held_list(items: list[Any]) -> Any:
