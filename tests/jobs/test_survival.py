@@ -327,7 +327,7 @@ def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
     with RxLocalSeq(shareDir=str(tmp_path)):
         (job,) = rxGetJobs()
         assert job.status() == "failed"
-        (shared,) = job._source.record.shared
+        (shared,) = job._source.record.shared_files
         os.unlink(shared)  # as the next process that shares something does, which sweeps what killed ones have left
         with pytest.raises(RxJobError, match=r"cannot go on: it needs .*\.bundle, which rxShare had written"):
             job.resume()

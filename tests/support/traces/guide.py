@@ -47,6 +47,7 @@ def write_table(found: dict[str, dict[str, str]]) -> None:
         lines.append(f"| {label} | {trace.setting} | {' | '.join(cells)} |")
     text = GUIDE.read_text().partition(_HEADING)[0].rstrip()
     why = (
-        "Written by `RXSPARK_WRITE_TABLE=1 scripts/test tests/contract/test_settings*`; a question mark was not tried."
+        "Written by `RXSPARK_WRITE_TABLE=1 scripts/test tests/contract -k test_settings`; a question mark was not "
+        "tried."
     )
     GUIDE.write_text("\n".join([text, "", _HEADING, "", why, "", *lines, ""]))
