@@ -133,8 +133,9 @@ class _SharedLock:
         try:
             if len(taken) == 1:
                 self._give_back = _lend()
-            taken[-1] = self.bits
-            self.bits.acquire()
+            if not any(lock is self.bits for lock in taken):  # once, as before NumPy 2 it is no lock to take twice
+                taken[-1] = self.bits
+                self.bits.acquire()
         except BaseException:
             self.__exit__()
             raise
