@@ -89,7 +89,7 @@ def slots():
 def another_program():
     from pyspark import SparkContext
     from rxspark.backends.spark import package
-    from rxspark.backends.spark import session
+    from rxspark.backends.spark.session import _applications
     sc = session.sparkContext
     zips = lambda: [file for file in sc.listFiles if "/rxspark-" in file]
     where = lambda: rxExec(lambda: __import__("rxspark").__file__)[0]
@@ -97,7 +97,7 @@ def another_program():
         rxExec(abs, -1)
         before, first = zips(), where()
         def start_anew():  # as a restarted kernel does: what this process knows of the application is gone
-            session._applications.clear()
+            _applications.clear()
             package.packed_rxspark._made.clear()
             sc._python_includes.clear()
         start_anew()

@@ -82,6 +82,9 @@ class _SharedBits:
         with SHARED:
             connected().state = state
 
+    def __reduce__(self) -> Any:  # which RandomState calls by itself before NumPy 2
+        return self.bits.__reduce__()
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.bits.__reduce_ex__(protocol)
 
