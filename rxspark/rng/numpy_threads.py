@@ -28,6 +28,10 @@ _RAND = mtrand._rand
 _state = partial(_RAND.get_state, legacy=False)
 _NOTHING: AbstractContextManager[None] = nullcontext()
 
+# Whether a thread may take the lock of a bit generator twice. Older releases of NumPy have one that it may not, and
+# take it themselves in functions that are called under ours: there, ours alone has to do.
+_TAKEN_TWICE = isinstance(np.random.MT19937().lock, type(threading.RLock()))
+
 # Seconds between two looks whether the draws have ended that began before the lock was ours; one takes less than 1 us.
 _DRAWING = 0.00001
 
@@ -136,7 +140,7 @@ class _SharedLock:
         try:
             if len(taken) == 1:
                 self._give_back = _lend()
-            if not any(lock is self.bits for lock in taken):  # once, as before NumPy 2 it is no lock to take twice
+            if _TAKEN_TWICE:
                 taken[-1] = self.bits
                 self.bits.acquire()
         except BaseException:
