@@ -143,6 +143,7 @@ _OTHERS_OF = {
     "codecs": ("register",),
     "faulthandler": ("dump_traceback_later",),
     "threading": ("start",),
+    "random": ("seed",),  # which feeds unseeded generators from the stream
 }
 
 
