@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxGetJobResults, rxSetComputeContext
+from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxGetJobResults, rxSetComputeContext, rxWaitForJob
 from traces.table import TRACES, visit
 
 __all__ = ["WAYS", "seen_afterwards", "seen_by_caller"]
@@ -90,6 +90,7 @@ def _not_waiting(labels: list[str]) -> Seen:
         job = rxExec(visit, rxElemArg(both), rxElemArg(["leave", "look"] * len(labels)), taskChunkSize=2)
     finally:
         rxSetComputeContext(before)
+    rxWaitForJob(job)
     return _seen(both, rxGetJobResults(job))
 
 
