@@ -178,6 +178,9 @@ def _named_nodes(names: list[str], known: list[str]) -> list[str]:
 # Arguments of RevoScaleR's rxExec that scripts may still have.
 _WITHOUT_EFFECT = {"elemType", "quote"}
 
+# Settings of a call that its context holds.
+_IN_CONTEXTS = {"wait", "shareDir", "taskTimeLimit", "threadsPerTask"}
+
 
 def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:
     """Find keywords that were meant for rxExec: passed on to FUN, they would be without effect."""
@@ -194,6 +197,11 @@ def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> No
     for name in _WITHOUT_EFFECT & meant.keys():
         raise RxArgumentError(
             f"{name}={kwargs[name]!r}: leave {name} out; it had no effect in RevoScaleR since 9.2, and rxExec has none"
+        )
+    for name in _IN_CONTEXTS & meant.keys():
+        raise RxArgumentError(
+            f"{name}={kwargs[name]!r}: FUN has no argument {name!r}, and it is no argument of rxExec but of compute "
+            f"contexts, as in: with RxLocalParallel({name}={kwargs[name]!r}): rxExec(...)"
         )
     for name, guess in meant.items():
         if guess is not None:

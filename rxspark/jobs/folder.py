@@ -349,11 +349,12 @@ def _read(path: FsPath, make: Callable[[Any], T]) -> T:
 
 
 def _record(about: dict[str, Any]) -> JobRecord:
-    if about.get("version") != VERSION:
+    version = about.get("version", 1)
+    if version != VERSION:
         raise RxFileError(
-            f"{about.get('id', 'the job')} was written by another version of rxspark (format of jobs "
-            f"{about.get('version', 1)}; this one reads format {VERSION}): fetch its results with that version, or "
-            f"remove it by rxCleanupJobs(job, force=True)"
+            f"{about['id']} was written by {'an older' if version < VERSION else 'a newer'} rxspark (format of jobs "
+            f"{version}; this one reads format {VERSION}): fetch its results with that one, or remove it by "
+            f"rxCleanupJobs(job, force=True)"
         )
     rest = {name: value for name, value in about.items() if name not in ("version", "numbers")}
     return JobRecord(**rest | {"seed_root": SeedRoot(**about["seed_root"])})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 import secrets
 import socket
@@ -23,6 +24,14 @@ def new_id() -> str:
     moment = time.time()
     clock = time.strftime("%Y%m%d_%H%M%S", time.gmtime(moment))
     return f"rxJob_{clock}_{int(moment % 1 * 1e6):06}_{secrets.token_hex(4)}"
+
+
+def _moment_in(job_id: str) -> float:
+    """Read from an id when its job was made, in seconds since 1970-01-01 UTC; 0 where it does not tell."""
+    found = re.match(r"rxJob_(\d{8}_\d{6})_(\d{6})_", job_id)
+    if found is None:
+        return 0.0
+    return calendar.timegm(time.strptime(found[1], "%Y%m%d_%H%M%S")) + int(found[2]) / 1e6
 
 
 def is_id(name: str) -> bool:
@@ -88,7 +97,7 @@ class JobRecord:
             context="",
             user="",
             host="",
-            created=0.0,
+            created=_moment_in(job_id),
             task_count=0,
             names=None,
             chunk_size=1,

@@ -39,6 +39,11 @@ class RemoteJob:
             self.record = JobRecord.unreadable(folder.id)
 
     @property
+    def is_unreadable(self) -> bool:
+        """Whether its record cannot be read, and so nothing of it can be fetched or run."""
+        return self._damage is not None
+
+    @property
     def own(self) -> bool:
         """Whether it is the user's own, as the file system knows, or else as its record says."""
         owner = owned(self.folder.path)

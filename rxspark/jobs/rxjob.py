@@ -275,6 +275,8 @@ class RxJob(Generic[T]):
             return RxCanceledError(f"{self.id} was canceled: {source.error}; {there}. {partial}")
         if state == FAILED:
             return self._failure(f"{there}. {partial}")
+        if isinstance(source, RemoteJob) and source.is_unreadable:
+            return RxJobError(f"{self.id} is undetermined: {source.error}")
         if state == UNDETERMINED:
             return RxJobError(f"{self.id} is undetermined: {source.error}; {there}. {partial}")
         return RxJobError(f"{self.id} is {state}; {there}. Wait for it with rxWaitForJob(job), or end it first")

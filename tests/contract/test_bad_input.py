@@ -103,6 +103,10 @@ CALLS = {
     "taskChunkSize negative": (lambda: rxExec(one, 1, taskChunkSize=-1), ["taskChunkSize=-1"]),
     "taskChunkSize fractional": (lambda: rxExec(one, 1, taskChunkSize=1.5), ["taskChunkSize=1.5"]),
     "taskChunkSize bool": (lambda: rxExec(one, 1, taskChunkSize=True), ["taskChunkSize=True"]),
+    "of a context": (
+        lambda: rxExec(one, ELEMENTS, taskTimeLimit=3),
+        ["taskTimeLimit=3", "RxLocalParallel(taskTimeLimit="],
+    ),
     "elemType": (lambda: rxExec(one, ELEMENTS, elemType="cores"), ["elemType='cores'", "leave elemType out"]),
     "quote, to a builtin": (lambda: rxExec(max, 1, 2, quote=True), ["quote=True", "leave quote out"]),
     "RNGscope": (lambda: rxExec(one, 1, RNGscope="tasks"), ["RNGscope='tasks'", '"chunk" or "task"']),

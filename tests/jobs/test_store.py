@@ -166,6 +166,23 @@ def test_a_newer_format_is_refused(job, tmp_path):
         elsewhere.resume()
 
 
+@pytest.mark.parametrize(("version", "age"), [(None, "an older"), (3, "a newer")])
+def test_a_job_of_another_version_is_refused_and_can_be_removed(version, age, job, tmp_path):
+    """It stands in the list at its time; results are refused by the format, without advice that does not help."""
+    path = open_path(str(_folder(tmp_path, job) / "job.json"))
+    about = json.loads(atomic.read(path))
+    assert about.pop("version") == 2
+    atomic.write(path, json.dumps(about if version is None else about | {"version": version}).encode())
+    elsewhere = _elsewhere(tmp_path, job)
+    assert abs((elsewhere.info()["submitted"] - rxGetJobInfo(job)["submitted"]).total_seconds()) < 60
+    refused = rf"^{job.id} is undetermined: {job.id} was written by {age} rxspark \(format of jobs {version or 1}; this"
+    with pytest.raises(RxJobError, match=refused) as raised:
+        elsewhere.results()
+    assert "rxResumeJob" not in str(raised.value)
+    rxCleanupJobs(elsewhere, force=True)
+    assert not _folder(tmp_path, job).exists()
+
+
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"x", lambda data: b""])
 def test_a_damaged_part_is_told_and_runs_again(damage, job, tmp_path):
     """Reading names the file; resuming counts its tasks as missing and mends it."""
