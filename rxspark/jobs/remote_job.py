@@ -44,6 +44,12 @@ class RemoteJob:
         return self._damage is not None
 
     @property
+    def runner(self) -> str:
+        """The process that runs it, or ran it, by the words of its folder."""
+        status = self._status()
+        return "another process" if status is None else str(status.process)
+
+    @property
     def own(self) -> bool:
         """Whether it is the user's own, as the file system knows, or else as its record says."""
         owner = owned(self.folder.path)

@@ -183,6 +183,8 @@ class RxJob(Generic[T]):
             raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")
         source = self._source
         state = source.state
+        if state in (QUEUED, RUNNING) and isinstance(source, RemoteJob):
+            raise RxJobError(f"{self.id} is being run by {source.runner}: wait for it with rxWaitForJob(job)")
         if state in (MISSING, QUEUED, RUNNING):
             raise self._nothing_to_give(state)
         payload = source.payload()  # its damage is told before anybody is told to stay away

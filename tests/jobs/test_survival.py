@@ -171,6 +171,7 @@ import sys
 from rxspark import *
 if __name__ == "__main__":
     with RxLocalSeq(shareDir={share!r}):
+        print("ready", flush=True)
         sys.stdin.readline()
         try:
             print(rxWaitForJob(rxResumeJob({job!r})))
@@ -196,7 +197,8 @@ def test_of_two_processes_that_resume_a_job_one_wins_and_the_other_is_told(tmp_p
         )
         for _ in range(2)
     ]
-    time.sleep(2)
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
