@@ -32,6 +32,7 @@ from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
 from rxspark.worker.delivery import ResultFile, ResultSink
+from rxspark.worker.results import PartitionResult
 
 NOBODY = 65534
 
@@ -59,10 +60,11 @@ def _all_that_is_unpickled(base: Path) -> None:
     (base / "share").mkdir()
     (base / "share").chmod(0o1777)  # as /tmp: whoever likes has a folder there
     share = open_path(str(base / "share"))
-    place, parcel = write_shared_bundle(Bundle([b"constants"]), share)
-    fetched(str(place), parcel.name, parcel.size)
-    outbox = ResultSink(str(process_folder(share) / "call"), False, 0, "")
-    assert isinstance(outbox.post(bytes(2_000_000)), ResultFile)
+    path, ref = write_shared_bundle(Bundle([b"constants"]), share)
+    fetched(str(path), ref.name, ref.size)
+    result = PartitionResult("node", 1, 0)
+    result.add(0, bytes(2_000_000), 0.0, 0.0)
+    assert isinstance(ResultSink(str(process_folder(share) / "call")).send(result, None), ResultFile)
     with RxLocalSeq(shareDir=str(base), autoCleanup=False, wait=False):
         rxExec(abs, -1).wait(60)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rxspark import RxContextError, RxFileError
+from rxspark import RxContextError, RxFileError, RxMissingError
 from rxspark.backends.spark import preflight
 from rxspark.files.paths import open_path
+from rxspark.serialize.payload import Requirements
 
 
 def test_another_minor_version_is_told_by_both_versions_and_the_host() -> None:
@@ -47,3 +49,22 @@ def test_a_share_folder_that_is_none_is_named(tmp_path: Path) -> None:
         preflight.probe_file(open_path(str(tmp_path / "file"))).__enter__()
     with pytest.raises(RxFileError, match=r"file/below \(user '\w+'\)"):
         preflight.probe_file(open_path(str(tmp_path / "file" / "below"))).__enter__()
+
+
+def test_all_needs_of_a_call_are_asked_in_one_job_and_once(tmp_path: Path) -> None:
+    """Versions, generator, modules and share folder are one question; those of a second call are known."""
+    asked = []
+
+    def engine(answer: Any) -> Any:
+        asked.append(1)
+        return list(answer([]))
+
+    checks = preflight.Preflight(engine, local=False)
+    folder = open_path(str(tmp_path / "share"))
+    checks.check(Requirements("MT2203", frozenset({"json", "csv"})), folder)
+    checks.check(Requirements("MT2203", frozenset({"json"})), folder)
+    assert asked == [1]
+    with pytest.raises(RxMissingError, match="'no_such_module' cannot be imported"):
+        checks.check(Requirements("PHILOX", frozenset({"no_such_module"})), folder)
+    assert asked == [1, 1]
+    assert os.listdir(tmp_path / "share") == []
