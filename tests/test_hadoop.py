@@ -335,7 +335,7 @@ def test_files_are_written_and_read_though_a_datanode_hangs(
 ) -> None:
     """One that takes connections and never answers: by itself hdfs-native gives such a file up after a minute."""
     monkeypatch.setattr(io, "_PIECE_TIMEOUT_S", 2)
-    monkeypatch.setattr(io, "_PIECE", 4 << 20)
+    monkeypatch.setattr(io, "_PIECE_BYTES", 4 << 20)
     big = tmp_path / "big"
     big.write_bytes(os.urandom(40 << 20))
     for number in range(4):

@@ -63,9 +63,9 @@ def pieces(path: FsPath) -> Iterator[bytes]:
                 with path.fs.open(path.path, "rb") as file:
                     file.seek(position)
                     more = partial(file.read, _PIECE_BYTES)
-                    while (
-                        piece := call_with_timeout(_PIECE_TIMEOUT_S, more, "read from HDFS") if path.hadoop else more()
-                    ):
+                    if path.hadoop:
+                        more = partial(call_with_timeout, _PIECE_TIMEOUT_S, more, "read from HDFS")
+                    while piece := more():
                         yield piece
                         position += len(piece)
                         until = time.monotonic() + _RETRY_S
@@ -118,9 +118,8 @@ class _OnHdfs:
     def write(self, data: Any) -> int:
         view = memoryview(data)
         for start in range(0, len(view), _PIECE_BYTES):
-            call_with_timeout(
-                _PIECE_TIMEOUT_S, partial(self._file.write, bytes(view[start : start + _PIECE_BYTES])), "write to HDFS"
-            )
+            piece = bytes(view[start : start + _PIECE_BYTES])
+            call_with_timeout(_PIECE_TIMEOUT_S, partial(self._file.write, piece), "write to HDFS")
         return len(view)
 
     def close(self) -> None:
