@@ -86,6 +86,10 @@ class _Awake(random.Random):
             _owner.take_over()
         super().setstate(state)
 
+    def __reduce__(self) -> Any:
+        """Copy and pickle as a generator of its own, such as tasks may return: this one is the process's."""
+        return _generator_in, (self.getstate(),)
+
 
 class _Armed(_Awake):
     """The class of the shared generator before anybody has drawn from the stream.
@@ -213,6 +217,12 @@ def _place(generator: random.Random = _SHARED) -> tuple[Any, ...]:
 def _go(place: tuple[Any, ...], generator: random.Random = _SHARED) -> None:
     core, vars(generator)["gauss_next"] = place
     _CORE.setstate(generator, core)
+
+
+def _generator_in(state: tuple[Any, ...]) -> random.Random:
+    made = random.Random(0)
+    made.setstate(state)
+    return made
 
 
 def _generator_at(place: tuple[Any, ...]) -> random.Random:

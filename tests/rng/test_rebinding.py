@@ -1,5 +1,6 @@
 """Generators that a function carries along draw from the task's stream, or are refused."""
 
+import copy
 import io
 import pickle
 import random
@@ -111,16 +112,35 @@ def test_functions_of_mkl_random_follow_the_stream():
     ],
 )
 def test_a_caught_generator_is_bound_to_the_stream_and_says_so(name, made):
-    """A generator in a closure keeps its class, draws from each task's stream, and a warning tells it."""
+    """A generator in a closure stays one of its class, draws from each task's stream, and a warning tells it."""
     rng = made()
+    kind = type(rng)
 
     def task():
-        return type(rng).__name__ in (name, "_Awake", "_Armed"), rng.uniform(0, 1)
+        return isinstance(rng, kind), rng.uniform(0, 1)
 
     with pytest.warns(UserWarning, match=rf"{name} goes to the tasks as a generator that draws from each task's"):
         first, second, again = draws(task)
     assert first == again != second
     assert first.startswith("(True")
+
+
+def test_a_caught_generator_that_a_task_returns_is_one_of_its_own():
+    """It is a plain one, goes on where the task left it, and moves no generator of the caller."""
+    rng = random.Random(5)
+    before = random.getstate()
+
+    def task():
+        copied = copy.deepcopy(rng)
+        return rng, copied, rng.random()
+
+    with pytest.warns(UserWarning, match="Random goes to the tasks as a generator"):
+        [(returned, copied, drawn)] = rxExec(task, RNGseed=3)
+    assert type(returned) is type(copied) is random.Random
+    assert copied.random() == drawn
+    assert returned.random() == copied.random()
+    returned.seed(1)
+    assert random.getstate() == before
 
 
 def test_a_caught_seed_sequence_says_that_tasks_will_be_alike():
