@@ -38,8 +38,9 @@ class Checkout:
         shutil.copytree(ROOT / "scripts", folder / "scripts")
         shutil.copytree(ROOT / ".ci", folder / ".ci")
         shutil.copy(ROOT / "pyproject.toml", folder)
-        (folder / "rxspark" / "backends").mkdir(parents=True)
-        shutil.copy(ROOT / "rxspark" / "backends" / "java.py", folder / "rxspark" / "backends")
+        java = Path("rxspark", "backends", "spark", "java.py")
+        (folder / java).parent.mkdir(parents=True)
+        shutil.copy(ROOT / java, folder / java)
         stub = folder / "stub-python"
         stub.write_text(STUB)
         stub.chmod(0o755)
