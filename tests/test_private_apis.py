@@ -38,6 +38,7 @@ SPARK = [
 PROCESSES = [
     Private("_executor_storage", "loky.reusable_executor", "a forked child must not use its parent's pool"),
     Private("_adjust_process_count", "loky.process_executor", "a worker that ends on purpose is replaced"),
+    Private("_env", "joblib.externals.loky.process_executor", "workers that replace dead ones have the hash seed too"),
     Private("_max_workers", "loky.process_executor", "how many workers a pool is to have"),
     Private("_processes", "loky.process_executor", "the workers of a pool, from inside of one that ends"),
     Private("_processes_management_lock", "loky.process_executor", "they change under this lock"),

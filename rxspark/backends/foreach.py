@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import joblib
@@ -89,7 +89,7 @@ class ForeachBackend(InThisProcess):
             )
             tasks = (joblib.delayed(run)(store.put_partition(data)) for _, data in attempt.partitions)
             with _hash_seed_for_new_workers, starting_workers():
-                answers = iter(_parallel(attempt.foreach_options)(tasks))
+                answers = _start(_parallel(attempt.foreach_options), tasks)
             return Outcome(self._deliver(answers, attempt))
 
     def _deliver(self, answers: Iterator[ResultMessage], attempt: Attempt) -> str:
@@ -161,11 +161,27 @@ class ForeachInBackground(ForeachBackend):
         return outcome.result() if outcome.done() else Outcome()
 
 
+# Held while joblib makes its pool of processes, of which it gives a thread that asks meanwhile one half made.
+_starting = threading.Lock()
+
+
+def _start(parallel: Any, tasks: Iterator[Any]) -> Iterator[ResultMessage]:
+    """Begin to run tasks; where joblib gives results as they come, this does not wait for them."""
+    with _starting if parallel.return_generator else nullcontext():
+        answers: Iterator[ResultMessage] = iter(parallel(tasks))
+        pool = joblib.externals.loky.reusable_executor._executor
+        if pool is not None:  # also for the workers that it starts later, in the place of some that have died
+            pool._env = {**(pool._env or {}), HASH_SEED: call_hash_seed()}
+    return answers
+
+
 _of_the_parent: list[Any] = []
 
 
 def _forget_joblibs_pool() -> None:
     """In a forked process: joblib shall make workers of its own, as those that there are work for the parent."""
+    global _starting
+    _starting = threading.Lock()
     pools = joblib.externals.loky.reusable_executor
     _of_the_parent.append(pools._executor)  # never collected, which would close pipes of the parent
     pools._executor = pools._executor_kwargs = None

@@ -26,6 +26,7 @@ from typing import Any
 
 from rxspark.rng.active import IMPORTING, STACK, current
 from rxspark.rng.numpy_threads import SHARED
+from rxspark.rng.stdlib_state import CORE, generator_at, generator_in, go_to, place_of
 
 __all__ = ["ORIGINALS", "StdlibRandom", "share", "unshare"]
 
@@ -33,8 +34,6 @@ _SHARED: random.Random = random._inst
 _PRIMITIVES = ("random", "getrandbits", "seed", "getstate", "setstate")
 ORIGINALS = {name: getattr(random, name) for name in _PRIMITIVES}
 _UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what to compare the originals with
-
-_CORE: Any = random.Random.__base__  # the C class: its getstate and setstate take 2 us, Python's 30 us
 
 _owner: StdlibRandom | None = None
 _kind: type[random.Random] = type(_SHARED)  # the class that it was given last
@@ -88,7 +87,7 @@ class _Awake(random.Random):
 
     def __reduce__(self) -> Any:
         """Copy and pickle as a generator of its own, such as tasks may return: this one is the process's."""
-        return _generator_in, (self.getstate(),)
+        return generator_in, (self.getstate(),)
 
 
 class _Armed(_Awake):
@@ -118,11 +117,11 @@ class _ByThread(_Awake):
 
     def random(self) -> float:
         own = _of_thread()
-        return _CORE.random(_SHARED) if own is None else own.random()
+        return CORE.random(_SHARED) if own is None else own.random()
 
     def getrandbits(self, k: int, /) -> int:
         own = _of_thread()
-        return _CORE.getrandbits(_SHARED, k) if own is None else own.getrandbits(k)
+        return CORE.getrandbits(_SHARED, k) if own is None else own.getrandbits(k)
 
     def seed(self, a: Any = None, version: int = 2) -> None:
         active = current()
@@ -181,7 +180,7 @@ def share() -> None:
     _sharing = True
     _become(_ByThread)
     if STACK and _taken:
-        _outside = _generator_at(_place())
+        _outside = generator_at(place_of(_SHARED))
         STACK[-1].stdlib.go_back()
 
 
@@ -190,7 +189,7 @@ def unshare() -> None:
     global _sharing, _outside
     _sharing = False
     if _outside is not None:
-        _go(_place(_outside))
+        go_to(place_of(_outside), _SHARED)
         _outside = None
     _SHARED.__class__, names = _before
     vars(random).update(names)
@@ -207,28 +206,6 @@ _methods = itemgetter(*_METHODS)
 def _seed_new_ones_by(seed: Callable[..., None]) -> None:
     """Let this be the method by which each `random.Random` is seeded, which does so once it is made."""
     random.Random.seed = seed  # type: ignore[method-assign]
-
-
-def _place(generator: random.Random = _SHARED) -> tuple[Any, ...]:
-    """The state of a generator, whatever its class."""
-    return _CORE.getstate(generator), vars(generator)["gauss_next"]
-
-
-def _go(place: tuple[Any, ...], generator: random.Random = _SHARED) -> None:
-    core, vars(generator)["gauss_next"] = place
-    _CORE.setstate(generator, core)
-
-
-def _generator_in(state: tuple[Any, ...]) -> random.Random:
-    made = random.Random(0)
-    made.setstate(state)
-    return made
-
-
-def _generator_at(place: tuple[Any, ...]) -> random.Random:
-    made = random.Random(0)
-    _go(place, made)
-    return made
 
 
 def _become(kind: type[random.Random]) -> None:
@@ -276,14 +253,14 @@ class StdlibRandom:
             if not _taken:
                 self.own = _UNSEEDED
             elif STACK:
-                STACK[-1].stdlib.own = _generator_at(_place())
+                STACK[-1].stdlib.own = generator_at(place_of(_SHARED))
             else:
-                _outside = _generator_at(_place())
+                _outside = generator_at(place_of(_SHARED))
             return
         self.lazy = not _held()  # asked before `_names` holds them too
         self._names = {name: vars(random)[name] for name in _PRIMITIVES}
         self._class = type(_SHARED)
-        self._state = _place()
+        self._state = place_of(_SHARED)
 
     def exit(self) -> None:
         """Put back what `enter` found."""
@@ -295,7 +272,7 @@ class StdlibRandom:
                 STACK[-1].stdlib.go_back()
         elif self._names:
             if self._state is not None:
-                _go(self._state)
+                go_to(self._state, _SHARED)
             _SHARED.__class__ = _kind = self._class
             vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
@@ -304,15 +281,15 @@ class StdlibRandom:
         """Leave the shared generator to whoever had it before."""
         if type(_SHARED) is _Armed:
             self.seed_now()
-        self.own = _generator_at(_place())
+        self.own = generator_at(place_of(_SHARED))
         if self._state is not None:
-            _go(self._state)
+            go_to(self._state, _SHARED)
             _SHARED.__class__ = self._class
         self._state = None
 
     def move_in(self) -> None:
         """Have the shared generator again."""
-        self._state, self._class = _place(), type(_SHARED)
+        self._state, self._class = place_of(_SHARED), type(_SHARED)
         _become(_Awake)
         self.go_back()
 
@@ -320,7 +297,7 @@ class StdlibRandom:
         """Have the shared generator again, from the own one."""
         own = self.generator()
         if own is not None:
-            _go(_place(own))
+            go_to(place_of(own), _SHARED)
             self.own = None
 
     def generator(self) -> random.Random | None:
@@ -334,11 +311,11 @@ class StdlibRandom:
     def renew(self) -> None:
         """Go on with another generator at the same place: a thread that the task left may still draw from this one."""
         if self.own is not None and self.own is not _UNSEEDED:
-            self.own = _generator_at(_place(self.own))
+            self.own = generator_at(place_of(self.own))
 
     def pause(self) -> None:
         """Make `random` what it is where no stream is installed."""
-        self._paused = type(_SHARED), _place(), {name: vars(random)[name] for name in _PRIMITIVES}
+        self._paused = type(_SHARED), place_of(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
         _SHARED.__class__ = random.Random
         _seed_new_ones_by(_seed_as_python)
         vars(random).update(ORIGINALS)
@@ -350,7 +327,7 @@ class StdlibRandom:
         _SHARED.__class__, place, installed = self._paused
         _seed_new_ones_by(_seed)
         vars(random).update(installed)
-        _go(place)
+        go_to(place, _SHARED)
         if held and self.lazy:
             self.lazy = False
             _wake()
@@ -396,7 +373,7 @@ class StdlibRandom:
         """The stream's place; None where it has not been drawn from."""
         if self.seized:
             return self._kept
-        return None if type(_SHARED) is _Armed or self.own is _UNSEEDED else _place(self.own or _SHARED)
+        return None if type(_SHARED) is _Armed or self.own is _UNSEEDED else place_of(self.own or _SHARED)
 
     def set_state(self, state: tuple[Any, ...] | None) -> None:
         """Go to a place that `get_state` gave."""
@@ -405,4 +382,4 @@ class StdlibRandom:
             self.start()
         else:
             _become(_Awake)
-            _go(state, self.generator() or _SHARED)
+            go_to(state, self.generator() or _SHARED)

@@ -378,8 +378,9 @@ def test_other_threads_of_the_caller_write_where_they_did(capfd):
 @pytest.mark.left_out(local="tasks run where the user is: he is asked, see test_interactive.py")
 @pytest.mark.left_out(dopar_threading="as in local: the tasks run in the caller's process")
 @pytest.mark.parametrize("ask", [lambda: input("Name? "), lambda: breakpoint()], ids=["input", "breakpoint"])
-def test_a_worker_says_that_it_has_no_terminal(ask):
+def test_a_worker_says_that_it_has_no_terminal(ask, monkeypatch):
     """input() and breakpoint() fail at once in a worker, and say where they work."""
+    monkeypatch.delenv("PYTHONBREAKPOINT", raising=False)  # Ray sets it, for good
     with pytest.warns(RxTaskWarning):
         (error,) = rxExec(ask)
     assert error.type == "EOFError"
