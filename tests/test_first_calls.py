@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -71,4 +72,5 @@ def test_threads_may_make_their_first_calls_at_once(contexts: str, tmp_path: Pat
         },
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
-    assert "Traceback" not in done.stderr
+    # Not just any traceback: a worker of PySpark may find at the end that its JVM has gone, and print that.
+    assert not re.search(r'File ".*[/\\]rxspark[/\\]\w', done.stderr), done.stderr
