@@ -3,7 +3,7 @@
 spec     the arguments, checked -> tasks, streams               calls/spec.py, rng/kinds.py
 open     the compute context -> a backend on its session        backends/
 ship     function, constants, elements -> bytes, once a call    serialize/payload.py
-run      partitions -> their results, as they come              jobs/job.py, worker/runner.py
+run      partitions -> their results, as they come              jobs/job.py, jobs/attempts.py, worker/runner.py
 gather   results of partitions -> RxResults                     jobs/gathering.py
 
 Words, each with one meaning everywhere:

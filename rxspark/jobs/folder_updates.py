@@ -1,0 +1,74 @@
+"""Keep the folder of a job up to date, from which other processes learn of it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+
+from rxspark.errors import RxError
+from rxspark.jobs.folder import JobFolder
+
+__all__ = ["FolderUpdates"]
+
+logger = logging.getLogger("rxspark")
+
+
+class FolderUpdates:
+    """Writes to a job's folder, if it has one; when that fails, the job goes on and one warning tells of it."""
+
+    def __init__(self, job_id: str, folder: JobFolder | None) -> None:
+        self._job_id = job_id
+        self._folder = folder
+        self._warned = False
+        self._lock = threading.Lock()
+
+    def write_state(self, state: str, error: BaseException | None, ended: float) -> None:
+        """Let other processes know the state."""
+        if self._folder is not None:
+            with self._warning("cannot be kept up to date"):
+                self._folder.write_state(state, "" if error is None else str(error), ended)
+
+    def beat(self) -> str:
+        """Give a sign of life; gives why other processes want the job ended, if they do."""
+        if self._folder is not None:
+            with self._warning("cannot be kept up to date"):
+                return self._folder.beat()
+        return ""
+
+    def leave_what_can_be_resumed(self, done: int) -> None:
+        """After a call that was waited for and has no result: remove the folder if no task is `done`."""
+        if self._folder is None:
+            return
+        if done:
+            logger.warning(
+                "%s: what %s tasks gave is kept; rxResumeJob(%r) runs the rest", self._job_id, done, self._job_id
+            )
+        else:
+            with self._warning("cannot be removed"):
+                self._folder.remove()
+
+    def remove(self) -> None:
+        """Remove the folder: whoever has just fetched the results shall get them even where that fails."""
+        if self._folder is not None:
+            try:
+                self._folder.remove()
+            except RxError as problem:
+                logger.warning("the folder of %s cannot be removed: %s", self._job_id, problem)
+
+    def warn(self, what: str, why: str) -> None:
+        """Tell, once a job, that its folder does not have all: results still come to this process."""
+        with self._lock:
+            first, self._warned = not self._warned, True
+        if first:
+            logger.warning(
+                "%s %s: %s. It goes on, but may not be resumed if this process ends", self._job_id, what, why
+            )
+
+    @contextlib.contextmanager
+    def _warning(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except RxError as problem:
+            self.warn(what, str(problem))
