@@ -104,6 +104,8 @@ class RxTaskError(RxError):
         The machine on which the task ran.
     original : BaseException or None
         The user's exception itself, where it could be pickled.
+    earlier : tuple of str
+        The errors of the task's earlier tries, where `taskRetries` let it be tried again.
     """
 
     def __init__(
@@ -122,14 +124,17 @@ class RxTaskError(RxError):
         self.traceback = traceback
         self.host = host
         self.original = original
+        self.earlier: tuple[str, ...] = ()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self.__class__, (self.task, self.type, self.message, self.traceback, self.host, self.original)
+        given = (self.task, self.type, self.message, self.traceback, self.host, self.original)
+        return self.__class__, given, {"earlier": self.earlier}
 
     def __str__(self) -> str:
         """The user's error first, then the place, then the lines of the user's own code."""
         text = f"{self.type}: {self.message}" if self.message else self.type
         where = f" (task {self.task}" + (f" on {self.host})" if self.host else ")")
+        where += "".join(f"\ntry {number} failed by {error}" for number, error in enumerate(self.earlier, 1))
         return text + where + (f"\n{self.traceback.rstrip()}" if self.traceback else "")
 
     def __repr__(self) -> str:

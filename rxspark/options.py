@@ -10,7 +10,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError, closest
 
-__all__ = ["OPTIONS", "SET", "Option", "in_force", "is_seconds", "rxGetOption", "rxOptions"]
+__all__ = ["OPTIONS", "SET", "Option", "exception_classes", "in_force", "is_seconds", "rxGetOption", "rxOptions"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,18 @@ class Option:
 def is_seconds(value: Any) -> bool:
     """Whether a value is a length of time: a finite number above 0."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def exception_classes(value: Any) -> tuple[type[BaseException], ...] | None:
+    """Give the classes of exceptions that a user has named, one or several; None if it is anything else.
+
+    >>> exception_classes(OSError), exception_classes([KeyError, OSError]), exception_classes("OSError")
+    ((<class 'OSError'>,), (<class 'KeyError'>, <class 'OSError'>), None)
+    """
+    classes = tuple(value) if isinstance(value, (list, tuple, set, frozenset)) else (value,)
+    if not classes or not all(isinstance(one, type) and issubclass(one, BaseException) for one in classes):
+        return None
+    return classes
 
 
 def _whole(value: Any) -> bool:
@@ -56,6 +68,24 @@ OPTIONS: dict[str, Option] = {
         "None or a number of seconds above 0",
         lambda v: v is None or is_seconds(v),
         "Seconds after which a task is stopped, where the compute context names no other limit; None: never.",
+    ),
+    "taskRetries": Option(
+        0,
+        "a whole number, at least 0",
+        lambda v: _whole(v) and v >= 0,
+        "How often a task that fails is tried again, where the compute context says nothing.",
+    ),
+    "retryOn": Option(
+        None,
+        "None, or a class of exceptions or several",
+        lambda v: v is None or exception_classes(v) is not None,
+        "The errors behind which a task is tried again; None: all but SystemExit and KeyboardInterrupt.",
+    ),
+    "retryDelay": Option(
+        0,
+        "a number of seconds, at least 0",
+        lambda v: (v == 0 and not isinstance(v, bool)) or is_seconds(v),
+        "Seconds before the first retry; twice as many before each next one, at most 60.",
     ),
     "connectTimeout": Option(
         120,
@@ -112,6 +142,12 @@ def rxOptions(**values: Any) -> dict[str, Any]:
             Characters of console output that are kept for one task.
         ``taskTimeLimit`` : float, default None
             Seconds after which a task is stopped, where the compute context names no other limit; None: never.
+        ``taskRetries`` : int, default 0
+            How often a task that fails is tried again, where the compute context says nothing.
+        ``retryOn`` : class of exceptions or sequence of them, default None
+            The errors behind which a task is tried again; None: all but SystemExit and KeyboardInterrupt.
+        ``retryDelay`` : float, default 0
+            Seconds before the first retry; twice as many before each next one, at most 60.
         ``connectTimeout`` : float, default 120
             Seconds without a sign of life after which a Spark Connect server counts as lost.
         ``shareThreshold`` : int, default 65536

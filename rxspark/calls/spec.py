@@ -12,10 +12,11 @@ from rxspark.calls.exec_objects import exec_objects
 from rxspark.calls.tasks import Tasks, partition_tasks, plan_tasks
 from rxspark.contexts import ComputeContext
 from rxspark.errors import RxArgumentError, closest
-from rxspark.options import rxGetOption
+from rxspark.options import exception_classes, rxGetOption
 from rxspark.results import node_name
 from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
 from rxspark.validation import flag, module_names, whole_number
+from rxspark.worker.retries import RetryPolicy
 
 __all__ = ["CallOptions", "CallSpec"]
 
@@ -59,6 +60,10 @@ class CallSpec:
     console_output: bool
     time_limit: float | None
     """Seconds that one task may take."""
+    retries: RetryPolicy | None
+    """Whether and how a failed task is tried again."""
+    retry_on: tuple[type[BaseException], ...]
+    """The errors behind which it is; none: all but those that end a process."""
     threads_per_task: int
     foreach_options: dict[str, Any]
 
@@ -94,7 +99,9 @@ class CallSpec:
             stop_on_error=not flag("continueOnFailure", options["continueOnFailure"], True),
             auto_cleanup=flag("autoCleanup", options["autoCleanup"], context.autoCleanup),
             console_output=flag("consoleOutput", options["consoleOutput"], context.consoleOutput),
-            time_limit=rxGetOption("taskTimeLimit") if context.taskTimeLimit is None else context.taskTimeLimit,
+            time_limit=_setting(context, "taskTimeLimit"),
+            retries=_retries(context),
+            retry_on=_retry_on(context),
             threads_per_task=context.threadsPerTask,
             foreach_options=_foreach_options(options["foreachOpts"]),
         )
@@ -134,6 +141,22 @@ class CallSpec:
         if self.once_per_node:
             return [range(number, number + 1) for number in range(self.tasks.count)]
         return partition_tasks(self.tasks.count, self.chunk_size, slots, per_slot)
+
+
+def _setting(context: ComputeContext, name: str) -> Any:
+    """Give a setting of the context, where it has none the option of this name."""
+    value = getattr(context, name)
+    return rxGetOption(name) if value is None else value
+
+
+def _retries(context: ComputeContext) -> RetryPolicy | None:
+    count = _setting(context, "taskRetries")
+    return RetryPolicy(count, float(_setting(context, "retryDelay"))) if count else None
+
+
+def _retry_on(context: ComputeContext) -> tuple[type[BaseException], ...]:
+    value = _setting(context, "retryOn")
+    return () if value is None else exception_classes(value) or ()
 
 
 def _times_to_run(value: Any) -> int:
@@ -179,7 +202,7 @@ def _named_nodes(names: list[str], known: list[str]) -> list[str]:
 _WITHOUT_EFFECT = {"elemType", "quote"}
 
 # Settings of a call that its context holds.
-_IN_CONTEXTS = {"wait", "shareDir", "taskTimeLimit", "threadsPerTask"}
+_IN_CONTEXTS = {"wait", "shareDir", "taskTimeLimit", "taskRetries", "retryOn", "retryDelay", "threadsPerTask"}
 
 
 def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:

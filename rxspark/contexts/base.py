@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 
 from rxspark.errors import RxArgumentError, closest
 from rxspark.files.paths import URL
-from rxspark.options import is_seconds
+from rxspark.options import OPTIONS, exception_classes
 from rxspark.redaction import without_secrets
 from rxspark.validation import module_names
 
@@ -42,6 +42,17 @@ class ComputeContext:
         Seconds after which a task is stopped, native code included; its entry then holds an `RxTimeLimitError`.
         Default: the option of this name. With a limit the tasks run in child processes of the workers, which takes
         a third of a second to start, and they draw the same random numbers.
+    taskRetries : int, optional
+        How often a task that fails is tried again, on the same worker. It begins anew, with fresh arguments and from
+        the start of its own random numbers, so that its result is the one of a task that never failed. A lost worker
+        and a `taskTimeLimit` that is over are no errors of the task, and are not tried again. `.info` has the number of
+        tries, `RxTaskError.earlier` the errors before the last. Default: the option of this name, 0 at first.
+    retryOn : class of exceptions or sequence of them, optional
+        The errors behind which a task is tried again. Default: the option of this name, at first all but SystemExit
+        and KeyboardInterrupt.
+    retryDelay : float, optional
+        Seconds before the first retry; twice as many before each next one, at most 60. Default: the option of this
+        name, 0 at first.
     threadsPerTask : int, default 1
         Threads that MKL, other BLAS libraries, OpenMP and numba use within one task. With more than one, fewer tasks
         run at once in RxLocalParallel, and in Spark sessions that rxspark makes (it sets spark.task.cpus there).
@@ -78,6 +89,9 @@ class ComputeContext:
     packagesToLoad: tuple[str, ...] = ()
     shareDir: PathName | None = None
     taskTimeLimit: float | None = None
+    taskRetries: int | None = None
+    retryOn: type[BaseException] | Sequence[type[BaseException]] | None = None
+    retryDelay: float | None = None
     threadsPerTask: int = 1
 
     def __post_init__(self) -> None:
@@ -86,10 +100,10 @@ class ComputeContext:
             if not isinstance(getattr(self, flag), bool):
                 raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
         self._check_count("threadsPerTask")
-        if self.taskTimeLimit is not None and not is_seconds(self.taskTimeLimit):
-            raise RxArgumentError(
-                f"{name}(taskTimeLimit={self.taskTimeLimit!r}): taskTimeLimit is None or a number of seconds above 0"
-            )
+        for option in ("taskTimeLimit", "taskRetries", "retryOn", "retryDelay"):
+            self._check_option(option)
+        if self.retryOn is not None:
+            object.__setattr__(self, "retryOn", exception_classes(self.retryOn))
         self._check_folder("shareDir")
         if self.share_dir is not None and URL.match(self.share_dir):
             raise RxArgumentError(
@@ -102,6 +116,13 @@ class ComputeContext:
         value = getattr(self, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is a whole number of at least 1")
+
+    def _check_option(self, name: str) -> None:
+        """Check an argument that overrides the option of its name, where it is given."""
+        value, option = getattr(self, name), OPTIONS[name]
+        if value is not None and not option.valid(value):
+            accepts = option.accepts.removeprefix("None or ").removeprefix("None, or ")
+            raise RxArgumentError(f"{type(self).__name__}({name}={value!r}): {name} is None or {accepts}")
 
     def _check_folder(self, name: str) -> None:
         value = as_text(getattr(self, name))
@@ -117,7 +138,7 @@ class ComputeContext:
     def __repr__(self) -> str:
         """The call that makes this context, with what differs from the defaults; secrets are not shown."""
         shown = [
-            f"{field.name}={without_secrets(plain(getattr(self, field.name)))!r}"
+            f"{field.name}={_as_written(without_secrets(plain(getattr(self, field.name))))}"
             for field in dataclasses.fields(self)
             if getattr(self, field.name) != field.default
         ]
@@ -141,6 +162,14 @@ def as_text(path: Any) -> Any:
 def plain(value: Any) -> Any:
     """Give a mapping as a dict; anything else as it is."""
     return dict(value) if isinstance(value, Mapping) else value
+
+
+def _as_written(value: Any) -> str:
+    """Give a value as its argument is written."""
+    if isinstance(value, tuple) and value and all(isinstance(entry, type) for entry in value):
+        names = ", ".join(entry.__qualname__ for entry in value)
+        return f"({names},)" if len(value) == 1 else f"({names})"
+    return repr(value)
 
 
 def check_names(kind: type[ComputeContext], given: Iterable[str]) -> None:

@@ -54,8 +54,8 @@ class RxLocalSeq(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
-        As for every context, see `ComputeContext`.
+    wait, consoleOutput, taskTimeLimit, ... : optional
+        All arguments of `ComputeContext`, which every context has.
 
     Examples
     --------
@@ -75,8 +75,8 @@ class RxLocalParallel(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
-        As for every context, see `ComputeContext`.
+    wait, consoleOutput, taskTimeLimit, ... : optional
+        All arguments of `ComputeContext`, which every context has.
 
     Examples
     --------
@@ -99,8 +99,8 @@ class RxForeachDoPar(ComputeContext):
 
     Parameters
     ----------
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
-        As for every context, see `ComputeContext`.
+    wait, consoleOutput, taskTimeLimit, ... : optional
+        All arguments of `ComputeContext`, which every context has.
 
     Examples
     --------
@@ -142,8 +142,8 @@ class RxSpark(ComputeContext):
         Default: the interpreter that PYSPARK_PYTHON names, else the path of this one, which must exist on all nodes.
     extraSparkConfig : dict of str, optional
         Any other Spark settings. All settings count only where rxspark makes the session.
-    wait, consoleOutput, autoCleanup, packagesToLoad, shareDir, taskTimeLimit, threadsPerTask : optional
-        As for every context, see `ComputeContext`.
+    wait, consoleOutput, taskTimeLimit, ... : optional
+        All arguments of `ComputeContext`, which every context has.
 
     Examples
     --------

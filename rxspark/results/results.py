@@ -75,7 +75,7 @@ class RxResults(list[T]):
     rng : Root
         Kind and seed of the random streams: ``RNGkind=r.rng.kind, RNGseed=r.rng.seed`` gives the same numbers again.
     info : pandas.DataFrame
-        One row for each task: task, chunk, host, pid, start (UTC), seconds, attempt.
+        One row for each task: task, chunk, host, pid, start (UTC), seconds, attempt, tries.
     timings : RxTimings
         Seconds of the call by phase: plan, ship, queue, run, fetch, decode.
 
@@ -176,6 +176,7 @@ class RxResults(list[T]):
                 "start": pandas.to_datetime(started, unit="s", utc=True),
                 "seconds": [s for run in runs for s in run.seconds],
                 "attempt": [run.attempt for run in runs for _ in run.numbers],
+                "tries": [run.tries.get(n, 1) for run in runs for n in run.numbers],
             }
         )
         return table.sort_values("task", ignore_index=True, key=lambda tasks: tasks.map(position))

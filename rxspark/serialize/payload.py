@@ -82,7 +82,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
     from rxspark.serialize.user_modules import UserModules
 
     serializer = CallSerializer(destination.same_host, destination.outlives_process)
-    program = serializer.program(spec.function, spec.tasks, spec.exec_objects)
+    program = serializer.program(spec.function, spec.tasks, spec.exec_objects, spec.retry_on)
     parts = tuple(
         PartitionPayload(numbers, Bundle([serializer.partition(spec.tasks, numbers)])) for numbers in partitions
     )
@@ -102,6 +102,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
         console_limit=rxGetOption("consoleLimit"),
         stop_on_error=spec.stop_on_error,
         time_limit=spec.time_limit,
+        retries=spec.retries,
         threads=spec.threads_per_task,
         journals=destination.journals,
         folder=destination.job_folder,

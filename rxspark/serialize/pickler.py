@@ -182,11 +182,17 @@ class CallSerializer:
         self.handles.append(shared)
         return shared.__reduce__()
 
-    def program(self, function: Callable[..., Any], tasks: Tasks, objects: dict[str, Any]) -> list[Buffer]:
+    def program(
+        self,
+        function: Callable[..., Any],
+        tasks: Tasks,
+        objects: dict[str, Any],
+        retry_on: tuple[type[BaseException], ...] = (),
+    ) -> list[Buffer]:
         """The pickle of the function and all that its tasks have in common, and its large buffers."""
         aside: list[Buffer] = []
         try:
-            packed = self.dump((function, tasks.constants, tasks.keywords, objects), aside=aside)
+            packed = self.dump((function, tasks.constants, tasks.keywords, objects, retry_on), aside=aside)
         except Exception as error:
             raise self._named(error, self._parts(function, tasks, objects)) from error
         size, limit = len(packed) + sum(map(_nbytes, aside)), rxGetOption("sizeWarning")

@@ -86,12 +86,14 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class TaskReport:
-    """Message of a child: before its first task, after each task, and at the end of the partition."""
+    """Message of a child: before its first task, after each task and each try, and at the end of the partition."""
 
     result: PartitionResult
     stream: Any
     """State of the random stream, from which the next task goes on."""
     last: bool = False
+    pause: float = 0.0
+    """Seconds for which the child waits before it tries a failed task again."""
 
 
 def run_in_children(
@@ -168,7 +170,7 @@ class _Child:
                 yield answer
                 if answer.last:
                     return
-                wait = limit
+                wait = None if limit is None else limit + answer.pause
             self.overdue = True
 
     def describe_death(self, limit: float | None) -> TaskFailure:

@@ -42,6 +42,8 @@ class _Loaded:
         self.args: tuple[Any, ...]
         self.kwargs: dict[str, Any]
         self.objects: dict[str, Any]
+        self.retry_on: tuple[type[BaseException], ...]
+        """Errors behind which a task is tried again; none: all but those that end a process."""
         self.names: dict[str, Any] = {}
         """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
@@ -160,6 +162,13 @@ class Program:
         finally:
             _put_back(main, displaced)
 
+    def retries_on(self, error: BaseException) -> bool:
+        """Whether a task that failed by this error may be tried again."""
+        if self._call.retries is None:
+            return False
+        wanted = self._loaded.retry_on
+        return isinstance(error, wanted) if wanted else not isinstance(error, (KeyboardInterrupt, SystemExit))
+
     def _as_before(self) -> bool:
         if not self._loaded.is_large:
             return self._loaded.as_before()
@@ -174,7 +183,7 @@ class Program:
             before.classes.successor = loaded.classes
         own_classes.set(loaded.classes)
         try:
-            loaded.function, loaded.args, loaded.kwargs, loaded.objects = pickle.loads(
+            loaded.function, loaded.args, loaded.kwargs, loaded.objects, loaded.retry_on = pickle.loads(
                 self._bundle.part(1), buffers=self._bundle.private(2)
             )
         except RxError:

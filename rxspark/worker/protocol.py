@@ -18,6 +18,7 @@ from typing import Any
 from rxspark.process import process_token
 from rxspark.rng.kinds import SeedRoot
 from rxspark.worker.hash_seed import call_hash_seed
+from rxspark.worker.retries import RetryPolicy
 
 __all__ = [
     "NAMESPACE",
@@ -76,6 +77,8 @@ class Call:
     stop_on_error: bool = False
     time_limit: float | None = None
     """Seconds that one task may take."""
+    retries: RetryPolicy | None = None
+    """Whether and how a failed task is tried again."""
     threads: int = 1
     """Threads that the libraries of one task may use."""
     journals: str | None = None

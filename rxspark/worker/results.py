@@ -56,11 +56,18 @@ class TaskFailure:
     original: bytes | None = None
     error: ErrorClass = RxTaskError
     """The class of the error that the caller sees."""
+    earlier: tuple[str, ...] = ()
+    """The errors of the task's earlier tries."""
 
     def to_error(self, task: int, host: str) -> RxTaskError:
         """The error that the caller sees, with source lines that only the caller's machine has filled in."""
         original = _load_exception(self.original)
-        return self.error(task, self.type, self.message, _with_source(self.traceback), host, original)
+        error = self.error(task, self.type, self.message, _with_source(self.traceback), host, original)
+        error.earlier = self.earlier
+        return error
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
 
 
 @dataclass
@@ -76,6 +83,8 @@ class PartitionRun:
     seconds: array[float] = field(default_factory=lambda: array("d"))
     preparing: float = 0.0
     """Seconds that went into rebuilding what the tasks have in common, or into seeing that none has changed it."""
+    tries: dict[int, int] = field(default_factory=dict)
+    """How often each task was tried that was tried more than once."""
 
     def run(self) -> PartitionRun:
         """Give the same without what the tasks gave."""
@@ -89,6 +98,7 @@ class PartitionRun:
                 some.numbers.append(number)
                 some.started.append(started)
                 some.seconds.append(seconds)
+        some.tries = {number: tries for number, tries in self.tries.items() if number in wanted}
         return some
 
 
@@ -122,6 +132,23 @@ class PartitionResult(PartitionRun):
         self.started.append(started)
         self.seconds.append(seconds)
 
+    def drop_last(self) -> TaskFailure:
+        """Forget the task that came last, and give how it failed."""
+        for column in (self.values, self.started, self.seconds):
+            column.pop()
+        return self.failures.pop(self.numbers.pop())
+
+    def note_earlier_tries(self, errors: Sequence[str], began: float, text: str) -> None:
+        """Note of the task that came last how its earlier tries failed, when the first began, and what they wrote."""
+        number = self.numbers[-1]
+        self.tries[number] = len(errors) + 1
+        self.seconds[-1] += self.started[-1] - began
+        self.started[-1] = began
+        if text:
+            self.output[number] = text + self.output.get(number, "")
+        if number in self.failures:
+            self.failures[number] = replace(self.failures[number], earlier=tuple(errors))
+
     def extend(self, more: PartitionResult) -> None:
         """Take in the results of other tasks of the same partition."""
         self.numbers += more.numbers
@@ -131,6 +158,7 @@ class PartitionResult(PartitionRun):
         self.preparing += more.preparing
         self.failures |= more.failures
         self.output |= more.output
+        self.tries |= more.tries
         self.problem = self.problem or more.problem
 
     def take(self) -> PartitionResult:
@@ -148,6 +176,7 @@ class PartitionResult(PartitionRun):
                 some.add(*row)
         some.failures = {number: failure for number, failure in self.failures.items() if number in wanted}
         some.output = {number: text for number, text in self.output.items() if number in wanted}
+        some.tries = {number: tries for number, tries in self.tries.items() if number in wanted}
         return some
 
     def since(self, index: int) -> PartitionResult:
@@ -157,6 +186,7 @@ class PartitionResult(PartitionRun):
         part.started, part.seconds = self.started[index:], self.seconds[index:]
         part.failures = {number: self.failures[number] for number in part.numbers if number in self.failures}
         part.output = {number: self.output[number] for number in part.numbers if number in self.output}
+        part.tries = {number: self.tries[number] for number in part.numbers if number in self.tries}
         return part
 
     def pack(self) -> bytes:

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from time import perf_counter  # by this name, as a task may replace that of the module
+from time import perf_counter, sleep  # by these names, as a task may replace those of the module
 from types import GeneratorType
 from typing import Any, Self
 
@@ -132,13 +132,17 @@ def serve(asked: Connection, writing: int) -> None:
     def answer(stream_state: Callable[[], Any], last: bool = False) -> None:
         answers.send_bytes(pickle.dumps(TaskReport(result.take(), stream_state(), last), 5))
 
+    def pause(seconds: float, place: Any) -> None:
+        answers.send_bytes(pickle.dumps(TaskReport(result.take(), place, pause=seconds), 5))
+        sleep(seconds)
+
     for start in requests(asked):
         try:
             with die_with_parent(asked):
                 bundle = program.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
                 console = Console(call.console_limit, call.log_level, file=text)
-                with _Ready(call, bundle, process_environment, console) as ready:
+                with _Ready(call, bundle, process_environment, console, pause) as ready:
                     ready.run(tasks, result, start, answer)
         except RxError as problem:
             result.problem = problem
@@ -189,7 +193,15 @@ def _console(how: PartitionRunner, call: Call) -> Console:
 class _Ready:
     """While entered, this process is as the tasks of a call find it; on exit, as it was before."""
 
-    def __init__(self, call: Call, bundle: Bundle, process_environment: bytes | None, console: Console) -> None:
+    def __init__(
+        self,
+        call: Call,
+        bundle: Bundle,
+        process_environment: bytes | None,
+        console: Console,
+        pause: Callable[[float, Any], None] = lambda seconds, place: sleep(seconds),
+    ) -> None:
+        self._pause = pause
         self._call = call
         self._bundle = bundle
         self._process_environment = process_environment
@@ -242,13 +254,35 @@ class _Ready:
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
             console.task.number = number
-            _run_task(self._program, partition, index, number, result, call.console_limit)
+            place = stream_state() if call.retries is not None else None
+            again = _run_task(self._program, partition, index, number, result, call.console_limit)
             self._restore(number, result)
+            if again:
+                self._try_again(partition, index, result, place)
             failed = bool(result.failures)
             if answer is not None:
                 answer(stream_state)
             if failed and call.stop_on_error:
                 return
+
+    def _try_again(self, partition: Partition, index: int, result: PartitionResult, place: Any) -> None:
+        """Run a failed task anew, from its own place in the random stream, as often as the call allows."""
+        assert self._call.retries is not None
+        number, began, text = partition.numbers[index], result.started[-1], ""
+        earlier: list[str] = []
+        for seconds in self._call.retries.delays():
+            earlier.append(str(result.drop_last()))
+            text += result.output.pop(number, "")
+            self._pause(seconds, place)
+            if place is None:
+                self._streams.start(number)
+            else:
+                self._streams.set_state(place)
+            again = _run_task(self._program, partition, index, number, result, self._call.console_limit)
+            self._restore(number, result)
+            if not again:
+                break
+        result.note_earlier_tries(earlier, began, text)
 
     def _restore(self, number: int, result: PartitionResult) -> None:
         """Take in what a task has written, and undo what it has changed."""
@@ -265,9 +299,10 @@ class _Ready:
 
 def _run_task(
     program: Program, partition: Partition, index: int, number: int, result: PartitionResult, limit: int
-) -> None:
+) -> bool:
+    """Run one task; tells whether it failed and may be tried again."""
     clock = perf_counter()
-    value = None
+    value, again = None, False
     try:
         function, args, kwargs = program.arguments(partition, index)
         value = program.run(_call, function, args, kwargs)
@@ -277,10 +312,12 @@ def _run_task(
     except BaseException as error:
         value = None
         result.failures[number] = describe_failure(error, limit, skip_frames=_own_frames(error))
+        again = program.retries_on(error)
     result.add(number, value, _EPOCH + clock, perf_counter() - clock)
     if program.preparing:
         result.preparing += program.preparing
         program.preparing = 0.0
+    return again
 
 
 def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:

@@ -240,3 +240,34 @@ def test_the_home_folder_is_that_of_the_default_file_system(tmp_path: Path, monk
     monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
     monkeypatch.setenv("HADOOP_USER_NAME", "ada")
     assert str(share_folder(RxSpark(hdfsShareDir="~/share"))) == "hdfs://node:1/user/ada/share"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "accepts"),
+    [
+        ({"taskRetries": -1}, "a whole number, at least 0"),
+        ({"taskRetries": 1.5}, "a whole number, at least 0"),
+        ({"taskRetries": True}, "a whole number, at least 0"),
+        ({"retryOn": "OSError"}, "a class of exceptions or several"),
+        ({"retryOn": [OSError, int]}, "a class of exceptions or several"),
+        ({"retryOn": OSError("busy")}, "a class of exceptions or several"),
+        ({"retryOn": ()}, "a class of exceptions or several"),
+        ({"retryDelay": -0.1}, "a number of seconds, at least 0"),
+        ({"retryDelay": float("nan")}, "a number of seconds, at least 0"),
+    ],
+    ids=str,
+)
+def test_what_retries_cannot_be_is_refused_by_name(wrong, accepts):
+    """By a context and by rxOptions alike."""
+    ((name, value),) = wrong.items()
+    for refuse in (RxLocalSeq, rxOptions):
+        with pytest.raises(RxArgumentError) as raised:
+            refuse(**wrong)
+        assert f"{name}={value!r}" in str(raised.value)
+        assert accepts in str(raised.value)
+
+
+def test_a_context_shows_the_errors_that_are_tried_again_by_their_names():
+    """As they are written in the call that makes it."""
+    assert repr(RxLocalSeq(taskRetries=1, retryOn=OSError)) == "RxLocalSeq(taskRetries=1, retryOn=(OSError,))"
+    assert repr(RxLocalSeq(retryOn=[KeyError, OSError])) == "RxLocalSeq(retryOn=(KeyError, OSError))"
