@@ -1,4 +1,4 @@
-"""A task that fails by an error of its own is tried again where that is asked for, and gives what it gives without one."""
+"""A task that fails by its own error is tried again where that is asked for, and gives what it gives without one."""
 
 from __future__ import annotations
 
