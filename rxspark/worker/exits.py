@@ -36,9 +36,11 @@ def _library_folders() -> tuple[str, ...]:
 
 
 def _of_library(frame: FrameType | None) -> bool:
-    """Whether the code that registers is a library's, or that of a module which is just being imported."""
-    if frame is not None and frame.f_code.co_filename.startswith(_library_folders()):
-        return True
+    """Whether the code that registers is a library's or rxspark's, or that of a module which is just being imported."""
+    if frame is not None:
+        name = str(frame.f_globals.get("__name__"))  # rxspark may lie anywhere, also in a zip file
+        if name.partition(".")[0] == "rxspark" or frame.f_code.co_filename.startswith(_library_folders()):
+            return True
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True

@@ -12,8 +12,9 @@ import pytest
 from rxspark import rxElemArg, rxExec
 
 SCRIPT = """
-import functools, multiprocessing
+import functools, multiprocessing, os
 from concurrent.futures import ProcessPoolExecutor
+from rxspark import rxElemArg, rxExec
 
 large = bytes(100_000)
 base = None
@@ -60,6 +61,14 @@ def others(method):
         held = manager.list([helper(6)])
         return type(got) is Agent, got.x, type(held[0]) is Agent, held[0].x
 
+def calls(x):
+    return list(rxExec(lambda y: helper(y).x + x, rxElemArg([1, 2]), RNGseed=1))
+
+def forked(x):
+    if os.fork() == 0:
+        raise SystemExit(0 if calls(x) == [x + 1, x + 2] else 1)
+    return os.waitstatus_to_exitcode(os.wait()[1])
+
 def apply(function, method):
     with multiprocessing.get_context(method).Pool(1) as pool:
         return pool.map(function, [1, 2])
@@ -91,6 +100,13 @@ def test_a_function_among_the_elements_is_found(script: dict[str, Any]) -> None:
     functions = [script["squared"], eval("lambda x: x + 1", script)]
     z = rxExec(script["apply"], rxElemArg(functions), rxElemArg(["fork", "spawn"]))
     assert z == [[1, 4], [2, 3]]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forks beside threads, from Python 3.12 on
+def test_processes_of_a_task_make_calls_of_their_own(script: dict[str, Any]) -> None:
+    """Forked by os.fork, or started by multiprocessing: what they call runs there, and the task goes on."""
+    assert rxExec(script["forked"], rxElemArg([10, 20]), taskChunkSize=2) == [0, 0]
+    assert rxExec(script["apply"], script["calls"], rxElemArg(["fork", "spawn"])) == [[[2, 3], [3, 4]]] * 2
 
 
 @pytest.mark.left_out(
