@@ -74,3 +74,39 @@ def test_threads_may_make_their_first_calls_at_once(contexts: str, tmp_path: Pat
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
     # Not just any traceback: a worker of PySpark may find at the end that its JVM has gone, and print that.
     assert not re.search(r'File ".*[/\\]rxspark[/\\]\w', done.stderr), done.stderr
+
+
+REMOVED = """
+import os
+import joblib
+from rxspark import *
+
+os.environ.update(SET_LATE="1", KEPT="1")
+
+def started():
+    joblib.Parallel()(joblib.delayed(abs)(number) for number in range(4))
+    return RxForeachDoPar()
+
+def spark():
+    from pyspark.sql import SparkSession
+    SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false").getOrCreate()
+    return RxSpark()
+
+if __name__ == "__main__":
+    with joblib.parallel_config("loky", n_jobs=2), {context}:
+        del os.environ["SET_LATE"]
+        print(rxExec(lambda: (os.getenv("SET_LATE"), os.getenv("KEPT")), timesToRun=2))
+"""
+
+
+@pytest.mark.parametrize("context", ["started()", pytest.param("spark()", marks=pytest.mark.spark)])
+def test_a_variable_that_workers_had_before_the_first_call_goes_with_the_callers(context: str) -> None:
+    """Set once rxspark is loaded, inherited by workers that the program starts, and removed: it is gone there too."""
+    done = subprocess.run(
+        [sys.executable, "-c", REMOVED.format(context=context)],
+        capture_output=True,
+        text=True,
+        timeout=150,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert (done.returncode, done.stdout) == (0, "[(None, '1'), (None, '1')]\n"), done.stderr

@@ -19,7 +19,9 @@ from typing import Any
 
 from rxspark.errors import RxContextError
 from rxspark.process import process_token
+from rxspark.worker.audit import on_event
 from rxspark.worker.callers_changes import with_callers_changes
+from rxspark.worker.current_task import TASK
 from rxspark.worker.exits import follow_exits, registered, run_registered
 from rxspark.worker.protocol import Call, ProcessEnvironment
 from rxspark.worker.settings import SETTINGS
@@ -94,6 +96,15 @@ def _at_the_start() -> set[bytes]:
 
 
 _ever: set[Any] = _at_the_start() | environment().keys()
+
+
+def _note_variable(name: Any, _: Any) -> None:
+    """Note a variable that the program sets: workers that start before the next call inherit it."""
+    if TASK.get() is None:
+        _ever.add(name)
+
+
+on_event("os.putenv", _note_variable)
 
 
 def gone_variables(now: dict[Any, Any]) -> frozenset[Any]:
