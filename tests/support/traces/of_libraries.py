@@ -181,6 +181,15 @@ add("dask: configuration", "dask.config.set", _dask, _set_dask)
 add("dask: configuration", "dask.config.set, of a part", _dask, _set_dask_inside)
 
 
+def _xarray():
+    import xarray
+
+    return xarray.get_options()["keep_attrs"], xarray.get_options()["display_width"]
+
+
+add("xarray: options", "xarray.set_options", _xarray, _all("xarray.set_options", keep_attrs=True, display_width=33))
+
+
 def _threads():
     import numpy as np
     import threadpoolctl
