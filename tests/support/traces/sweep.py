@@ -8,14 +8,15 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxGetJobResults, rxSetComputeContext, rxWaitForJob
 from traces.table import TRACES, visit
 
-__all__ = ["WAYS", "seen_afterwards", "seen_by_caller"]
+__all__ = ["WAYS", "Way", "seen_afterwards", "seen_by_caller"]
 
 Seen = dict[str, set[str]]
 
@@ -30,105 +31,88 @@ def seen_afterwards(labels: list[str]) -> dict[str, str]:
     return {label: seen for label, (seen, _) in zip(labels, rxExec(visit, rxElemArg(labels), "look"), strict=True)}
 
 
-def _twice(labels: list[str]) -> list[str]:
-    return [label for label in labels for _ in range(2)]
+@dataclass(frozen=True)
+class Way:
+    """A way in which tasks that have left something come to their end, while others look.
 
+    Two are tried in a call, as after the first tasks of a call rxspark looks less often.
+    """
 
-def _seen(labels: Iterable[str], results: Iterable[Any]) -> Seen:
-    """Every task's look, as each looks before it leaves something."""
-    seen: Seen = {}
-    for label, result in zip(labels, results, strict=True):
-        if isinstance(result, tuple):
-            seen.setdefault(label, set()).add(result[0])
-    return seen
+    ending: str = "leave"
+    """What a task does behind leaving something; see `visit`."""
+    in_chunks: bool = True
+    """Who looks is in the same chunk; else in the next one, which the same worker runs as a rule."""
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    """Properties of the compute context."""
 
-
-def _by_twos(way: Callable[[list[str]], Seen]) -> Callable[[list[str]], Seen]:
-    """Try two in a call: after the first tasks of a call, rxspark looks less often."""
-
-    def tried(labels: list[str]) -> Seen:
-        seen: Seen = {}
+    def seen(self, labels: Sequence[str]) -> Seen:
+        """Give what tasks see behind those that leave something."""
+        found: Seen = {}
         for first in range(0, len(labels), 2):
-            seen.update(way(labels[first : first + 2]))
+            found |= self._run([([label], [label]) for label in labels[first : first + 2]])
+        return found
+
+    def undisturbed(self, labels: Sequence[str]) -> Seen:
+        """Give what tasks see in processes and threads of the same kind, where nothing was left."""
+        return self._run([([None], labels)])
+
+    def _run(self, chunks: Sequence[tuple[Sequence[str | None], Sequence[str]]]) -> Seen:
+        """Run chunks in which some tasks leave something, then others look."""
+        tasks: list[tuple[str | None, str]] = []
+        for leaving, looking in chunks:
+            tasks += [*((label, self.ending) for label in leaving), *((label, "look") for label in looking)]
+        labels, hows = zip(*tasks, strict=True)
+        before = rxSetComputeContext(rxGetComputeContext(), **self.changes)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of failed tasks
+                chunk = len(tasks) // len(chunks) if self.in_chunks else None
+                called = rxExec(visit, rxElemArg(labels), rxElemArg(hows), taskChunkSize=chunk)
+                if self.changes.get("wait", True) is False:
+                    rxWaitForJob(called)
+                    called = rxGetJobResults(called)
+        finally:
+            rxSetComputeContext(before)
+        return self._looks(tasks, called)
+
+    def _looks(self, tasks: Sequence[tuple[str | None, str]], results: Sequence[Any]) -> Seen:
+        """Give what each task saw, as each looks before it leaves something, and see that they ended as they should."""
+        seen: Seen = {}
+        for (label, how), result in zip(tasks, results, strict=True):
+            assert isinstance(result, tuple) == (how in ("look", "leave")), (label, how, result)
+            if label is not None and isinstance(result, tuple):
+                seen.setdefault(label, set()).add(result[0])
         return seen
 
-    return tried
+
+class _Lost(Way):
+    """All that leave something die, one after another, before others look: a new process takes most of a second."""
+
+    def seen(self, labels: Sequence[str]) -> Seen:
+        return self._run([(labels, labels)])
 
 
-@_by_twos
-def _same_chunk(labels: list[str]) -> Seen:
-    """Leave, and look in the next task of the same chunk."""
-    both = _twice(labels)
-    return _seen(both, rxExec(visit, rxElemArg(both), rxElemArg(["leave", "look"] * len(labels)), taskChunkSize=2))
-
-
-@_by_twos
-def _next_chunk(labels: list[str]) -> Seen:
-    """Leave, and look in the next chunk, which the same worker runs as a rule."""
-    both = _twice(labels)
-    return _seen(both, rxExec(visit, rxElemArg(both), rxElemArg(["leave", "look"] * len(labels))))
-
-
-def _in(ways: Iterable[Callable[[list[str]], Seen]], labels: list[str], **changes: Any) -> Seen:
-    before = rxSetComputeContext(rxGetComputeContext(), **changes)
-    seen: Seen = {}
-    try:
-        for way in ways:
-            for label, found in way(labels).items():
-                seen.setdefault(label, set()).update(found)
-    finally:
-        rxSetComputeContext(before)
-    return seen
-
-
-@_by_twos
-def _not_waiting(labels: list[str]) -> Seen:
-    """The same in a call that does not wait."""
-    both = _twice(labels)
-    before = rxSetComputeContext(rxGetComputeContext(), wait=False)
-    try:
-        job = rxExec(visit, rxElemArg(both), rxElemArg(["leave", "look"] * len(labels)), taskChunkSize=2)
-    finally:
-        rxSetComputeContext(before)
-    rxWaitForJob(job)
-    return _seen(both, rxGetJobResults(job))
-
-
-def _time_limit(labels: list[str]) -> Seen:
-    """The same in child processes."""
-    return _in([_same_chunk, _next_chunk], labels, taskTimeLimit=120)
-
-
-def _after(how: str) -> Callable[[list[str]], Seen]:
-    def way(labels: list[str]) -> Seen:
-        both = _twice(labels)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of failed tasks
-            done = rxExec(visit, rxElemArg(both), rxElemArg([how, "look"] * len(labels)), taskChunkSize=2)
-        assert [index for index, result in enumerate(done) if not isinstance(result, tuple)] == list(
-            range(0, len(both), 2)
-        )
-        return _seen(both, done)
-
-    return _by_twos(way)
-
-
-def _interrupted(labels: list[str]) -> Seen:
+class _Interrupted(Way):
     """Ctrl-C in the middle of a task that has left something; then a call."""
-    seen = {}
-    for label in labels:
-        with tempfile.NamedTemporaryFile() as told:
-            thread = threading.Thread(target=_interrupt, args=[told.name], name="interrupts", daemon=True)
-            thread.start()
-            with suppress(KeyboardInterrupt):
-                rxExec(visit, label, rxElemArg(["wait", "look"]), told.name)
-                for _ in range(40):  # the signal may come behind the call that heeds none
-                    time.sleep(0.05)
-                    if not thread.is_alive():
-                        break
-            thread.join()
-        seen[label] = {seen_afterwards([label])[label]}
-    return seen
+
+    def seen(self, labels: Sequence[str]) -> Seen:
+        found = {}
+        for label in labels:
+            with tempfile.NamedTemporaryFile() as told:
+                thread = threading.Thread(target=_interrupt, args=[told.name], name="interrupts", daemon=True)
+                thread.start()
+                with suppress(KeyboardInterrupt):
+                    rxExec(visit, label, rxElemArg(["wait", "look"]), told.name)
+                    for _ in range(40):  # the signal may come behind the call that heeds none
+                        time.sleep(0.05)
+                        if not thread.is_alive():
+                            break
+                thread.join()
+            found[label] = {seen_afterwards([label])[label]}
+        return found
+
+    def undisturbed(self, labels: Sequence[str]) -> Seen:
+        return {label: {seen} for label, seen in seen_afterwards(list(labels)).items()}
 
 
 def _interrupt(told: str) -> None:
@@ -139,12 +123,13 @@ def _interrupt(told: str) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-WAYS: dict[str, Callable[[list[str]], Seen]] = {
-    "same chunk": _same_chunk,
-    "next chunk": _next_chunk,
-    "not waiting": _not_waiting,
-    "time limit": _time_limit,
-    "raised": _after("raise"),
-    "interrupted": _interrupted,
-    "lost": _after("die"),
+WAYS: dict[str, Way] = {
+    "same chunk": Way(),
+    "next chunk": Way(in_chunks=False),
+    "not waiting": Way(changes={"wait": False}),
+    "time limit": Way(changes={"taskTimeLimit": 120}),
+    "time limit, next chunk": Way(in_chunks=False, changes={"taskTimeLimit": 120}),
+    "raised": Way("raise"),
+    "interrupted": _Interrupted("wait"),
+    "lost": _Lost("die"),
 }

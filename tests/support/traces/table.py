@@ -50,13 +50,16 @@ class LeftError(Exception):
 # By these names, as a task may replace those of the modules.
 _sleep, _open, _write, _exit, _pid, _repr = time.sleep, os.open, os.write, os._exit, os.getpid, repr
 
+_NO_TRACE = Trace("", nothing, nothing)
 
-def visit(label: str, how: str, told: str | None = None) -> tuple[str, int]:
+
+def visit(label: str | None, how: str, told: str | None = None) -> tuple[str, int]:
     """See what is there and `leave` something, or only `look`; gives what was seen, and the process.
 
     After leaving it the task may `raise`, `die`, or `wait` until it is interrupted, once it has `told` so in a file.
+    Without a label it comes to the same end, but leaves nothing.
     """
-    trace = TRACES[label]
+    trace = _NO_TRACE if label is None else TRACES[label]
     file = _open(told, os.O_WRONLY) if told is not None else None
     seen = _repr(trace.look())
     if how != "look":
