@@ -39,9 +39,9 @@ class Way:
     """
 
     ending: str = "leave"
-    """What a task does behind leaving something; see `visit`."""
+    """End of a task that has left something; see `visit`."""
     in_chunks: bool = True
-    """Who looks is in the same chunk; else in the next one, which the same worker runs as a rule."""
+    """Whether those who look are in the same chunk; else in the next one, which the same worker runs as a rule."""
     changes: Mapping[str, Any] = field(default_factory=dict)
     """Properties of the compute context."""
 
