@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -70,6 +71,27 @@ def test_large_constants_and_results_go_by_the_share_folder(tmp_path: Path) -> N
         found = rxExec(lambda k, x: x + k, rxElemArg([1, 2]), np.arange(3_000_000.0))
     assert [float(values[-1]) for values in found] == [3_000_000.0, 3_000_001.0]
     assert [file for file in tmp_path.rglob("*") if file.is_file() and file.name.endswith(".results")] == []
+
+
+def test_a_task_that_is_silent_for_long_is_not_taken_for_dead() -> None:
+    """A call of C goes past idleTimeoutSeconds, at which the server would end the worker: the first attempt answers."""
+    from pyspark.sql.connect.session import SparkSession
+
+    settings = {"killOnIdleTimeout": "true", "idleTimeoutSeconds": "5"}
+    session = SparkSession.active()
+
+    def task(x: int) -> int:
+        if x == 1:
+            ctypes.PyDLL(None).sleep(7)  # in C, and no other thread of Python's runs
+        return x * 10
+
+    for name, value in settings.items():
+        session.conf.set(f"spark.sql.execution.pyspark.udf.{name}", value)
+    with RxSpark():
+        found = rxExec(task, rxElemArg(range(3)), taskChunkSize=3)
+    for name in settings:
+        session.conf.unset(f"spark.sql.execution.pyspark.udf.{name}")
+    assert (list(found), found.info["attempt"].tolist()) == ([0, 10, 20], [0, 0, 0])
 
 
 def test_one_result_that_is_too_large_is_named_and_the_others_come() -> None:

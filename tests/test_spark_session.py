@@ -72,12 +72,24 @@ def partition(x):
 
 LIFE = """
 import threading, time
-session = plain(settings={"spark.default.parallelism": 50})
+session = plain(settings={"spark.default.parallelism": 50,
+    "spark.python.worker.killOnIdleTimeout": True, "spark.python.worker.idleTimeoutSeconds": 5})
 
 @step
 def attached():
     with RxSpark():
         return list(rxExec(pow, rxElemArg([2, 3]), 2))
+
+@step
+def silent():
+    def task(x):
+        import ctypes
+        if x == 1:
+            ctypes.PyDLL(None).sleep(7)  # in C, and no other thread of Python's runs
+        return x * 10
+    with RxSpark():
+        found = rxExec(task, rxElemArg(range(3)), taskChunkSize=3)
+        return list(found), found.info["attempt"].tolist()
 
 @step
 def slots():
@@ -218,6 +230,11 @@ def test_attaches_to_the_active_session_and_leaves_it_running(life: dict[str, An
     """RxSpark() runs on the session that is there, and rxSparkDisconnect does not stop it."""
     assert life["attached"] == [4, 9]
     assert life["disconnected"] == (5, "RxLocalSeq()")
+
+
+def test_a_task_that_is_silent_for_long_is_not_taken_for_dead(life: dict[str, Any]) -> None:
+    """A call of C goes past spark.python.worker.idleTimeoutSeconds, at which Spark would end the worker: it answers."""
+    assert life["silent"] == ([0, 10, 20], [0, 0, 0])
 
 
 def test_slots_are_cores_whatever_the_default_parallelism_says(life: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import pickle
 import socket
 import stat
 import threading
@@ -27,6 +28,7 @@ from rxspark.backends.spark.base import SparkEngine, result_sink, slots_to_come,
 from rxspark.backends.spark.classic_session import classic_session
 from rxspark.backends.spark.cluster import Located, run_on_each, slots_now
 from rxspark.backends.spark.session import Application, has_ended
+from rxspark.backends.spark.sign_of_life import sign_interval, signs_of_life
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.data.bundle import Bundle
@@ -45,13 +47,18 @@ from rxspark.worker.runner import PartitionRunner
 __all__ = ["ClassicBackend"]
 
 
+# A batch of no values, as PySpark writes the values of an RDD.
+_SIGN = (lambda batch: len(batch).to_bytes(4, "big") + batch)(pickle.dumps([]))
+
+
 class _RunPartition:
     """The function that Spark runs for each of its partitions."""
 
-    def __init__(self, call_id: str, runner: PartitionRunner, accumulator: Any) -> None:
+    def __init__(self, call_id: str, runner: PartitionRunner, accumulator: Any, sign_interval: float | None) -> None:
         self._call_id = call_id
         self._runner = runner
         self._accumulator = accumulator
+        self._sign_interval = sign_interval
 
     def __call__(self, partitions: Iterable[DataRef]) -> Iterator[Any]:
         freeze_loaded_modules()
@@ -59,7 +66,9 @@ class _RunPartition:
         attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         run = replace(self._runner, attempt=attempt)
         for partition in partitions:  # read to its end, or PySpark throws the worker away
-            self._accumulator.add([(self._call_id, run(partition))])
+            with signs_of_life(_SIGN, self._sign_interval):
+                message = run(partition)
+            self._accumulator.add([(self._call_id, message)])
             if must_leave():
                 break
         return iter(())
@@ -137,7 +146,8 @@ class ClassicBackend(SparkEngine):
             runner = PartitionRunner(
                 program=program, sink=sink, attempt=attempt.number, process_environment=self.process_environment
             )
-            run = _RunPartition(attempt.call_id, runner, self._session.accumulator)
+            interval = sign_interval("spark.python.worker", self._setting)
+            run = _RunPartition(attempt.call_id, runner, self._session.accumulator, interval)
             self._session.running.add(attempt.call_id)
             try:
                 if attempt.nodes and not self._local:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from rxspark.backends.spark.preflight import HOLD, HostAnswer
+from rxspark.backends.spark.sign_of_life import signs_of_life
 from rxspark.data.bundle import Bundle, MappedBundle
 from rxspark.data.host_cache import once_on_this_host
 from rxspark.data.refs import DataRef
@@ -49,9 +50,10 @@ class Artifact:
 class RunPartitions:
     """Runs the partitions that the rows name."""
 
-    def __init__(self, runner: PartitionRunner, partitions: DataRef) -> None:
+    def __init__(self, runner: PartitionRunner, partitions: DataRef, sign_interval: float | None) -> None:
         self._runner = runner
         self._partitions = partitions
+        self._sign_interval = sign_interval
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
         for index in _numbers(batches):  # read to its end, or PySpark throws the worker away
@@ -61,12 +63,21 @@ class RunPartitions:
 
     def run(self, index: int) -> Iterator[RecordBatch]:
         """Give the message of one partition."""
+        from pyarrow import RecordBatch
         from pyspark import TaskContext
 
         freeze_loaded_modules()
         partition: DataRef = pickle.loads(self._partitions.open().part(index))
         attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
-        return _pieces(replace(self._runner, attempt=attempt)(partition))
+        run = replace(self._runner, attempt=attempt)
+        sign = b""
+        if self._sign_interval is not None:
+            nothing = _row(True, b"").slice(0, 0)
+            yield nothing  # with it the stream begins, in which others are signs; rows are a struct to Spark
+            sign = RecordBatch.from_arrays([nothing.to_struct_array()], [""]).serialize().to_pybytes()
+        with signs_of_life(sign, self._sign_interval):
+            message = run(partition)
+        yield from _pieces(message)
 
 
 class RunOnNodes:
@@ -116,9 +127,12 @@ def _numbers(batches: Batches) -> Iterator[int]:
 
 
 def _pieces(message: ResultMessage | HostAnswer) -> Iterator[RecordBatch]:
-    from pyarrow import RecordBatch
-
     packed = memoryview(pickle.dumps(message, 5))
     for start in range(0, len(packed), _PIECE):
-        last = start + _PIECE >= len(packed)
-        yield RecordBatch.from_pydict({"last": [last], "piece": [bytes(packed[start : start + _PIECE])]})
+        yield _row(start + _PIECE >= len(packed), bytes(packed[start : start + _PIECE]))
+
+
+def _row(last: bool, piece: bytes) -> RecordBatch:
+    from pyarrow import RecordBatch
+
+    return RecordBatch.from_pydict({"last": [last], "piece": [piece]})
