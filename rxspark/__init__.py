@@ -36,6 +36,7 @@ from rxspark.errors import (
 )
 from rxspark.execute import rxExec
 from rxspark.files.listing import RxFile, RxFiles
+from rxspark.groups.api import rxExecBy
 from rxspark.hadoop import (
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
@@ -62,7 +63,7 @@ from rxspark.jobs.rxjob import RxJob, RxJobs
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.plots.lineplot import rxLinePlot
-from rxspark.results import RxNotFinished, RxResults
+from rxspark.results import RxGroupResults, RxNotFinished, RxResults
 from rxspark.results.timings import RxTimings
 from rxspark.rng.api import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.serialize.share import rxShare
@@ -81,6 +82,7 @@ __all__ = [
     "RxFileError",
     "RxFiles",
     "RxForeachDoPar",
+    "RxGroupResults",
     "RxJob",
     "RxJobError",
     "RxJobs",
@@ -103,6 +105,7 @@ __all__ = [
     "rxCleanupJobs",
     "rxElemArg",
     "rxExec",
+    "rxExecBy",
     "rxGetComputeContext",
     "rxGetJobInfo",
     "rxGetJobOutput",

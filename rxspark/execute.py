@@ -43,15 +43,16 @@ from rxspark.jobs.folder import JobFolder, new_job_folder
 from rxspark.jobs.gathering import Gathering, warn_of_failures, warn_of_preparing
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import JobRecord
-from rxspark.jobs.rxjob import submit
+from rxspark.jobs.rxjob import RxJob, submit
 from rxspark.jobs.scheduler import run_and_gather
 from rxspark.once import once
+from rxspark.results import RxResults
 from rxspark.results.timings import Clock
 from rxspark.rng.kinds import Seed
 from rxspark.serialize.payload import Destination, serialize_call
 from rxspark.worker.current_task import current_task
 
-__all__ = ["rxExec"]
+__all__ = ["call_context", "run_call", "rxExec"]
 
 if TYPE_CHECKING:
     from rxspark.jobs.rxjob import RxResultsOrJob
@@ -149,7 +150,7 @@ def rxExec(
     ... )
     True
     """
-    context = _context()
+    context = call_context()
     began = time.perf_counter()
     spec = CallSpec.checked(
         context,
@@ -171,21 +172,36 @@ def rxExec(
         RNGscope=RNGscope,
         foreachOpts=foreachOpts,
     )
+    return cast("RxResultsOrJob[T]", run_call(spec, context, began, stacklevel=2))
+
+
+def run_call(
+    spec: CallSpec,
+    context: ComputeContext,
+    began: float,
+    stacklevel: int,
+    make_backend: Callable[[ComputeContext, bool], Backend] = backend_for,
+) -> RxResults[Any] | RxJob[Any]:
+    """Run a call that has been checked: give its results, or its job in a context that does not wait.
+
+    `began` is the clock's time when it was made; warnings point at the line `stacklevel` frames up.
+    """
     if spec.tasks.count == 0 and context.wait:
-        return cast("RxResultsOrJob[T]", Gathering(JobRecord.of_call(spec, context), []).results(Clock()))
-    job = _make_job(spec, context, began)
-    if not context.wait:
-        return cast("RxResultsOrJob[T]", submit(job))
-    results = run_and_gather(job)
-    warn_of_failures(results, stacklevel=2)
-    warn_of_preparing(results, stacklevel=2)
-    return cast("RxResultsOrJob[T]", results)
-
-
-def _make_job(spec: CallSpec, context: ComputeContext, began: float) -> Job:
-    """Turn a call into a job that can be run; `began` is the clock's time when it was made."""
+        return Gathering(JobRecord.of_call(spec, context), []).results(Clock())
     with translate_errors(repr(context)):
-        backend = backend_for(context, background=not context.wait)
+        backend = make_backend(context, not context.wait)
+    job = _make_job(spec, context, backend, began)
+    if not context.wait:
+        return submit(job)
+    results = run_and_gather(job)
+    warn_of_failures(results, stacklevel + 1)
+    warn_of_preparing(results, stacklevel + 1)
+    return results
+
+
+def _make_job(spec: CallSpec, context: ComputeContext, backend: Backend, began: float) -> Job:
+    """Turn a call into a job that can be run."""
+    with translate_errors(repr(context)):
         if spec.once_per_node:
             spec = spec.for_nodes(backend.nodes())
         slots = backend.slots(spec.tasks.count, spec.foreach_options)
@@ -211,7 +227,7 @@ def _destination(backend: Backend, folder: JobFolder | None, context: ComputeCon
     )
 
 
-def _context() -> ComputeContext:
+def call_context() -> ComputeContext:
     """Give the context of this call: inside a task always sequential, since the task already has a worker."""
     if current_task() is not None:
         return RxLocalSeq()

@@ -12,16 +12,20 @@ from __future__ import annotations
 import shlex
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+import pandas
 
 from rxspark import contexts
 from rxspark.backends.spark.application import rxSparkConnect, rxSparkDisconnect
 from rxspark.calls.tasks import rxElemArg
 from rxspark.contexts import ComputeContext, rxGetComputeContext, rxSetComputeContext
-from rxspark.errors import RxArgumentError
+from rxspark.errors import RxArgumentError, RxTaskError, RxTaskWarning
 from rxspark.execute import rxExec
+from rxspark.groups.api import rxExecBy
 from rxspark.jobs.api import (
     rxCancelJob,
     rxCleanupJobs,
@@ -36,6 +40,7 @@ from rxspark.jobs.rxjob import RxJob, RxJobs
 from rxspark.jobs.states import MISSING
 
 __all__ = [
+    "RxExecByResults",
     "RxForeachDoPar",
     "RxLocalParallel",
     "RxLocalSeq",
@@ -44,6 +49,7 @@ __all__ = [
     "rx_cancel_job",
     "rx_cleanup_jobs",
     "rx_exec",
+    "rx_exec_by",
     "rx_get_compute_context",
     "rx_get_job_info",
     "rx_get_job_output",
@@ -155,6 +161,67 @@ def rx_exec(
     if callback is not None:
         _tell(found, callback)
     return found
+
+
+class RxExecByResults(pandas.DataFrame):  # type: ignore[misc]
+    """The results of `rx_exec_by`: one row for each partition, under its keys.
+
+    The column ``result`` has what the function gave, None where it failed; ``status`` is "OK" or the exception.
+    """
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """Give the same as a plain data frame."""
+        return pandas.DataFrame(self)
+
+
+def rx_exec_by(
+    input_data: Any,
+    keys: list[str],
+    function: Callable[..., Any],
+    function_parameters: Mapping[str, Any] | None = None,
+    filter_function: Callable[[Any], Any] | None = None,
+    compute_context: ComputeContext | None = None,
+) -> RxExecByResults:
+    """Run a function on each partition of a table, and wait for the results in revoscalepy's form.
+
+    Parameters
+    ----------
+    input_data : DataFrame or path
+        The table, as `rxspark.rxExecBy` takes it.
+    keys : list of str
+        The columns whose values make the partitions.
+    function : callable
+        Called as ``function(keys, data, **function_parameters)``: `keys` is a dict, `data` a pandas DataFrame.
+    function_parameters : dict, optional
+        Further arguments of the function, by name.
+    filter_function : callable, optional
+        Gets the table of keys and gives the rows of it to keep.
+    compute_context : ComputeContext, optional
+        Where this call runs; default the active context.
+
+    Returns
+    -------
+    RxExecByResults
+        A data frame: the index has the keys, ``result`` the results, ``status`` "OK" or the exception.
+
+    Examples
+    --------
+    >>> from rxspark.revoscalepy import rx_exec_by
+    >>> table = {"city": ["Oslo", "Bergen", "Oslo"], "x": [1, 2, 5]}
+    >>> found = rx_exec_by(table, keys=["city"], function=lambda keys, data: int(data["x"].sum()))
+    >>> found.loc["Oslo", "result"], found["status"].tolist()
+    (6, ['OK', 'OK'])
+    """
+    chosen = rxGetComputeContext() if compute_context is None else compute_context
+    with replace(chosen, wait=True), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RxTaskWarning)  # the column `status` tells
+        found = rxExecBy(input_data, keys, function, function_parameters, filter_function)
+    names = [name for name in found.keys.columns if name != "rows"]
+    table = found.keys[names].copy()
+    pairs = [(None, value) if isinstance(value, RxTaskError) else (value, "OK") for value in found]
+    table["result"] = pandas.Series([result for result, _ in pairs], dtype=object)
+    table["status"] = pandas.Series([status for _, status in pairs], dtype=object)
+    return RxExecByResults(table.set_index(names))
 
 
 def _check(args: Any, local_state: Any, callback: Any, kwargs: dict[str, Any]) -> None:

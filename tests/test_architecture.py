@@ -30,7 +30,9 @@ LAYERS = [
     ["jobs"],
     ["execute"],
     ["nodes", "hadoop", "deploy"],
-    ["analysis", "revoscalepy"],
+    ["analysis"],
+    ["groups"],
+    ["revoscalepy"],
     ["plots"],
     ["doctor"],
     ["__main__"],
@@ -85,6 +87,7 @@ LAZY = {
     "analysis/data/opening.py",
     "analysis/glm/api.py",
     "analysis/kmeans/api.py",
+    "groups/api.py",
     "plots/chart.py",
     "plots/lineplot.py",
 }

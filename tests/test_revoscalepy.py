@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pandas as pd
 import pytest
 
 import rxspark
@@ -16,6 +17,7 @@ from rxspark.revoscalepy import (
     rx_cancel_job,
     rx_cleanup_jobs,
     rx_exec,
+    rx_exec_by,
     rx_get_compute_context,
     rx_get_job_output,
     rx_get_job_results,
@@ -29,6 +31,25 @@ from rxspark.revoscalepy import (
 def multiply(x: int, y: int) -> int:
     """The function of the examples."""
     return x * y
+
+
+def test_partitions_have_keys_results_and_status() -> None:
+    """`rx_exec_by` gives a data frame under one key or several; the status of a failure is its exception."""
+
+    def mean(keys: dict[str, str], data: pd.DataFrame, column: str) -> float:
+        if keys["day"] == "Tue":
+            raise ValueError("closed")
+        return float(data[column].mean())
+
+    table = pd.DataFrame({"day": ["Mon", "Tue", "Mon", "Tue"], "shop": ["a", "a", "b", "b"], "sold": [1, 2, 3, 4]})
+    found = rx_exec_by(table, keys=["day"], function=mean, function_parameters={"column": "sold"})
+    assert (found.loc["Mon", "result"], found.loc["Mon", "status"]) == (2.0, "OK")
+    assert found.loc["Tue", "result"] is None
+    assert isinstance(found.loc["Tue", "status"], RxTaskError)
+    two = rx_exec_by(
+        table, ["shop", "day"], mean, {"column": "sold"}, filter_function=lambda keys: keys[keys["day"] == "Mon"]
+    )
+    assert two.to_dataframe()["result"].to_dict() == {("a", "Mon"): 1.0, ("b", "Mon"): 3.0}
 
 
 def test_lists_are_spread_and_other_values_are_for_all() -> None:

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, TypedDict, Unpack
 
 from rxspark.calls.exec_objects import exec_objects
+from rxspark.calls.groups import Groups
 from rxspark.calls.tasks import Tasks, partition_tasks, plan_tasks
 from rxspark.contexts import ComputeContext
 from rxspark.errors import RxArgumentError, closest
@@ -111,8 +112,20 @@ class CallSpec:
     @property
     def description(self) -> str:
         """One line that names the call in lists, progress bars and Spark's pages."""
-        name = getattr(self.function, "__name__", type(self.function).__name__)
-        return f"rxExec {name}: {self.tasks.count} tasks"
+        name, count = getattr(self.function, "__name__", type(self.function).__name__), self.tasks.count
+        return f"rxExecBy {name}: {count} groups" if self.tasks.groups else f"rxExec {name}: {count} tasks"
+
+    def for_groups(self, groups: Groups) -> CallSpec:
+        """Give the call with one task for each group, which gets the group's keys and rows first.
+
+        Raises
+        ------
+        RxArgumentError
+            When the generator has no streams for so many groups.
+        """
+        count = len(groups.keys)
+        check_capacity(self.seed_root, groups.places[-1] + 1 if count else 0)
+        return replace(self, tasks=replace(self.tasks, count=count, constants=(), groups=groups))
 
     def for_nodes(self, nodes: list[str]) -> CallSpec:
         """Give the call with one task for each node, or for each node that the elements are named by.

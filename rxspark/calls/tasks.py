@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxspark.calls.groups import Groups
 from rxspark.errors import RxArgumentError
 from rxspark.validation import short_repr
 
@@ -131,6 +132,8 @@ class Tasks:
     element_args: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
     """`elemArgs`: positional arguments that come first, and keyword arguments, for each task."""
     names: list[str] | None = None
+    groups: Groups | None = None
+    """Groups of rows, whose keys and rows come first among the arguments of each task."""
     default_count: bool = False
     """Whether the user gave neither elements nor `timesToRun`."""
 

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from rxspark.calls.groups import keys_of_text
 from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
 from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
-from rxspark.results import Execution, RxNotFinished, RxResults, node_name
+from rxspark.results import Execution, RxGroupResults, RxNotFinished, RxResults, node_name
 from rxspark.results.timings import Clock
 from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
 
@@ -80,18 +81,20 @@ class Gathering:
             if not self._keep:
                 part.values.clear()
                 part.failures.clear()
-        return RxResults(
-            self._values,
-            names=self._names(),
-            errors=dict(sorted(self._errors.items())),
-            output=dict(sorted(self._output.items())),
-            execution=Execution(
+        described: dict[str, Any] = {
+            "names": self._names(),
+            "errors": dict(sorted(self._errors.items())),
+            "output": dict(sorted(self._output.items())),
+            "execution": Execution(
                 rng=self._record.seed_root,
                 runs=list(self._runs.values()),
                 chunk_size=self._record.chunk_size,
                 clock=replace(clock, decoded=time.perf_counter() - began),
             ),
-        )
+        }
+        if self._record.keys:
+            return RxGroupResults(self._values, keys=keys_of_text(self._record.keys), **described)
+        return RxResults(self._values, **described)
 
     def _take(self, part: PartitionResult) -> None:
         for number, value, error in opened(part):

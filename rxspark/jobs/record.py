@@ -9,6 +9,7 @@ import socket
 import time
 from dataclasses import dataclass, field, replace
 
+from rxspark.calls.groups import keys_as_text
 from rxspark.calls.spec import CallSpec
 from rxspark.contexts import ComputeContext
 from rxspark.files.paths import login
@@ -65,6 +66,8 @@ class JobRecord:
     """Modules that its workers must be able to import."""
     shared_files: list[str] = field(default_factory=list)
     """Files of rxShare that it reads and that end with its process; of a call that waits only."""
+    keys: str = ""
+    """The keys of the groups of rows that are its tasks, by `keys_as_text`; empty where they are none."""
     plan_seconds: float = 0.0
     ship_seconds: float = 0.0
 
@@ -86,6 +89,7 @@ class JobRecord:
             stop_on_error=spec.stop_on_error,
             auto_cleanup=spec.auto_cleanup,
             console_output=spec.console_output,
+            keys=keys_as_text(spec.tasks.groups.keys) if spec.tasks.groups else "",
         )
 
     @classmethod

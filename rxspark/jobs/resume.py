@@ -18,7 +18,7 @@ from rxspark.jobs.parents import ParentsJob
 from rxspark.jobs.record import JobRecord
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.serialize.payload import PartitionPayload, Payload
-from rxspark.worker.protocol import Call, Column, Partition
+from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import PartitionResult, merged
 
 __all__ = ["check_needs", "leased", "resumed"]
@@ -93,14 +93,8 @@ def _these_tasks(whole: PartitionPayload, wanted: set[int]) -> PartitionPayload:
     """Give those of a partition's tasks that are wanted, as a partition."""
     partition: Partition = pickle.loads(whole.data.part(0))
     indices = [index for index, number in enumerate(partition.numbers) if number in wanted]
-    numbers = [partition.numbers[index] for index in indices]
-    columns = {key: _some(column, indices) for key, column in partition.columns.items()}
-    rows = None if partition.rows is None else _some(partition.rows, indices)
-    return PartitionPayload(numbers, Bundle([pickle.dumps(Partition(numbers, columns, rows), 5)]))
-
-
-def _some(column: Column, indices: list[int]) -> Column:
-    return Column([column.values[index] for index in indices], column.pickled)
+    some = partition.only(indices)
+    return PartitionPayload(some.numbers, Bundle([pickle.dumps(some, 5)]))
 
 
 @contextlib.contextmanager

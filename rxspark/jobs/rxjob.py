@@ -26,11 +26,11 @@ from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.resume import check_needs, leased, resumed
 from rxspark.jobs.scheduler import start
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
-from rxspark.results import RxResults
+from rxspark.results import RxGroupResults, RxResults
 from rxspark.serialize.payload import Requirements
 from rxspark.validation import check_flags
 
-__all__ = ["RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
+__all__ = ["RxGroupResultsOrJob", "RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
 
 # Seconds between looks at the progress of a job that is waited for.
 _POLL_INTERVAL_S = 0.5
@@ -375,6 +375,14 @@ if TYPE_CHECKING:
         output: Any
 
         def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
+
+    class RxGroupResultsOrJob(RxGroupResults[T], RxJob[T]):
+        """The same of rxExecBy."""
+
+        info: Any
+        output: Any
+
+        def __iter__(self) -> Iterator[T]: ...  # type: ignore[override]
 
 
 def submit(job: Job) -> RxJob[Any]:

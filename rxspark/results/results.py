@@ -124,7 +124,8 @@ class RxResults(list[T]):
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, str):
             return super().__getitem__(self._position(index))
-        return self._part(index) if isinstance(index, slice) else super().__getitem__(index)
+        found = super().__getitem__(index)
+        return type(self)(found, **self._described(index)) if isinstance(index, slice) else found
 
     def _position(self, name: str) -> int:
         if not self._positions:
@@ -137,21 +138,20 @@ class RxResults(list[T]):
             raise KeyError(f"no result has the name {name!r}; {hint}")
         return self._positions[name]
 
-    def _part(self, index: slice) -> RxResults[T]:
-        """The results of some of the tasks."""
+    def _described(self, index: slice) -> dict[str, Any]:
+        """The description of the results of some of the tasks."""
         numbers = self._numbers[index]
         wanted = set(numbers)
-        return RxResults(
-            super().__getitem__(index),
-            names=None if self._names is None else self._names[index],
-            errors={number: error for number, error in self.errors.items() if number in wanted},
-            output={number: text for number, text in self.output.items() if number in wanted},
-            execution=replace(
+        return {
+            "names": None if self._names is None else self._names[index],
+            "errors": {number: error for number, error in self.errors.items() if number in wanted},
+            "output": {number: text for number, text in self.output.items() if number in wanted},
+            "execution": replace(
                 self._execution,
                 runs=[run.run_of(wanted) for run in self._execution.runs if not wanted.isdisjoint(run.numbers)],
             ),
-            numbers=numbers,
-        )
+            "numbers": numbers,
+        }
 
     def _refuse_change(self, *_: Any, **__: Any) -> NoReturn:
         """Refuse a change: results describe a call. ``list(z)`` is a list that can be changed."""
@@ -212,7 +212,7 @@ class RxResults(list[T]):
 
     def __reduce__(self) -> Any:
         kept = {key.lstrip("_"): value for key, value in vars(self).items() if key != "_positions"}
-        return _rebuild, (list(self), kept)
+        return _rebuild, (type(self), list(self), kept)
 
     def _summary(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
@@ -236,8 +236,8 @@ class RxResults(list[T]):
 _SHOWN = 20
 
 
-def _rebuild(values: list[T], kept: dict[str, Any]) -> RxResults[T]:
-    return RxResults(values, **kept)
+def _rebuild(kind: type[RxResults[T]], values: list[T], kept: dict[str, Any]) -> RxResults[T]:
+    return kind(values, **kept)
 
 
 def _short(value: Any) -> str:

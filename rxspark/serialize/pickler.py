@@ -16,6 +16,7 @@ from typing import Any
 
 from rxspark.calls.tasks import Tasks
 from rxspark.data.bundle import Buffer
+from rxspark.data.refs import InlineRef
 from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
 from rxspark.options import rxGetOption
 from rxspark.rng.pickling import is_generator, reduce_generator
@@ -23,6 +24,7 @@ from rxspark.serialize.arrays import reduce_array
 from rxspark.serialize.shared_object import Shared
 from rxspark.serialize.user_modules import UserModules
 from rxspark.worker.byvalue import ByValuePickler, refer_to_class
+from rxspark.worker.groups import GroupRows, GroupTable
 from rxspark.worker.mutability import all_immutable
 from rxspark.worker.protocol import Column, Partition
 from rxspark.worker.reducers import EACH_APART, RefusedError
@@ -177,10 +179,13 @@ class CallSerializer:
     def handed_over(self, shared: Shared) -> Any:
         """Reduce a shared object to its file, or where the workers do not reach that, to itself."""
         self.modules.update(shared.modules)
-        if self._to_last or (shared.on_this_host and not self._same_host):
+        if self._travels_whole(shared):
             return _itself, (shared.value,)
         self.handles.append(shared)
         return shared.__reduce__()
+
+    def _travels_whole(self, shared: Shared) -> bool:
+        return self._to_last or (shared.on_this_host and not self._same_host)
 
     def program(
         self,
@@ -234,12 +239,25 @@ class CallSerializer:
         columns = {
             key: self._column(argument.values[taken], numbers, key) for key, argument in tasks.per_task_args.items()
         }
-        rows = None
+        rows: Column | None = None
         if tasks.element_args is not None:
             mine = tasks.element_args[taken]
             held = (value for first, more in mine for value in (*first, *more.values()))
             rows = self._column(mine, numbers, "elemArgs", all_immutable(held))
-        return pickle.dumps(Partition(numbers, columns, rows), 5)
+        if tasks.groups is None:
+            return pickle.dumps(Partition(numbers, columns, rows), 5)
+        streams = [tasks.groups.places[number] for number in numbers]
+        return pickle.dumps(Partition(numbers, columns, self._rows_of(tasks.groups.table, numbers), streams), 5)
+
+    def _rows_of(self, table: Shared, numbers: range) -> GroupRows:
+        """The rows of groups: in the file of their table, or where workers will not reach that, group by group."""
+        self.modules.update(table.modules)
+        if self._travels_whole(table):
+            bundle = table.ref.open()
+            opened: GroupTable = pickle.loads(bundle.part(0))
+            return GroupRows([InlineRef(opened.only(bundle, number)) for number in numbers], [0] * len(numbers))
+        self.handles.append(table)
+        return GroupRows([table.ref] * len(numbers), numbers)
 
     def _column(self, values: Sequence[Any], numbers: range, key: int | str, as_they_are: bool = False) -> Column:
         # A range, or an array of numbers, makes a new object of each of its values.

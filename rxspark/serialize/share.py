@@ -14,9 +14,10 @@ from rxspark.data.refs import LocalFileRef, RemoteFileRef
 from rxspark.data.shared_files import remove_shared_bundle, write_shared_bundle
 from rxspark.errors import RxArgumentError
 from rxspark.serialize.shared_object import Shared
+from rxspark.serialize.user_modules import UserModules
 from rxspark.user_paths import resolve, share_folder
 
-__all__ = ["rxShare"]
+__all__ = ["rxShare", "share_bundle"]
 
 # Bytes from which plain Python objects are unpickled once a worker; fewer take some milliseconds.
 _LARGE = 1 << 20
@@ -74,11 +75,18 @@ def rxShare(obj: Any, path: str | os.PathLike[str] | None = None) -> Shared:
         raise RxArgumentError(f"rxShare(obj={obj!r}): it is shared already; pass it to rxExec")
     serializer = CallSerializer()
     bundle = Bundle(serializer.shared(obj))
-    ref, remover = _written(bundle, path)
-    remove = partial(_in_process, os.getpid(), remover)
     # Arrays are mapped in no time, and classes by value are each task's own.
     once = bundle.size >= _LARGE and len(bundle) == 1 and not serializer.by_value
-    return Shared(ref, size=bundle.size, of=type(obj).__name__, modules=serializer.modules, remove=remove, once=once)
+    return share_bundle(bundle, path, of=type(obj).__name__, modules=serializer.modules, once=once)
+
+
+def share_bundle(
+    bundle: Bundle, path: str | os.PathLike[str] | None = None, *, of: str, modules: UserModules, once: bool = False
+) -> Shared:
+    """Write a bundle, where `rxShare` would, and give its handle."""
+    ref, remover = _written(bundle, path)
+    remove = partial(_in_process, os.getpid(), remover)
+    return Shared(ref, size=bundle.size, of=of, modules=modules, remove=remove, once=once)
 
 
 def _written(

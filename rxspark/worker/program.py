@@ -17,6 +17,7 @@ from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.process import process_token
 from rxspark.worker.classes import ProgramClasses, own_classes
 from rxspark.worker.current_task import globals_of
+from rxspark.worker.groups import forget_table
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.snapshot import Snapshot
 
@@ -78,10 +79,11 @@ _last: _Loaded | None = None
 
 
 def forget() -> None:
-    """Forget the program and the shared objects that this process has loaded."""
+    """Forget the program, the shared objects and the table of groups that this process has loaded."""
     global _last
     _last = None
     forget_shared()
+    forget_table()
 
 
 class Program:

@@ -17,6 +17,7 @@ from typing import Any
 
 from rxspark.process import process_token
 from rxspark.rng.kinds import SeedRoot
+from rxspark.worker.groups import GroupRows
 from rxspark.worker.hash_seed import call_hash_seed
 from rxspark.worker.retries import RetryPolicy
 
@@ -110,6 +111,10 @@ class Column:
         value = self.values[index]
         return pickle.loads(value) if self.pickled else value
 
+    def only(self, indices: Sequence[int]) -> Column:
+        """Give those of these tasks alone."""
+        return Column([self.values[index] for index in indices], self.pickled)
+
 
 @dataclass(frozen=True)
 class Partition:
@@ -118,8 +123,19 @@ class Partition:
     numbers: Sequence[int]
     columns: dict[int | str, Column]
     """Element arguments by position or keyword."""
-    rows: Column | None = None
-    """Entries of `elemArgs`: (positional, keyword) arguments of each task."""
+    rows: Column | GroupRows | None = None
+    """Entries of `elemArgs`, or groups of rows: (positional, keyword) arguments of each task."""
+    streams: Sequence[int] | None = None
+    """The random stream of each task, where its number does not tell."""
+
+    def only(self, indices: Sequence[int]) -> Partition:
+        """Give those of its tasks alone."""
+        return Partition(
+            [self.numbers[index] for index in indices],
+            {key: column.only(indices) for key, column in self.columns.items()},
+            None if self.rows is None else self.rows.only(indices),
+            None if self.streams is None else [self.streams[index] for index in indices],
+        )
 
 
 @dataclass(frozen=True)

@@ -248,8 +248,9 @@ class _Ready:
         if start and answer is not None:
             answer(lambda: start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
-            if number // call.tasks_per_stream != stream:
-                stream = number // call.tasks_per_stream
+            wanted = partition.streams[index] if partition.streams is not None else number // call.tasks_per_stream
+            if wanted != stream:
+                stream = wanted
                 streams.start(stream)
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)

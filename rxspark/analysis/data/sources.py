@@ -63,7 +63,7 @@ def is_spark(data: Any) -> bool:
     return type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession")
 
 
-def runs_on_spark(data: Any, context: ComputeContext, function: str) -> bool:
+def runs_on_spark(data: Any, context: ComputeContext, function: str, argument: str = "data") -> bool:
     """Decide whether an analysis runs on the cluster: under RxSpark, for a Spark DataFrame, a table or Parquet files.
 
     Raises
@@ -75,13 +75,14 @@ def runs_on_spark(data: Any, context: ComputeContext, function: str) -> bool:
         return is_spark(data) or isinstance(data, (str, os.PathLike))
     if is_spark(data):
         raise RxArgumentError(
-            f"{function}: data is a Spark DataFrame, but the compute context is {context!r}, which works in this "
-            f'process; rxSetComputeContext("spark") works over the cluster, data.toPandas() brings small data here'
+            f"{function}: {argument} is a Spark DataFrame, but the compute context is {context!r}, which works in this "
+            f'process; rxSetComputeContext("spark") works over the cluster, and {argument}.toPandas() brings '
+            f"small data here"
         )
     return False
 
 
-def open_data(data: Any, function: str) -> Any:
+def open_data(data: Any, function: str, argument: str = "data") -> Any:
     """Open local data as a pandas DataFrame, a pyarrow Table, or a dataset of Parquet files, which is read later.
 
     Raises
@@ -95,19 +96,20 @@ def open_data(data: Any, function: str) -> Any:
     if isinstance(data, pd.DataFrame):
         return data
     if isinstance(data, (str, os.PathLike)):
-        return _dataset(data)
+        return _dataset(data, argument)
     if isinstance(data, Mapping) or (isinstance(data, np.ndarray) and data.dtype.names):
         try:
             return pd.DataFrame(data)
         except ValueError as error:  # columns of different lengths
-            raise RxArgumentError(f"data: {error}") from None
+            raise RxArgumentError(f"{argument}: {error}") from None
     found = _from_arrow(data)
     if found is None:
-        made = "data.collect()" if hasattr(data, "collect") else "pd.DataFrame(data)" if np.ndim(data) == 2 else ""
+        is_matrix = np.ndim(data) == 2
+        made = f"{argument}.collect()" if hasattr(data, "collect") else f"pd.DataFrame({argument})" if is_matrix else ""
         hint = f"; {made} makes one" if made else ""
         raise RxArgumentError(
-            f"{function}: data is {type(data).__name__}; give a pandas DataFrame, a dict of columns, the path of a "
-            f"Parquet file, or a table that Arrow can read, such as those of pyarrow, polars and duckdb{hint}"
+            f"{function}: {argument} is {type(data).__name__}; give a pandas DataFrame, a dict of columns, the path of "
+            f"a Parquet file, or a table that Arrow can read, such as those of pyarrow, polars and duckdb{hint}"
         )
     return found
 
@@ -146,7 +148,7 @@ def check_unique(needed: Iterable[str], columns: Iterable[str], key: Callable[[s
             raise RxArgumentError(f"data: {len(twins)} columns have {alike}: {listed}; rename or drop all but one")
 
 
-def _dataset(path: Any) -> Any:
+def _dataset(path: Any, argument: str) -> Any:
     """Open a Parquet file or a folder of them; URLs go to fsspec's file systems."""
     with require_libraries("Parquet"):
         import pyarrow
@@ -154,13 +156,13 @@ def _dataset(path: Any) -> Any:
     text = os.fspath(path)
     try:
         if URL.match(text):
-            place = resolve(text, "data")
+            place = resolve(text, argument)
             return pyarrow.dataset.dataset(place.path, filesystem=place.fs, format="parquet")
         return pyarrow.dataset.dataset(os.path.expanduser(text), format="parquet")
     except FileNotFoundError:
-        raise RxFileError(f"data={text!r}: no such Parquet file") from None
+        raise RxFileError(f"{argument}={text!r}: no such Parquet file") from None
     except pyarrow.ArrowInvalid as error:
-        raise RxFileError(f"data={text!r}: not Parquet ({str(error).splitlines()[0]})") from error
+        raise RxFileError(f"{argument}={text!r}: not Parquet ({str(error).splitlines()[0]})") from error
 
 
 def check_column(name: str, columns: Any, where: str) -> None:

@@ -1,0 +1,1 @@
+"""rxExecBy: run a function on each group of rows of a table."""

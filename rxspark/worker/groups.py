@@ -1,0 +1,160 @@
+"""Groups of rows as tasks get them: slices of a table that is sorted by group and lies in one copy on each host.
+
+The bundle of a table:
+
+    part 0     the pickle of its `GroupTable`
+    part 1     where each group begins, and the end of the last one
+    part 2     where the pickle of each group begins in part 3, and its end
+    part 3     a pickle of each group, with its values of the columns that cannot be mapped: text, objects
+    part 4 on  the columns that can be mapped, such as numbers and times
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rxspark.data.bundle import Bundle
+from rxspark.data.refs import DataRef
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["COLUMNS", "GroupColumn", "GroupRows", "GroupTable", "forget_table"]
+
+COLUMNS = 4
+"""The number of the part that is the first column."""
+
+# Columns from which pandas makes few large blocks of them, as it then advises for what is done with the table.
+_MANY = 100
+
+
+@dataclass(frozen=True)
+class GroupColumn:
+    """One column of a table."""
+
+    name: Any
+    dtype: str | None
+    """NumPy's name for the type of its numbers; None where its values are in the pickles."""
+    categories: Any = None
+    """The type of a categorical column, whose numbers are codes."""
+
+
+@dataclass(frozen=True)
+class GroupTable:
+    """A table that is sorted by group: its columns, and which of them are keys."""
+
+    columns: tuple[GroupColumn, ...]
+    keys: tuple[int, ...]
+    """Positions of the key columns."""
+
+    def group(self, bundle: Bundle, number: int) -> tuple[dict[Any, Any], pandas.DataFrame]:
+        """Give the keys and the rows of a group; what is written to them, nobody else sees."""
+        import pandas
+
+        parts = bundle.private(0)
+        start, stop = _between(parts[1], number)
+        pickled = _pickled_values(parts, number)
+        mapped = iter(parts[COLUMNS:])
+        columns = {
+            column.name: next(pickled) if column.dtype is None else _slice(column, next(mapped), start, stop)
+            for column in self.columns
+        }
+        data = pandas.DataFrame(columns, copy=len(columns) > _MANY)
+        return {self.columns[key].name: _plain(data.iat[0, key]) for key in self.keys}, data
+
+    def only(self, bundle: Bundle, number: int) -> tuple[bytes, ...]:
+        """Give the parts of a table that has this group alone."""
+        start, stop = _between(bundle.part(1), number)
+        first, last = _between(bundle.part(2), number) if len(bundle.part(2)) else (0, 0)
+        columns = []
+        for index, column in enumerate(column for column in self.columns if column.dtype is not None):
+            size = _dtype(column).itemsize
+            columns.append(bytes(bundle.part(COLUMNS + index)[start * size : stop * size]))
+        bounds = [struct.pack("2q", 0, stop - start), struct.pack("2q", 0, last - first) if last else b""]
+        return pickle.dumps(self, 5), *bounds, bytes(bundle.part(3)[first:last]), *columns
+
+
+def _between(bounds: Any, number: int) -> tuple[int, int]:
+    first, last = memoryview(bounds).cast("q")[number : number + 2]
+    return first, last
+
+
+def _pickled_values(parts: Sequence[Any], number: int) -> Iterator[Any]:
+    if len(parts[2]) == 0:
+        return iter(())
+    first, last = _between(parts[2], number)
+    return iter(pickle.loads(parts[3][first:last]))
+
+
+def _slice(column: GroupColumn, part: Any, start: int, stop: int) -> Any:
+    import numpy
+    import pandas
+
+    dtype = _dtype(column)
+    values = numpy.frombuffer(part, dtype, stop - start, start * dtype.itemsize)
+    return values if column.categories is None else pandas.Categorical.from_codes(values, dtype=column.categories)
+
+
+def _dtype(column: GroupColumn) -> Any:
+    import numpy
+
+    return numpy.dtype(column.dtype)
+
+
+def _plain(value: Any) -> Any:
+    """A key as Python's own value; None where it is missing."""
+    import numpy
+    import pandas
+
+    if value is None or value is pandas.NA or value is pandas.NaT or value != value:
+        return None
+    return value.item() if isinstance(value, numpy.generic) else value
+
+
+class _OpenTable:
+    """A table that this process has opened."""
+
+    def __init__(self, ref: DataRef) -> None:
+        self.ref = ref
+        self.bundle = ref.open()
+        self.table: GroupTable = pickle.loads(self.bundle.part(0))
+
+
+_last: _OpenTable | None = None
+"""The table that a task of this process has read last: the next one mostly reads it, too."""
+
+
+def _opened(ref: DataRef) -> _OpenTable:
+    global _last
+    if _last is None or _last.ref != ref:
+        _last = None
+        _last = _OpenTable(ref)
+    return _last
+
+
+def forget_table() -> None:
+    """Let go of the table that this process has open."""
+    global _last
+    _last = None
+
+
+@dataclass(frozen=True)
+class GroupRows:
+    """The first two arguments of the tasks of one partition: the keys and the rows of their groups."""
+
+    tables: Sequence[DataRef]
+    """The table that each task reads, by its index in the partition."""
+    groups: Sequence[int]
+    """The number of its group in that table."""
+
+    def __getitem__(self, index: int) -> tuple[tuple[Any, Any], dict[str, Any]]:
+        opened = _opened(self.tables[index])
+        return opened.table.group(opened.bundle, self.groups[index]), {}
+
+    def only(self, indices: Sequence[int]) -> GroupRows:
+        """Give those of these tasks alone."""
+        return GroupRows([self.tables[index] for index in indices], [self.groups[index] for index in indices])

@@ -1,0 +1,219 @@
+"""rxExecBy: one task a group of rows, with the same groups, numbers and errors in every context."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rxspark import (
+    ComputeContext,
+    RxArgumentError,
+    RxGroupResults,
+    RxLocalSeq,
+    RxLostTaskError,
+    RxTaskError,
+    RxTaskWarning,
+    rxExecBy,
+)
+
+pytestmark = pytest.mark.left_out(
+    spark="tables of Spark are not supported yet",
+    spark_cluster="tables of Spark are not supported yet",
+    spark_connect="tables of Spark are not supported yet",
+)
+
+ROWS = 60
+
+
+def flights() -> pd.DataFrame:
+    """Make a table whose rows are in no order; some keys are missing."""
+    rng = np.random.default_rng(5)
+    return pd.DataFrame(
+        {
+            "carrier": rng.choice(["UA", "AA", None, "DL"], ROWS),
+            "month": rng.choice([12, 1, 6], ROWS),
+            "delay": rng.normal(size=ROWS).round(3),
+            "row": np.arange(ROWS),
+        }
+    )
+
+
+def describe(keys: dict[str, Any], data: pd.DataFrame) -> tuple[Any, ...]:
+    """All that a task gets."""
+    return keys, list(data.columns), sorted(data["row"].tolist()), round(float(data["delay"].sum()), 6)
+
+
+def expected(keys: list[str]) -> list[tuple[Any, ...]]:
+    """The same by pandas, group by group."""
+    table = flights()
+    return [
+        describe({name: None if value != value else value for name, value in zip(keys, group, strict=True)}, rows)
+        for group, rows in table.groupby(keys, dropna=False)
+    ]
+
+
+@pytest.fixture(scope="module")
+def table() -> Any:
+    """The table, as the context takes it."""
+    return flights()
+
+
+@pytest.mark.parametrize("keys", [["carrier"], ["month", "carrier"]], ids=["one key", "two keys"])
+def test_each_group_of_rows_is_a_task(table: Any, keys: list[str]) -> None:
+    """FUN gets the keys and all columns of the group's rows; entries are in the order of the keys, missing last."""
+    z = rxExecBy(table, keys, describe)
+    assert isinstance(z, RxGroupResults)
+    assert list(z) == expected(keys)
+    assert z.keys["rows"].tolist() == [len(rows) for _, _, rows, _ in z]
+    assert [None if v != v else v for v in z.keys[keys[-1]]] == [task_keys[keys[-1]] for task_keys, *_ in z]
+
+
+def test_numbers_belong_to_the_place_among_all_keys(table: Any) -> None:
+    """The random numbers of a group are those of the sequential context, also when other groups are left out."""
+    draw = lambda keys, data: float(np.random.random())  # noqa: E731
+    with RxLocalSeq():
+        reference = rxExecBy(flights(), "carrier", draw, RNGseed=3)
+    assert rxExecBy(table, "carrier", draw, RNGseed=3) == reference
+    few = rxExecBy(table, "carrier", draw, filterFunc=lambda keys: keys["carrier"].isin(["DL", "UA"]), RNGseed=3)
+    assert few == reference[1:3]
+    assert few.keys["carrier"].tolist() == ["DL", "UA"]
+
+
+def test_a_task_meets_no_traces_of_others(table: Any) -> None:
+    """Changes that a task makes to its rows and keys are its own: no other task and no later call finds them."""
+
+    def spoil(keys: dict[str, Any], data: pd.DataFrame) -> float:
+        found = float(data["delay"].sum())
+        data["delay"] *= 0
+        data.loc[data.index[0], "row"] = -1
+        keys["month"] = None
+        return round(found, 6)
+
+    sums = [total for *_, total in expected(["month"])]
+    assert list(rxExecBy(table, "month", spoil)) == sums
+    assert list(rxExecBy(table, "month", spoil)) == sums
+
+
+def test_rows_are_sorted_within_their_group(table: Any) -> None:
+    """`sortBy` orders the rows of each group."""
+    z = rxExecBy(table, "month", lambda keys, data: data["delay"].tolist(), sortBy="delay")
+    assert z == [sorted(rows["delay"]) for _, rows in flights().groupby("month")]
+
+
+def test_parameters_and_objects_reach_the_function(table: Any) -> None:
+    """`funcParams` are func's further arguments, `execObjects` are among its globals, and output is kept by group."""
+
+    def count(keys: dict[str, Any], data: pd.DataFrame, unit: str, scale: int = 1) -> str:
+        print(f"month {keys['month']}")
+        return f"{len(data) * scale * FACTOR} {unit}"  # type: ignore[name-defined]  # noqa: F821
+
+    z = rxExecBy(table, "month", count, {"unit": "rows", "scale": 2}, execObjects={"FACTOR": 10})
+    assert z == [f"{n * 20} rows" for n in z.keys["rows"]]
+    assert z.output == {0: "month 1\n", 1: "month 6\n", 2: "month 12\n"}
+
+
+def test_an_error_is_that_of_its_group(table: Any) -> None:
+    """A group that fails has its error, the user's own line first; all others their values."""
+
+    def fail(keys: dict[str, Any], data: pd.DataFrame) -> int:
+        if keys["month"] == 6:
+            raise ValueError("summer")
+        return len(data)
+
+    with pytest.warns(RxTaskWarning, match="1 of 3 tasks failed"):
+        z = rxExecBy(table, "month", fail)
+    assert (z[0], z[2]) == (z.keys["rows"][0], z.keys["rows"][2])
+    assert isinstance(z[1], RxTaskError)
+    assert "in fail" in z[1].traceback.splitlines()[1]
+    assert z.frame()["error"].tolist() == [None, "ValueError: summer", None]
+    with pytest.raises(RxTaskError, match="summer"):
+        rxExecBy(table, "month", fail, continueOnFailure=False)
+
+
+@pytest.mark.left_out(
+    local="the tasks run in the process of pytest itself, which would die",
+    dopar_threading="the tasks run in the process of pytest itself, which would die",
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:joblib")
+def test_a_death_costs_one_group(table: Any) -> None:
+    """A group whose task kills its worker is lost alone."""
+
+    def die(keys: dict[str, Any], data: pd.DataFrame) -> int:
+        if keys["month"] == 6:
+            os._exit(3)
+        return len(data)
+
+    with pytest.warns(RxTaskWarning, match="1 of 3 tasks failed"):
+        z = rxExecBy(table, "month", die)
+    assert isinstance(z[1], RxLostTaskError)
+    assert (z[0], z[2]) == (z.keys["rows"][0], z.keys["rows"][2])
+
+
+def test_a_job_gives_group_results(table: Any, context: ComputeContext) -> None:
+    """In a context that does not wait the job's results have the keys, too."""
+    with replace(context, wait=False):
+        job = rxExecBy(table, "month", lambda keys, data: len(data))
+    z = job.results() if job.wait() == "finished" else job.results(partial=True)
+    assert isinstance(z, RxGroupResults)
+    assert z.frame()["value"].tolist() == z.keys["rows"].tolist() == flights().groupby("month").size().tolist()
+
+
+def test_bad_input_is_named_before_launch(table: Any) -> None:
+    """The message names the argument and the value, and what to do."""
+
+    def count(keys: dict[str, Any], data: pd.DataFrame) -> int:
+        return len(data)
+
+    def refused(match: str, **changes: Any) -> None:
+        with pytest.raises(RxArgumentError, match=match):
+            rxExecBy(**{"inData": table, "keys": "month", "func": count, **changes})
+
+    refused("keys='mnth': there is no column 'mnth'; did you mean 'month'", keys="mnth")
+    refused("sortBy='dely': there is no column 'dely'; did you mean 'delay'", sortBy="dely")
+    refused(r"keys=\[\]: give at least one column", keys=[])
+    refused(r"keys=\['month', 'month'\]: 'month' is there twice", keys=["month", "month"])
+    refused("keys=None: keys is the name of a column", keys=None)
+    refused("func=3: func is the function to run", func=3)
+    refused(r"cannot be called as <lambda>\(keys, data\): too many positional", func=lambda keys: 1)
+    refused(r"called as count\(keys, data, unit=...\): got an unexpected", funcParams={"unit": 1})
+    refused("funcParams=7: funcParams is a dict", funcParams=7)
+    refused("filterFunc=7: filterFunc is a function", filterFunc=7)
+    refused("filterFunc: it keeps none of the 3 groups", filterFunc=lambda keys: keys[keys.rows > 1000])
+    refused("filterFunc: it gave a table with rows that are not", filterFunc=lambda keys: keys.assign(month=2))
+    refused("filterFunc: it gave 7, of type int", filterFunc=lambda keys: 7)
+
+
+def test_a_table_of_the_other_kind_is_refused(where: str) -> None:
+    """A table of this process does not go to Spark by itself."""
+    if where.startswith("spark"):
+        with pytest.raises(RxArgumentError, match=r"inData is DataFrame.*spark.createDataFrame\(inData\)"):
+            rxExecBy(flights(), "month", describe)
+
+
+@pytest.mark.left_out(
+    dopar_loky="as in the parallel context",
+    dopar_threading="as in the parallel context",
+)
+def test_a_job_is_resumed_with_the_same_numbers(table: Any, context: ComputeContext, tmp_path: Path) -> None:
+    """The folder of a job has the rows of its groups: what failed runs again, on the same rows and numbers."""
+    flag = tmp_path / "flag"
+
+    def draw(keys: dict[str, Any], data: pd.DataFrame) -> tuple[float, float]:
+        if keys["month"] == 6 and not flag.exists():
+            raise ValueError("not yet")
+        return float(np.random.random()), round(float(data["delay"].sum()), 6)
+
+    with replace(context, wait=False, shareDir=str(tmp_path)):
+        job = rxExecBy(table, "month", draw, RNGseed=4)
+        assert job.wait() == "finished"
+        flag.touch()
+        job.resume(only="failed").wait()
+        resumed = job.results()
+    with RxLocalSeq():
+        assert list(resumed) == list(rxExecBy(flights(), "month", draw, RNGseed=4))
