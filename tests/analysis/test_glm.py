@@ -70,7 +70,8 @@ def test_residuals_are_those_of_r(case: str) -> None:
     for kind in ("deviance", "pearson", "working", "response"):
         told = model.residuals(table, type=kind).dropna()
         right = expected(case, f"residual.{kind}").to_numpy()
-        assert told[:5].to_numpy() == pytest.approx(right, rel=1e-5, abs=1e-7), kind
+        # Where a row is fitted exactly, its deviance is the rounding of sums of logarithms, and this the root of it.
+        assert told[:5].to_numpy() == pytest.approx(right, rel=1e-5, abs=1e-6), kind
     with pytest.raises(RxArgumentError, match="type='rstudent': type is"):
         model.residuals(table, type="rstudent")
 

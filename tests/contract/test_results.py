@@ -198,9 +198,9 @@ def test_timings_account_for_the_whole_call(where):
 
 @pytest.mark.parametrize(("chunk", "chunks"), [(None, [0, 1, 2, 3, 4]), (2, [0, 0, 1, 1, 2]), (9, [0] * 5)])
 def test_info_has_one_row_for_each_task(chunk, chunks, where, here):
-    """`.info` tells of each task, in order, its chunk, host, process, start, seconds and attempt."""
+    """`.info` tells of each task, in order, its chunk, host, process, start, seconds, attempt and tries."""
     info = rxExec(abs, rxElemArg(range(5)), taskChunkSize=chunk).info
-    assert list(info.columns) == ["task", "chunk", "host", "pid", "start", "seconds", "attempt"]
+    assert list(info.columns) == ["task", "chunk", "host", "pid", "start", "seconds", "attempt", "tries"]
     assert (list(info["task"]), list(info["chunk"])) == ([0, 1, 2, 3, 4], chunks)
     assert set(info["host"]) == {here}
     assert (set(info["pid"]) == {os.getpid()}) == (where in IN_PROCESS)
