@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,6 +53,25 @@ def _session(server: str) -> Iterator[None]:
     session = SparkSession.builder.remote(server).create()
     yield
     session.stop()
+
+
+def test_the_workers_are_asked_in_one_job_of_the_first_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their number, versions, packages, generators and the share folder are one question, which later calls know."""
+    from rxspark.backends.spark import connect
+
+    asked: list[int] = []
+
+    def counted(session: connect.ConnectSession, run: Any) -> Any:
+        answers = ask(session, run)
+        asked.append(len(answers))
+        return answers
+
+    ask = connect.ConnectSession._ask
+    monkeypatch.setattr(connect.ConnectSession, "_ask", counted)
+    with RxSpark(hdfsShareDir=f"file://{tmp_path}"):
+        for kind in ("MT2203", "PHILOX"):
+            rxExec(lambda: np.random.normal(), timesToRun=2, RNGseed=1, RNGkind=kind, packagesToLoad="pandas")
+    assert asked == [2]  # the server's slots
 
 
 def test_large_constants_and_elements_come_by_artifacts() -> None:
@@ -184,7 +204,7 @@ def kill_when_four_have_finished_and_two_run(pid):
         time.sleep(0.1)
     os.kill(pid, signal.SIGKILL)
 
-rxOptions(connectTimeout=6)
+rxOptions(connectTimeout=20)
 with connect_server() as server:
     SparkSession.builder.remote(server.url).create()
     threading.Thread(target=kill_when_four_have_finished_and_two_run, args=[server.pid], daemon=True).start()
@@ -213,7 +233,7 @@ def test_a_job_goes_on_where_the_server_died(tmp_path: Path) -> None:
     assert "told: the Spark Connect server has not answered" in done.stdout, done.stderr
     (tmp_path / "again").touch()
     with RxLocalSeq(shareDir=str(tmp_path)):
-        (job,) = rxGetJobs()
+        (job,) = [job for job in rxGetJobs() if list(tmp_path.rglob(job.id))]  # this process has jobs of its own
         assert rxWaitForJob(rxResumeJob(job), timeout=120) == "finished"
         resumed = rxGetJobResults(job)
         assert resumed == rxExec(lambda _: float(np.random.uniform()), rxElemArg(range(6)), taskChunkSize=1, RNGseed=5)

@@ -52,7 +52,7 @@ def test_a_share_folder_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 def test_all_needs_of_a_call_are_asked_in_one_job_and_once(tmp_path: Path) -> None:
-    """Versions, generator, modules and share folder are one question; those of a second call are known."""
+    """Versions, generators, modules and share folder are one question; those of later calls are known by it."""
     asked = []
 
     def engine(answer: Any) -> Any:
@@ -61,10 +61,13 @@ def test_all_needs_of_a_call_are_asked_in_one_job_and_once(tmp_path: Path) -> No
 
     checks = preflight.Preflight(engine, local=False)
     folder = open_path(str(tmp_path / "share"))
-    checks.check(Requirements("MT2203", frozenset({"json", "csv"})), folder)
-    checks.check(Requirements("MT2203", frozenset({"json"})), folder)
+    checks.check(Requirements("MT2203", frozenset({"json", "numpy"})), folder)
+    checks.check(Requirements("PHILOX", frozenset({"pandas"})), folder)
+    checks.check(Requirements(None, frozenset()), None)
     assert asked == [1]
     with pytest.raises(RxMissingError, match="'no_such_module' cannot be imported"):
         checks.check(Requirements("PHILOX", frozenset({"no_such_module"})), folder)
     assert asked == [1, 1]
+    checks.check(Requirements(), open_path(str(tmp_path / "other")))
+    assert asked == [1, 1, 1]
     assert os.listdir(tmp_path / "share") == []

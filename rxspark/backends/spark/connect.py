@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import pickle
 import re
 import socket
@@ -30,7 +29,7 @@ from pyspark.sql.connect.session import SparkSession
 from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.engine_errors import cause_without_jvm, full_text, with_java
 from rxspark.backends.spark.base import MAX_RESULT_SIZE, SparkEngine, result_sink, slots_to_come
-from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskSlot, RunOnNodes, RunPartitions, joined
+from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskWorker, RunOnNodes, RunPartitions, joined
 from rxspark.backends.spark.package import packed_rxspark
 from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
 from rxspark.backends.spark.session import in_time, warn_once
@@ -57,9 +56,9 @@ _CANCEL_TIMEOUT_S = 5
 
 _WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
 
-# Partitions of the first look at a session's slots, and the seconds that a look may take if a larger one is to follow:
-# where all partitions of a look run at once, it takes a fraction of one.
-_FEW, _LOOK_LIMIT_S = 4, 2.0
+# Partitions of the first question to a session's workers, of which each answers once; one costs 20 ms of a slot. And how
+# many seconds a question may take if one with more is to follow: where all run at once, it takes a fraction of one.
+_PARTITIONS, _MOST_SECONDS = 32, 2.0
 
 
 class ConnectSession:
@@ -68,14 +67,24 @@ class ConnectSession:
     def __init__(self, session: SparkSession) -> None:
         session.addArtifacts(packed_rxspark(), pyfile=True)
         self._session = weakref.proxy(session)
-        self._asked = _FEW
+        self._to_come = slots_to_come(self.setting)
+        self._partitions = max(_PARTITIONS, 2 * self._to_come)
+        self._workers = 0
         self.preflight = Preflight(self._ask, local=False)
         self.running: set[str] = set()
         """The calls that Spark runs now, by id."""
         setting = self.setting(MAX_RESULT_SIZE, "1g")
         self.most, self.limit = _bytes(setting), f"{MAX_RESULT_SIZE}={setting}"
-        self._asked = self._slots_now()
-        self.slots = max(self._asked, slots_to_come(self.setting))
+
+    @property
+    def slots(self) -> int:
+        """How many tasks run at once: as many as workers have answered, or as the settings let come.
+
+        The server's `spark.default.parallelism` says nothing of it.
+        """
+        if not self._workers:
+            self.preflight.survey(None)
+        return max(self._workers, self._to_come)
 
     def setting(self, name: str, default: str) -> str:
         """A setting of the server; those that do not tell have Spark's default, as far as we know."""
@@ -83,31 +92,24 @@ class ConnectSession:
             return str(self._session.conf.get(name, default))
         return default
 
-    def _slots_now(self) -> int:
-        """How many tasks run at once: more and more are held at the same time, until some have to wait.
-
-        Each has a Python worker to itself. The server's `spark.default.parallelism` says nothing of it.
-        """
-        self.preflight.ask(os.getpid)  # starts the first workers, which takes seconds
-        while True:
-            began = time.monotonic()
-            workers = len(set(self.preflight.ask(os.getpid)))
-            if workers < self._asked or time.monotonic() - began > _LOOK_LIMIT_S:
-                return workers
-            self._asked *= 2
-
     def nodes(self) -> list[str]:
         """The names of the machines that have free slots now."""
         return sorted({name for _, name in self.preflight.ask(socket.gethostname)})
 
     def _ask(self, run: Callable[[Any], Iterator[HostAnswer]]) -> list[HostAnswer]:
-        frame = self._session.range(self._asked, numPartitions=self._asked).mapInArrow(
-            with_this_rxspark(AskSlot(run)), SCHEMA
-        )
-        try:
-            return list(joined(frame.toLocalIterator()))
-        except PySparkException as error:
-            raise with_java(start_problem(full_text(error)), error) from cause_without_jvm(error)
+        """Ask each worker once, by so many partitions that each slot gets some."""
+        while True:
+            began = time.monotonic()
+            rows = self._session.range(self._partitions, numPartitions=self._partitions)
+            asked = rows.mapInArrow(with_this_rxspark(AskWorker(run, uuid4().hex)), SCHEMA)
+            try:
+                answers = list(joined(asked.toLocalIterator()))
+            except PySparkException as error:
+                raise with_java(start_problem(full_text(error)), error) from cause_without_jvm(error)
+            if len(answers) < self._partitions or time.monotonic() - began > _MOST_SECONDS:
+                self._workers = len(answers)
+                return answers
+            self._partitions *= 4
 
 
 class ServerWatch:
@@ -148,10 +150,10 @@ class ConnectBackend(SparkEngine):
     def __init__(self, spark: SparkSession, context: RxSpark) -> None:
         self._spark = spark
         self._share_folder = share_folder(context)
+        self._server = context.master or "the Spark Connect server"
         with _opening:
             if spark not in _sessions:
-                server = context.master or "the Spark Connect server"
-                _sessions[spark] = in_time(server, lambda: ConnectSession(spark))
+                _sessions[spark] = in_time(self._server, lambda: ConnectSession(spark))
         self._session = _sessions[spark]
         warn_once(without_effect(context, self._session.setting), str(spark.session_id))
 
@@ -159,6 +161,7 @@ class ConnectBackend(SparkEngine):
         self._session.preflight.check(requirements, self._share_folder)
 
     def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
+        in_time(self._server, lambda: self._session.preflight.survey(self._share_folder))
         return self._session.slots
 
     def nodes(self) -> list[str]:

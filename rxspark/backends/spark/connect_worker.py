@@ -23,7 +23,7 @@ from rxspark.worker.runner import PartitionRunner
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
-__all__ = ["SCHEMA", "Artifact", "AskSlot", "RunOnNodes", "RunPartitions", "joined"]
+__all__ = ["SCHEMA", "Artifact", "AskWorker", "RunOnNodes", "RunPartitions", "joined"]
 
 SCHEMA = "last boolean, piece binary"
 """A message is a pickle in one or several rows, of which `last` marks the last."""
@@ -101,15 +101,24 @@ class RunOnNodes:
             time.sleep(HOLD)
 
 
-class AskSlot:
-    """Answers a question of the preflight, once a slot."""
+_answered = ""
+"""The last question that this worker has answered."""
 
-    def __init__(self, answer: Callable[[Iterable[Any]], Iterator[HostAnswer]]) -> None:
+
+class AskWorker:
+    """Answers a question of the preflight, once a worker, however many partitions it gets."""
+
+    def __init__(self, answer: Callable[[Iterable[Any]], Iterator[HostAnswer]], question: str) -> None:
         self._answer = answer
+        self._question = question
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
-        for answer in self._answer(batches):
-            yield from _pieces(answer)
+        global _answered
+        slots = list(batches)
+        if _answered != self._question:
+            _answered = self._question
+            for answer in self._answer(slots):
+                yield from _pieces(answer)
 
 
 def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:

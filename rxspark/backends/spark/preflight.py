@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import pkgutil
 import re
 import socket
 import sys
@@ -61,55 +62,76 @@ Engine = Callable[[Callable[[Iterable[Any]], Iterator[HostAnswer]]], list[HostAn
 """Runs a function in all slots at once and collects what it gives; an error is that of `start_problem`."""
 
 
+class _Report(NamedTuple):
+    """What a worker finds on its executor."""
+
+    versions: Versions
+    modules: frozenset[str]
+    """The top-level modules that it can import, but for Python's own."""
+    without_kinds: dict[str, RxError]
+    """The kinds of random numbers that it cannot make, and why."""
+    folder_problem: RxError | None
+
+
 @dataclass(frozen=True)
-class _Questions:
+class _Survey:
     """All that executors are asked in one job."""
 
-    rng_kind: str | None
-    modules: tuple[str, ...]
     file: str | None
     """A file in the share folder that holds `text`."""
     text: str
 
     def __call__(self) -> _Report:
         """Answer, on an executor."""
-        problems: list[RxError] = []
-        for ask in (self._read, self._draw, self._find):
-            try:
-                ask()
-            except RxError as problem:
-                problems.append(problem)
-        return _Report(_versions(), problems)
-
-    def _read(self) -> None:
-        if self.file is not None:
-            _read(self.file, self.text)
-
-    def _draw(self) -> None:
-        if self.rng_kind is not None:
-            require(self.rng_kind)
-
-    def _find(self) -> None:
-        _find(self.modules)
-
-
-class _Report(NamedTuple):
-    """The answers of one slot."""
-
-    versions: Versions
-    problems: list[RxError]
+        folder_problem = _problem(partial(_read, self.file, self.text)) if self.file is not None else None
+        kinds = {kind: _problem(partial(require, kind)) for kind in KINDS}
+        return _Report(
+            _versions(),
+            frozenset(module.name for module in pkgutil.iter_modules()),
+            {kind: problem for kind, problem in kinds.items() if problem is not None},
+            folder_problem,
+        )
 
 
 class Preflight:
-    """The questions to the executors of one session, each asked once, all new ones of a call in one job.
+    """What the executors of one session have, asked in one job with its first call.
 
-    None if the workers run in this very process's environment: they have what it has.
+    Only what is new later costs another job: another share folder, and modules that were not there to be listed. None
+    is asked if the workers run in this very process's environment: they have what it has.
     """
 
     def __init__(self, engine: Engine, local: bool) -> None:
         self._engine = engine
         self._local = local
-        self._answered: set[str] = set()
+        self._reports: list[_Report] = []
+        self._folders: set[str] = set()
+        self._found: set[str] = set()  # modules that can be imported on each executor
+
+    def survey(self, folder: FsPath | None) -> None:
+        """Ask the executors what they have, and whether they reach the share folder, unless they have answered.
+
+        Raises
+        ------
+        RxMissingError, RxContextError
+            With a table of what executors have and what the driver has, where no task could run.
+        RxFileError
+            When the folder cannot be written here, or read there.
+        """
+        new_folder = None if folder is None or str(folder) in self._folders else folder
+        if new_folder is None and (self._local or self._reports):
+            return
+        with probe_file(new_folder) as (file, text):
+            answers = self.ask(_Survey(file, text))
+        if answers and not self._reports:
+            _check_versions(sorted(((host, report.versions) for host, report in answers), key=str))
+        for problem in (report.folder_problem for _, report in answers):
+            if problem is not None:
+                raise problem
+        if answers:
+            self._reports = [report for _, report in answers]
+            self._found |= frozenset.intersection(*(report.modules for report in self._reports))
+        if new_folder is not None:
+            self._folders.add(str(new_folder))
 
     def check(self, requirements: Requirements, folder: FsPath | None) -> None:
         """Make sure that the executors can run the tasks of a call, and reach the share folder.
@@ -121,31 +143,20 @@ class Preflight:
         RxFileError
             When the folder cannot be written here, or read there.
         """
-        kind = requirements.rng_kind
-        library = "NumPy" if kind is None else KINDS[kind].library
-        new_kind = None if library in ("NumPy", *self._answered) else kind
-        modules = tuple(sorted(requirements.modules - self._answered))
-        new_folder = None if folder is None or str(folder) in self._answered else folder
-        if _EXECUTORS in self._answered and not (new_kind or modules or new_folder):
-            return
-        with probe_file(new_folder) as (file, text):
-            self._judge(self.ask(_Questions(new_kind, modules, file, text)))
-        self._answered |= {_EXECUTORS, library, *modules, *([] if folder is None else [str(folder)])}
+        self.survey(folder)
+        for problems in (report.without_kinds for report in self._reports):
+            if requirements.rng_kind in problems:
+                raise problems[requirements.rng_kind]
+        unlisted = tuple(sorted(requirements.modules - self._found))
+        if unlisted and not self._local:
+            for _, problem in self.ask(partial(_problem, partial(_find, unlisted))):
+                if problem is not None:
+                    raise problem
+            self._found |= {*unlisted}
 
     def ask(self, question: Question) -> list[HostAnswer]:
         """Ask each slot: its host and its answer."""
         return [] if self._local else self._engine(partial(_answer, question))
-
-    def _judge(self, answers: list[HostAnswer]) -> None:
-        found = sorted(((host, report.versions) for host, report in answers), key=str)
-        if _EXECUTORS not in self._answered:
-            _check_versions(found)
-        for _, report in answers:
-            for problem in report.problems:
-                raise problem
-
-
-_EXECUTORS = "executors"
 
 
 def _check_versions(found: list[tuple[str, Versions]]) -> None:
@@ -185,6 +196,15 @@ def probe_file(folder: FsPath | None) -> Iterator[tuple[str | None, str]]:
 
 
 # ------------------------------------------------------------------ on the executors
+
+
+def _problem(look: Callable[[], None]) -> RxError | None:
+    """Give the error of a look at something, None where there is none."""
+    try:
+        look()
+    except RxError as problem:
+        return problem
+    return None
 
 
 def _answer(question: Question, slots: Iterable[Any]) -> Iterator[HostAnswer]:
