@@ -56,8 +56,8 @@ _CANCEL_TIMEOUT_S = 5
 
 _WHAT_IS_KEPT = "With hdfsShareDir, what has finished is kept: rxGetJobs() lists the job, rxResumeJob runs the rest"
 
-# Partitions of the first question to a session's workers, of which each answers once; one costs 20 ms of a slot. And how
-# many seconds a question may take if one with more is to follow: where all run at once, it takes a fraction of one.
+# Partitions of the first question to a session's workers, of which each answers once; one costs 20 ms of a slot. And
+# how many seconds a question may take if one with more is to follow: where all run at once, it takes a fraction of one.
 _PARTITIONS, _MOST_SECONDS = 32, 2.0
 
 
