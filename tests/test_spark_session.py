@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy
 import pytest
+from engines_end import without_engines_end
 
 ROOT = Path(__file__).parents[1]
 
@@ -485,7 +486,7 @@ def test_a_session_with_another_python_is_refused_before_anything_runs(tmp_path:
     for message in told:
         assert f"run {tmp_path}/bin/python3, Python {platform.python_version()}, which lacks numpy" in message
         assert 'os.environ["PYSPARK_PYTHON"] = sys.executable' in message
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in without_engines_end(done.stderr)
     assert "\tat " not in done.stderr
 
 
@@ -501,8 +502,9 @@ def test_sessions_of_ours_are_quiet() -> None:
     """From the start to the end, with a death that is handled: only the warning of the call, and Java's of itself."""
     done = run("import warnings; warnings.simplefilter('default')\n" + DYING)
     assert done.stdout.splitlines() == ["0 RxLostTaskError 2"]
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Using incubator modules")]
-    assert [line for line in lines if "RxTaskWarning" not in line] == [], done.stderr
+    lines = without_engines_end(done.stderr).splitlines()
+    told = [line for line in lines if not line.startswith("WARNING: Using incubator modules")]
+    assert [line for line in told if "RxTaskWarning" not in line] == [], done.stderr
 
 
 def test_missing_java_is_told_with_the_contexts_that_need_none(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,18 +13,12 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from engines_end import without_engines_end
+
 ROOT = Path(__file__).resolve().parents[2]
 _folder = tempfile.mkdtemp(prefix="examples-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 EXAMPLES = Path(shutil.copytree(ROOT / "examples", f"{_folder}/examples", ignore=shutil.ignore_patterns("output")))
-
-# When a session ends, the engine closes the pipes of its idle workers; one that is slow to be ended tells that it could
-# not flush. All lines of it are of PySpark's daemon, which runs no code of ours.
-_ENGINES_END = re.compile(
-    r"Traceback \(most recent call last\):\n"
-    r'(?:  File "[^"]*/pyspark/daemon\.py", .*\n(?:    .*\n)*)+'
-    r"BrokenPipeError: .*\n?"
-)
 
 
 class Outcome(NamedTuple):
@@ -57,7 +50,7 @@ def outcome(example: str, context: str) -> Outcome:
     picture = _no_picture(example)
     done = run(example, "--quick", "--context", context)
     assert done.returncode == 0, done.stderr
-    assert "Traceback" not in _ENGINES_END.sub("", done.stderr), done.stderr
+    assert "Traceback" not in without_engines_end(done.stderr), done.stderr
     return Outcome(done.stdout, done.stderr, picture.read_bytes() if picture.exists() else b"")
 
 
@@ -105,7 +98,7 @@ def _on_spark() -> dict[str, Outcome]:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout.splitlines()[-1])
     for example, (_, stderr) in told.items():
-        assert "Traceback" not in stderr, f"{example}: {stderr}"
+        assert "Traceback" not in without_engines_end(stderr), f"{example}: {stderr}"
     found = {example: picture.read_bytes() if picture.exists() else b"" for example, picture in pictures.items()}
     return {example: Outcome(*texts, found[example]) for example, texts in told.items()}
 

@@ -63,7 +63,7 @@ Engine = Callable[[Callable[[Iterable[Any]], Iterator[HostAnswer]]], list[HostAn
 
 
 class _Report(NamedTuple):
-    """What a worker finds on its executor."""
+    """Findings of a worker on its executor."""
 
     versions: Versions
     modules: frozenset[str]
@@ -94,7 +94,7 @@ class _Survey:
 
 
 class Preflight:
-    """What the executors of one session have, asked in one job with its first call.
+    """The findings on the executors of one session, asked for in one job with its first call.
 
     Only what is new later costs another job: another share folder, and modules that were not there to be listed. None
     is asked if the workers run in this very process's environment: they have what it has.
