@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from time import perf_counter
 from types import TracebackType
@@ -33,6 +34,8 @@ from rxspark.worker.settings.interpreter import (
     LISTS,
     PATH,
     SHOWN_WARNINGS,
+    finders,
+    keep_finders,
 )
 from rxspark.worker.settings.native import environment
 from rxspark.worker.settings.setting import Setting, held_list
@@ -159,7 +162,8 @@ class ProcessState:
         if ASYNCIO in self._wanted:  # the caller's loop may be running in this thread, as a notebook's is
             sys.modules["asyncio"]._set_running_loop(None)
             self._wanted[ASYNCIO] = taken(ASYNCIO)
-        sys.meta_path.insert(0, Arrivals((name for name in _MODULES if name not in sys.modules), self._meet))
+        awaited = (name for name in _MODULES if name not in sys.modules)
+        sys.meta_path.insert(0, Arrivals(awaited, self._meet, self._import_begins))
         for setting in (ENVIRONMENT, PATH, FILTERS, SHOWN_WARNINGS, FOLDER, TIME_ZONE, LISTS):
             self._wanted[setting] = taken(setting)
         self._environ, self._path, self._entries = os.environ, sys.path, sys.path[:]
@@ -207,8 +211,19 @@ class ProcessState:
                 (self._of_thread if setting.of_thread else self._watch.before)[setting] = self._before[setting]
                 if setting.travels:
                     self._begin_with_the_callers(setting)
-        take_in_parts(self._wanted)
         self._sort()
+
+    def _import_begins(self) -> Callable[[], None]:
+        """Give what is to be done at the end of an import: what it has changed is its modules', and no task's."""
+        before = finders()
+
+        def end() -> None:
+            take_in_parts(self._wanted)
+            for values in (self._wanted, self._before, self._watch.before):
+                if LISTS in values:
+                    keep_finders(before, values[LISTS])
+
+        return end
 
     def begin(self) -> None:
         """Before the first task: take in the modules that came with the program."""

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -22,7 +23,7 @@ from rxspark.worker.nested import serve_processes, stop_serving
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import listen
 from rxspark.worker.settings.setting import Setting, in_main_thread
-from rxspark.worker.settings.system import hold_root, hold_stdin
+from rxspark.worker.settings.system import hold_root, hold_stdin, leave_stdin
 
 __all__ = [
     "LASTING_TIER",
@@ -122,6 +123,8 @@ class Watch:
     def __init__(self, own: bool = True) -> None:
         listen(_EVENTS, is_callers_change)
         hold_root()
+        if not own:
+            leave_stdin()
         hold_stdin()
         self._own = own
         self.before: dict[Setting, Any] = {}
@@ -259,24 +262,59 @@ def rounds_of(call: str) -> tuple[Rounds, bool]:
     return _rounds[call], new
 
 
-class Arrivals:
-    """Tells when a library has just been loaded: in `sys.meta_path`, before all other finders, while tasks run."""
+class _Imports(threading.local):
+    """The imports in which a thread is, one inside another."""
 
-    def __init__(self, awaited: Iterable[str], tell: Callable[[str], None]) -> None:
+    depth = 0
+
+
+_imports = _Imports()
+
+
+class Arrivals:
+    """Tells what has just been loaded: in `sys.meta_path`, before all other finders, while tasks run.
+
+    Parameters
+    ----------
+    awaited : iterable of str
+        Modules for each of which `tell` is called.
+    tell : callable
+        Called with the name of an awaited module.
+    begins : callable
+        Called at the beginning of each import that is inside no other; gives what is called at its end.
+    """
+
+    def __init__(
+        self, awaited: Iterable[str], tell: Callable[[str], None], begins: Callable[[], Callable[[], None]]
+    ) -> None:
         self._awaited = set(awaited)
         self._tell = tell
+        self._begins = begins
+        self._finding: set[int] = set()
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Let the other finders find an awaited module, and have its loader tell when it has run."""
-        if fullname not in self._awaited:
+        """Let the other finders find a module, and have its loader tell when it has run."""
+        thread, outermost = threading.get_ident(), _imports.depth == 0
+        if thread in self._finding or fullname in sys.modules or not (outermost or fullname in self._awaited):
             return None
-        self._awaited.discard(fullname)  # so that this finder passes it on
-        spec = importlib.util.find_spec(fullname)
+        self._finding.add(thread)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            self._finding.discard(thread)
         if spec is not None and hasattr(spec.loader, "exec_module"):
-            spec.loader = _TellingLoader(spec.loader, lambda: self._tell(fullname))  # type: ignore[assignment]
+            tell = partial(self._loaded, fullname, self._begins() if outermost else None)
+            spec.loader = _TellingLoader(spec.loader, tell)  # type: ignore[assignment]
         return spec
+
+    def _loaded(self, fullname: str, end: Callable[[], None] | None) -> None:
+        if fullname in self._awaited:
+            self._awaited.discard(fullname)
+            self._tell(fullname)
+        if end is not None:
+            end()
 
 
 class _TellingLoader:
@@ -293,8 +331,15 @@ class _TellingLoader:
         return created
 
     def exec_module(self, module: ModuleType) -> None:
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
+        spec: Any = module.__spec__
+        if spec is not None:
+            spec.loader = self._loader
         module.__loader__ = self._loader
-        self._loader.exec_module(module)
+        _imports.depth += 1
+        try:
+            self._loader.exec_module(module)
+        finally:
+            _imports.depth -= 1
+        if spec is not None:
+            spec._initializing = False  # as Python sets it a moment later
         self._tell()

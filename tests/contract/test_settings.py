@@ -158,6 +158,52 @@ def test_a_variable_that_the_caller_has_removed_is_gone(monkeypatch):
     assert rxExec(os.getenv, "RX_REMOVED", timesToRun=3) == [None] * 3
 
 
+def test_a_task_that_loads_a_module_and_replaces_its_function_has_done_so_for_itself():
+    """Also where no task before has loaded that module: it was whole at the end of its import."""
+
+    def task(replace):
+        import imaplib  # which nothing else here loads
+
+        found = imaplib.Time2Internaldate
+        if replace:
+            imaplib.Time2Internaldate = None
+        return found is not None
+
+    assert rxExec(task, rxElemArg([True, False, True, False]), taskChunkSize=2) == [True] * 4
+
+
+FINDER = """
+import importlib.machinery, sys
+
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, None) if name == "found_by_the_module_alone" else None
+
+sys.meta_path.append(Finder)
+"""
+
+
+def test_a_module_keeps_the_finder_that_it_has_put_among_pythons(tmp_path, monkeypatch):
+    """As six and importlib_metadata do: it stays loaded, and its import does not run again in later tasks and calls."""
+
+    def task(number):
+        import importlib.util
+
+        import puts_a_finder  # noqa: F401
+
+        return importlib.util.find_spec("found_by_the_module_alone") is not None
+
+    (tmp_path / "puts_a_finder.py").write_text(FINDER)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    try:
+        assert rxExec(task, rxElemArg([1, 2, 3, 4]), taskChunkSize=2) == [True] * 4
+        assert rxExec(task, rxElemArg([1, 2])) == [True] * 2
+    finally:
+        sys.modules.pop("puts_a_finder", None)
+
+
 def test_a_broken_environment_is_that_tasks_own_matter():
     """A slip for os.environ.clear() breaks neither the worker nor the caller."""
 

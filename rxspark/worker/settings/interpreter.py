@@ -22,6 +22,8 @@ __all__ = [
     "INTERPRETER",
     "LISTS",
     "PATH",
+    "finders",
+    "keep_finders",
 ]
 
 
@@ -105,6 +107,19 @@ def _lists() -> Any:
 
 def _put_lists(wanted: Any) -> None:
     sys.argv, sys.meta_path, sys.path_hooks, sys.warnoptions = map(put_list, wanted)
+
+
+def finders() -> list[list[Any]]:
+    """Give what finds modules: `sys.meta_path` and `sys.path_hooks`."""
+    return [sys.meta_path[:], sys.path_hooks[:]]
+
+
+def keep_finders(before: list[list[Any]], lists: Any) -> None:
+    """Enter in a value of `LISTS` what modules have added to these while they were imported: they rely on it."""
+    for known, now, (_, _, kept) in zip(before, finders(), lists[1:3], strict=True):
+        for position, entry in enumerate(now):
+            if entry not in known and entry not in kept:
+                kept.insert(0 if position == 0 else len(kept), entry)
 
 
 def _put_audit_hooks(_: int) -> None:

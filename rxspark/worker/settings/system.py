@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from rxspark.once import once
 from rxspark.worker.settings.hearing import PROC
 from rxspark.worker.settings.setting import Setting
 
@@ -21,7 +22,7 @@ try:
 except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
-__all__ = ["FOLDER", "SYSTEM", "TIME_ZONE", "hold_root", "hold_stdin", "working_directory"]
+__all__ = ["FOLDER", "SYSTEM", "TIME_ZONE", "hold_root", "hold_stdin", "leave_stdin", "working_directory"]
 
 # The plain functions: those of `signal` look for each number in an enumeration, 1 us a signal.
 _plain: Any = sys.modules["_signal"]
@@ -194,6 +195,15 @@ def hold_stdin() -> None:
     found = _stdin()
     if found is not None and found not in _stdin_held:
         _stdin_held[found] = os.dup(0)
+
+
+@once
+def leave_stdin() -> None:
+    """Give a worker a standard input of its own: what it did to the caller's would outlive a worker that is ended."""
+    with suppress(OSError):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, 0)
+        os.close(nothing)
 
 
 def _put_stdin(wanted: tuple[int, int] | None) -> None:
