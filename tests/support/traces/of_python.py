@@ -163,8 +163,8 @@ add(
     put(threading, excepthook=nothing),
 )
 _LISTS = "`sys.argv`, `meta_path`, `path_hooks`"
-add(_LISTS, "sys.meta_path", lambda: len(sys.meta_path), lambda: sys.meta_path.append(io))
-add(_LISTS, "sys.path_hooks", lambda: len(sys.path_hooks), lambda: sys.path_hooks.append(nothing))
+add(_LISTS, "sys.meta_path", lambda: io in sys.meta_path, lambda: sys.meta_path.append(io))
+add(_LISTS, "sys.path_hooks", lambda: nothing in sys.path_hooks, lambda: sys.path_hooks.append(nothing))
 add(_LISTS, "sys.argv", lambda: sys.argv[-1:], lambda: sys.argv.append("--left"))
 add(_LISTS, "sys.argv replaced", lambda: sys.argv[:1], put(sys, argv=["left"]))
 add(
