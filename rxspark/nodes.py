@@ -93,13 +93,11 @@ def _ask(question: Callable[[], Any]) -> RxResults[Any]:
 def _facts() -> dict[str, Any]:
     import numpy
 
-    import rxspark
-
     return {
         "nodeName": socket.gethostname(),
         "numCores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memSize": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20,
         "python": sys.version.split()[0],
-        "rxspark": rxspark.__version__,
+        "rxspark": sys.modules["rxspark"].__version__,
         "numpy": numpy.__version__,
     }

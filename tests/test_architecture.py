@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 import rxspark
 
 PACKAGE = Path(rxspark.__file__).parent
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
@@ -135,15 +137,94 @@ def test_each_outside_library_has_one_door(file: Path) -> None:
 def test_own_imports_inside_functions_are_the_listed_ones(file: Path) -> None:
     """An import of our own inside a function, which may hide a cycle, is there for a stated reason only."""
     for function in ast.walk(ast.parse(file.read_text())):
-        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        if isinstance(function, FUNCTIONS):
             own = [line for module, line in _imports(function) if module.split(".")[0] == "rxspark"]
             assert not own or _name(file) in LAZY, f"{_name(file)}:{own[0]}"
 
 
+def test_no_import_closes_a_circle() -> None:
+    """Not even imports inside functions or for type checkers alone do: each module is understood before its users."""
+    known = {_module(file): file for file in _files()}
+    needs = {name: _own_imports(file, known) - {name} for name, file in known.items()}
+    while first := {name for name, needed in needs.items() if not needed}:  # modules whose imports are all done
+        needs = {name: needed - first for name, needed in needs.items() if name not in first}
+    assert needs == {}
+
+
+def _own_imports(file: Path, known: Container[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {path if path in known else node.module for path in inside.values()}
+    return {name for name in found if name in known}
+
+
 @pytest.mark.parametrize("file", _files(), ids=_name)
-def test_files_stay_readable(file: Path) -> None:
-    """No file grows past 400 lines."""
-    assert len(file.read_text().splitlines()) <= 400
+def test_files_classes_and_functions_stay_readable(file: Path) -> None:
+    """No file has more than 400 lines, no class more than 250, no function more than 50 besides its docstring."""
+    text = file.read_text()
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ClassDef):
+            assert _lines(node) <= 250, f"{_name(file)}: class {node.name}"
+        elif isinstance(node, FUNCTIONS):
+            body = node.body[0]
+            docstring = _lines(body) if ast.get_docstring(node, clean=False) is not None else 0
+            assert _lines(node) - docstring <= 50, f"{_name(file)}: {node.name}"
+
+
+def _lines(node: ast.stmt) -> int:
+    return (node.end_lineno or node.lineno) - node.lineno + 1
+
+
+# Doors for users, whose arguments are those of RevoScaleR's and revoscalepy's functions.
+DOORS_FOR_USERS = {"rxExec", "rxExecBy", "rxGlm", "rxKmeans", "rxLinePlot", "rx_exec"}
+
+
+@pytest.mark.parametrize("file", _files(), ids=_name)
+def test_functions_take_few_arguments(file: Path) -> None:
+    """No function has more than six parameters, `*args` and `**kwargs` included; but for what users know by others."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, FUNCTIONS) and node.name not in DOORS_FOR_USERS:
+            given = node.args
+            names = [one.arg for one in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+            names += [one.arg for one in (given.vararg, given.kwarg) if one is not None]
+            assert len([name for name in names if name not in ("self", "cls")]) <= 6, f"{_name(file)}: {node.name}"
+
+
+def _large_records() -> dict[str, int]:
+    """Our dataclasses and named tuples of more than four fields, by module and name, with how many they have."""
+    found = {}
+    for file in _files():
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ClassDef):
+                about = [ast.unparse(one) for one in (*node.decorator_list, *node.bases)]
+                fields = sum(isinstance(one, ast.AnnAssign) for one in node.body)
+                if fields > 4 and any(re.match(r"dataclass\b|NamedTuple$", one) for one in about):
+                    found[f"{_module(file)}.{node.name}"] = fields
+    return found
+
+
+@pytest.mark.parametrize("folder", ["rxspark", "tests", "scripts", "examples"])
+def test_values_of_large_records_are_named(folder: str) -> None:
+    """A dataclass or named tuple of more than four fields is made with names for all values after the fourth."""
+    large = _large_records()
+    assert len(large) > 20
+    for file in sorted((PACKAGE.parent / folder).rglob("*.py")):
+        tree = ast.parse(file.read_text())
+        here = {
+            name.rpartition(".")[2] for name in large if folder == "rxspark" and name.startswith(_module(file) + ".")
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                here |= {alias.asname or alias.name for alias in node.names if f"{node.module}.{alias.name}" in large}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in here:
+                positional = [9 if isinstance(one, ast.Starred) else 1 for one in node.args]  # as many as there may be
+                assert sum(positional) <= 4, f"{file}:{node.lineno}: {node.func.id}"
 
 
 def test_import_loads_nothing_heavy() -> None:

@@ -90,11 +90,11 @@ def describe(parent: FsPath, entry: dict[str, Any]) -> RxFile:
     mode = entry.get("mode", entry.get("permission"))
     letters = stat.filemode((stat.S_IFDIR if folder else stat.S_IFREG) | stat.S_IMODE(mode)) if mode else None
     return RxFile(
-        str(parent.at(entry.get("name", parent.path))),
-        0 if folder else int(entry.get("size") or 0),
-        _moment(next((entry[key] for key in _TIMES if entry.get(key)), None)),
-        entry.get("owner") or _name_of(entry.get("uid")),
-        letters or ("d" if folder else None),
+        name=str(parent.at(entry.get("name", parent.path))),
+        size=0 if folder else int(entry.get("size") or 0),
+        modified=_moment(next((entry[key] for key in _TIMES if entry.get(key)), None)),
+        owner=entry.get("owner") or _name_of(entry.get("uid")),
+        permissions=letters or ("d" if folder else None),
     )
 
 

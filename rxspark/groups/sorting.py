@@ -106,7 +106,7 @@ def sort_rows(frame: pd.DataFrame, keys: list[Any], sort_by: list[Any]) -> Sorte
     starts = np.array([0, *changes, len(order)] if len(order) else [0], np.int64)
     table = frame[keys].iloc[order[starts[:-1]]].reset_index(drop=True)
     table[ROWS] = np.diff(starts)
-    return SortedRows(frame, keys, table, order, starts)
+    return SortedRows(frame=frame, key_names=keys, keys=table, order=order, starts=starts)
 
 
 def _group_codes(frame: pd.DataFrame, keys: list[Any]) -> np.ndarray:

@@ -68,10 +68,10 @@ def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
     began = min((min(part.started) for part in ran), default=clock.launched)
     ended = max((max(map(sum, zip(part.started, part.seconds, strict=True))) for part in ran), default=began)
     return RxTimings(
-        clock.planned,
-        clock.shipped,
-        max(0.0, began - clock.launched),
-        ended - began,
-        max(0.0, clock.ended - ended) if clock.ended else 0.0,
-        clock.decoded,
+        plan=clock.planned,
+        ship=clock.shipped,
+        queue=max(0.0, began - clock.launched),
+        run=ended - began,
+        fetch=max(0.0, clock.ended - ended) if clock.ended else 0.0,
+        decode=clock.decoded,
     )

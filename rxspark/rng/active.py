@@ -7,16 +7,67 @@ the task, or the task has started it. Any other draws from what was there before
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
+from random import Random
 from threading import get_ident
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from rxspark.rng.streams import Streams
+from typing import Any, Protocol
 
 __all__ = ["GROUP", "IMPORTING", "STACK", "ThreadGroup", "above", "current", "thread_starts"]
 
-STACK: list[Streams] = []
+
+class _Numpy(Protocol):
+    """See `numpy_patch.NumpyRandom`."""
+
+    bits: Any
+    seized: bool
+
+    @property
+    def has_functions(self) -> bool: ...
+    def function(self, name: str) -> Callable[..., Any]: ...
+    def take_over(self, bitgen: Any) -> None: ...
+    def restore(self) -> None: ...
+    def reinstall(self) -> None: ...
+    def get_state(self) -> Any: ...
+    def set_state(self, state: Any) -> None: ...
+
+
+class _Stdlib(Protocol):
+    """See `stdlib_patch.StdlibRandom`."""
+
+    own: Random | None
+    lazy: bool
+    entropy: Callable[[int], int]
+
+    def generator(self) -> Random | None: ...
+    def take_over(self) -> None: ...
+    def move_out(self) -> None: ...
+    def move_in(self) -> None: ...
+    def go_back(self) -> None: ...
+
+
+class _Installed(Protocol):
+    """The side of `streams.Streams` that those see who draw from them."""
+
+    group: ThreadGroup | None
+    is_outside: bool
+
+    @property
+    def numpy(self) -> _Numpy: ...
+    @property
+    def stdlib(self) -> _Stdlib: ...
+    def entropy(self, count: int) -> int: ...
+    def lend(self) -> Callable[[], None]: ...
+    def can_go_outside(self) -> bool: ...
+    def outside(self, compiling: bool = False) -> AbstractContextManager[None]: ...
+    def follow_thread(self) -> None: ...
+    def in_place(self) -> bool: ...
+    def reinstall(self) -> None: ...
+    def __exit__(self, kind: None, error: None, trace: None) -> None: ...
+
+
+STACK: list[_Installed] = []
 
 IMPORTING: dict[int, bool] = {}
 """The threads that import a module while others draw, and whether it is numba's compiler that looks."""
@@ -47,7 +98,7 @@ class ThreadGroup:
 GROUP: ContextVar[ThreadGroup | None] = ContextVar("rxspark_thread_group", default=None)
 
 
-def current() -> Streams | None:
+def current() -> _Installed | None:
     """The streams from which this thread draws, None where it draws from none."""
     if IMPORTING and get_ident() in IMPORTING:
         return None
@@ -59,7 +110,7 @@ def current() -> Streams | None:
     return found
 
 
-def above() -> Streams | None:
+def above() -> _Installed | None:
     """The streams that are installed above those from which this thread draws."""
     for streams in STACK:
         if streams.group is not None and not streams.group.has_this_thread():

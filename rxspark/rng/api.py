@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from rxspark.errors import RxArgumentError
 from rxspark.rng.active import above, current
@@ -82,9 +82,13 @@ def _refuse_elsewhere(wanted: str) -> None:
         )
 
 
+def _current() -> Streams | None:
+    return cast("Streams | None", current())
+
+
 def _active(wanted: str) -> Streams:
     _refuse_elsewhere(wanted)
-    active = current()
+    active = _current()
     if active is None:
         raise RxArgumentError(
             f"{wanted}: no stream is installed here; rxRngNewStream makes one, and every task has one"
@@ -239,7 +243,7 @@ def rxRngSetStream(stream: RxStream) -> None:
     if not isinstance(stream, RxStream):
         raise RxArgumentError(f"rxRngSetStream({stream!r}): give what rxRngGetStream() or rxRngNewStream() returned")
     _refuse_elsewhere("rxRngSetStream()")
-    active = current()
+    active = _current()
     wanted = (stream.kind, stream.seed, stream.normalKind, stream.dimension)
     if active is None or wanted != (active.root.kind, active.root.seed, active.normal_kind, active.dimension):
         root = SeedRoot(stream.kind, stream.seed, chosen=True)
@@ -261,7 +265,7 @@ def rxRngDelStream() -> None:
     >>> rxRngDelStream()
     """
     _refuse_elsewhere("rxRngDelStream()")
-    active = current()
+    active = _current()
     if active is None or active.owner != "rxRngNewStream":
         raise RxArgumentError("rxRngDelStream(): there is no stream of rxRngNewStream to delete")
     active.__exit__(None, None, None)

@@ -11,8 +11,8 @@ import numpy as np
 from rxspark.errors import RxArgumentError
 from rxspark.rng.kinds import KINDS, MEMBERS, WARM_UP, SeedRoot, digest, require
 from rxspark.rng.mkl_quirks import mkl_functions
-from rxspark.rng.numpy_patch import shared_bits
 from rxspark.rng.quasi import Quasi, check_dimension
+from rxspark.rng.stream_bits import shared_bits
 
 __all__ = ["NORMAL_KINDS", "Counter", "Engine", "Jumped", "Mkl", "engine"]
 

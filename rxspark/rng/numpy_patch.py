@@ -24,13 +24,13 @@ import numpy as np
 from numpy.random import bit_generator, mtrand
 
 from rxspark.errors import RxError
-from rxspark.once import once
 from rxspark.rng.active import STACK, current
 from rxspark.rng.mkl_quirks import BEYOND, COUNTS, DRAWN
 from rxspark.rng.numpy_threads import IMPORTS, SHARED, connect, connected, gauss, put_gauss, unshared
 from rxspark.rng.pickling import StreamFunction
+from rxspark.rng.stream_bits import randbits, system_randbits
 
-__all__ = ["LEGACY", "OWN", "NumpyRandom", "NumpyState", "shared_bits"]
+__all__ = ["LEGACY", "OWN", "NumpyRandom", "NumpyState"]
 
 _RAND = mtrand._rand
 # NumPy's own functions, by the names under which the module gives them: what the task gets when it takes control.
@@ -102,32 +102,6 @@ class NumpyState(NamedTuple):
 
     draws: Any
     legacy: dict[str, Any]
-
-
-class _StreamSeeds(bit_generator.ISpawnableSeedSequence):
-    """The seed sequence of the shared bit generators: its children differ from stream to stream, as they must."""
-
-    def generate_state(self, n_words: int, dtype: Any = np.uint32) -> Any:
-        return np.zeros(n_words, dtype)
-
-    def spawn(self, n_children: int) -> list[np.random.SeedSequence]:  # type: ignore[override]
-        return [np.random.SeedSequence(_randbits(128)) for _ in range(n_children)]
-
-
-@once
-def shared_bits(name: str) -> np.random.BitGenerator:
-    """The process's one bit generator of a class, so that what holds it follows every stream to come."""
-    made: np.random.BitGenerator = getattr(np.random, name)(_StreamSeeds())
-    return made
-
-
-_system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[attr-defined]
-
-
-def _randbits(count: int) -> int:
-    with SHARED.held():
-        active = current()
-        return active.entropy(count) if active else _system_randbits(count)
 
 
 def _seed(seed: Any = None) -> None:
@@ -213,7 +187,7 @@ class NumpyRandom:
         self._outer_randbits = bit_generator.randbits  # type: ignore[attr-defined]
         self._outer_bits, self._outer_gauss = connected(), gauss()
         self.reinstall()
-        bit_generator.randbits = _randbits  # type: ignore[attr-defined]
+        bit_generator.randbits = randbits  # type: ignore[attr-defined]
 
     def exit(self) -> None:
         """Put back what `enter` found."""
@@ -237,12 +211,17 @@ class NumpyRandom:
 
         return take_back
 
+    @property
+    def has_functions(self) -> bool:
+        """Whether functions of its own, and not NumPy's over its bits, draw."""
+        return bool(self._functions)
+
     def function(self, name: str) -> Callable[..., Any]:
         """The function of the stream that draws under this name of np.random."""
         return (None if self.seized else self._functions.get(name)) or LEGACY[name]
 
     def _installed(self) -> dict[str, Any]:
-        if SHARED.on and (self._functions or any(streams.numpy._functions for streams in STACK)):
+        if SHARED.on and (self._functions or any(streams.numpy.has_functions for streams in STACK)):
             return _BY_THREAD
         return {**(LEGACY if self.seized else self._names), **_CONTROLS}
 
@@ -262,14 +241,14 @@ class NumpyRandom:
         installed = {name: namespace[name] for name in OWN}
         self._paused = installed, mtrand.get_bit_generator(), _RAND.get_state(legacy=False)
         namespace.update(OWN)
-        bit_generator.randbits = _system_randbits  # type: ignore[attr-defined]
+        bit_generator.randbits = system_randbits  # type: ignore[attr-defined]
         mtrand.set_bit_generator(IMPORTS)
 
     def resume(self) -> None:
         """Go on where `pause` stopped."""
         installed, bits, state = self._paused
         vars(np.random).update(installed)
-        bit_generator.randbits = _randbits  # type: ignore[attr-defined]
+        bit_generator.randbits = randbits  # type: ignore[attr-defined]
         mtrand.set_bit_generator(bits)
         _RAND.set_state(state)
 

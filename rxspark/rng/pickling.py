@@ -74,7 +74,7 @@ def _stream_generator() -> Any:
     """A Generator over the bits that each stream to come starts anew."""
     import numpy as np
 
-    from rxspark.rng.numpy_patch import shared_bits
+    from rxspark.rng.stream_bits import shared_bits
 
     return np.random.Generator(shared_bits("Philox")) if current() else np.random.default_rng()
 

@@ -269,7 +269,12 @@ class Streams:
         with SHARED.held():
             state = self.numpy.get_state()
             return StreamState(
-                self.number, self._tasks, self._asked, self._counter.bits.state, state, self.stdlib.get_state()
+                number=self.number,
+                tasks=self._tasks,
+                asked=self._asked,
+                bits=self._counter.bits.state,
+                numpy=state,
+                stdlib=self.stdlib.get_state(),
             )
 
     def set_state(self, state: StreamState) -> None:

@@ -32,9 +32,9 @@ class _Pairing:
 # out only what is known to fail. Java 21 is not on the 3.5 page, yet 3.5 runs on it; before Hadoop's client learned
 # better (HADOOP-19212; first in Spark 4.2, whose page names Java 25), Spark died at its start on Java 23 and later.
 _PAIRINGS = (
-    _Pairing((3, 5), "8, 11 or 17", 8, 22, 17),
-    _Pairing((4, 0), "17 or 21", 17, 22, 17),
-    _Pairing((4, 2), "17, 21 or 25", 17, 25, 17),
+    _Pairing(since=(3, 5), documented="8, 11 or 17", lowest=8, highest=22, install=17),
+    _Pairing(since=(4, 0), documented="17 or 21", lowest=17, highest=22, install=17),
+    _Pairing(since=(4, 2), documented="17, 21 or 25", lowest=17, highest=25, install=17),
 )
 # The newest PySpark that the table was checked for; what later ones run on is not ours to limit upwards.
 _CHECKED = (4, 3)
