@@ -50,6 +50,7 @@ DOORS = {
         "backends/spark/cluster.py",
         "backends/spark/connect.py",
         "backends/spark/connect_worker.py",
+        "backends/spark/grouped.py",
         "backends/spark/package.py",
         "backends/spark/session.py",
         "backends/spark/worker_start.py",

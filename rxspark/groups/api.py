@@ -9,6 +9,8 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from rxspark.analysis.data.sources import open_data, runs_on_spark
+from rxspark.backends import backend_for
+from rxspark.backends.base import Backend
 from rxspark.calls.groups import Groups
 from rxspark.calls.spec import CallSpec
 from rxspark.contexts import ComputeContext, RxSpark
@@ -43,21 +45,22 @@ def rxExecBy(
 ) -> RxGroupResultsOrJob[T]:
     """Run a function on each group of rows of a table, in parallel, where the compute context says.
 
-    Tables of Spark are not supported yet: this runs in `RxLocalSeq`, `RxLocalParallel` and `RxForeachDoPar`.
-
-    A group is the rows with equal keys. The table is sorted by its keys once; tasks map the rows of their group from
-    that one copy. Each group is a task of one call, with all that `rxExec` does for tasks.
+    A group is the rows with equal keys. Each group is a task of one call, with all that `rxExec` does for tasks. On one
+    machine the table is sorted by its keys once, and tasks map the rows of their group from that one copy. On Spark
+    the executors bring the rows of a group together; no row passes through this process.
 
     Parameters
     ----------
-    inData : DataFrame, dict of columns, Arrow table, or path
+    inData : DataFrame, dict of columns, Arrow table, path, or Spark DataFrame
         The table: pandas, a dict of columns, whatever Arrow reads (pyarrow, polars, duckdb), or the path or URL of a
-        Parquet file or of a folder of them. Labels of rows (an index) are not passed on.
+        Parquet file or of a folder of them. Labels of rows (an index) are not passed on. Under `RxSpark`: a Spark
+        DataFrame, the name of a table, or Parquet files where Spark looks for them.
     keys : str or list of str
         The columns whose values make the groups. A missing value is a key like any other.
     func : callable
         Called as ``func(keys, data, **funcParams)``: `keys` is a dict of column to value, None where it is missing;
-        `data` is a pandas DataFrame with the rows of the group and all columns, in the order of the table.
+        `data` is a pandas DataFrame with the rows of the group and all columns, in the order of the table;
+        rows of a Spark table have no order but that of `sortBy`.
     funcParams : dict, optional
         Further arguments of func, by name: the same for all groups.
     filterFunc : callable, optional
@@ -114,13 +117,12 @@ def rxExecBy(
     }
     spec = _checked(context, func, params, sys._getframe(1), options)
     if runs_on_spark(inData, context, "rxExecBy", "inData"):
-        raise RxArgumentError(
-            "inData is a table of Spark, which rxExecBy does not support yet: bring small data here by "
-            "inData.toPandas(), and call rxExecBy in a local context"
-        )
-    _refuse_local_data(inData, context)
-    groups = _local_groups(inData, names, sort_by, filterFunc)
-    return cast("RxGroupResultsOrJob[T]", run_call(spec.for_groups(groups), context, began, stacklevel=2))
+        groups, make_backend = _spark_groups(inData, context, names, sort_by, filterFunc)
+    else:
+        _refuse_local_data(inData, context)
+        groups, make_backend = _local_groups(inData, names, sort_by, filterFunc), backend_for
+    found = run_call(spec.for_groups(groups), context, began, stacklevel=2, make_backend=make_backend)
+    return cast("RxGroupResultsOrJob[T]", found)
 
 
 def _checked(
@@ -149,6 +151,14 @@ def _refuse_local_data(data: Any, context: ComputeContext) -> None:
             f"inData is {type(data).__name__}, which lies in this process, but the compute context is {context!r}: "
             f"spark.createDataFrame(inData) makes a table of Spark's, `with RxLocalParallel():` runs on this machine"
         )
+
+
+def _spark_groups(
+    data: Any, context: ComputeContext, keys: list[Any], sort_by: list[Any], filter_func: Any
+) -> tuple[Groups, Callable[[ComputeContext, bool], Backend]]:
+    from rxspark.groups.spark_groups import spark_groups  # with PySpark
+
+    return spark_groups(data, context, keys, sort_by, filter_func)
 
 
 def _local_groups(data: Any, keys: list[Any], sort_by: list[Any], filter_func: Any) -> Groups:

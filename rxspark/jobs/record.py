@@ -68,6 +68,8 @@ class JobRecord:
     """Files of rxShare that it reads and that end with its process; of a call that waits only."""
     keys: str = ""
     """The keys of the groups of rows that are its tasks, by `keys_as_text`; empty where they are none."""
+    rows_in_engine: bool = False
+    """Whether the rows of the groups are in a table of the engine, and so not in the job."""
     plan_seconds: float = 0.0
     ship_seconds: float = 0.0
 
@@ -90,6 +92,7 @@ class JobRecord:
             auto_cleanup=spec.auto_cleanup,
             console_output=spec.console_output,
             keys=keys_as_text(spec.tasks.groups.keys) if spec.tasks.groups else "",
+            rows_in_engine=spec.tasks.groups is not None and spec.tasks.groups.table is None,
         )
 
     @classmethod

@@ -32,6 +32,12 @@ def check_needs(record: JobRecord) -> None:
     RxJobError
         When it is not: names the file.
     """
+    if record.rows_in_engine:
+        raise RxJobError(
+            f"{record.id} cannot go on: the rows of its groups are in a table of Spark, which only its own call reads. "
+            f"rxGetJobResults(job, partial=True) gives what is there; call rxExecBy again for the rest, with a "
+            f"filterFunc that keeps the other groups: their random numbers stay the same"
+        )
     for file in record.shared_files:
         if open_path(file).info() is None:
             raise RxJobError(

@@ -249,8 +249,10 @@ class CallSerializer:
         streams = [tasks.groups.places[number] for number in numbers]
         return pickle.dumps(Partition(numbers, columns, self._rows_of(tasks.groups.table, numbers), streams), 5)
 
-    def _rows_of(self, table: Shared, numbers: range) -> GroupRows:
+    def _rows_of(self, table: Shared | None, numbers: range) -> GroupRows | None:
         """The rows of groups: in the file of their table, or where workers will not reach that, group by group."""
+        if table is None:  # they lie where the engine has them
+            return None
         self.modules.update(table.modules)
         if self._travels_whole(table):
             bundle = table.ref.open()

@@ -15,15 +15,17 @@ import pickle
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import DataRef
+from rxspark.errors import RxContextError
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["COLUMNS", "GroupColumn", "GroupRows", "GroupTable", "forget_table"]
+__all__ = ["COLUMNS", "ArrowRows", "GroupColumn", "GroupRows", "GroupTable", "forget_table"]
 
 COLUMNS = 4
 """The number of the part that is the first column."""
@@ -140,6 +142,42 @@ def forget_table() -> None:
     """Let go of the table that this process has open."""
     global _last
     _last = None
+
+
+@dataclass(frozen=True)
+class ArrowRows:
+    """The first two arguments of the tasks of one partition, from an Arrow table that holds their rows alone."""
+
+    table: Any
+    bounds: Sequence[tuple[int, int] | None]
+    """Where the rows of each task begin and end; None where there are none."""
+    keys: Sequence[int]
+    """Positions of the key columns."""
+
+    @classmethod
+    def of_sorted(cls, table: Any, row_tasks: Any, tasks: Sequence[int], keys: Sequence[int]) -> ArrowRows:
+        """Make it for these tasks, of rows that are sorted by task; `row_tasks` has the task of each row."""
+        import numpy
+
+        cuts = [0, *(numpy.flatnonzero(row_tasks[1:] != row_tasks[:-1]) + 1).tolist(), len(row_tasks)]
+        found = {int(row_tasks[start]): (start, stop) for start, stop in pairwise(cuts)}
+        return cls(table.combine_chunks(), [found.get(task) for task in tasks], keys)
+
+    def __getitem__(self, index: int) -> tuple[tuple[Any, Any], dict[str, Any]]:
+        bounds = self.bounds[index]
+        if bounds is None:
+            raise RxContextError(
+                "the rows of this group were not found again: the table has changed since its keys were counted, or "
+                "has other rows each time that Spark reads it; write it to a file or table first"
+            )
+        start, stop = bounds
+        # A copy: columns that Arrow need not convert could not be written to.
+        data = self.table.slice(start, stop - start).to_pandas(use_threads=False).copy()
+        return ({data.columns[key]: _plain(data.iat[0, key]) for key in self.keys}, data), {}
+
+    def only(self, indices: Sequence[int]) -> ArrowRows:
+        """Give those of these tasks alone."""
+        return ArrowRows(self.table, [self.bounds[index] for index in indices], self.keys)
 
 
 @dataclass(frozen=True)

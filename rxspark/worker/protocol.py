@@ -17,7 +17,7 @@ from typing import Any
 
 from rxspark.process import process_token
 from rxspark.rng.kinds import SeedRoot
-from rxspark.worker.groups import GroupRows
+from rxspark.worker.groups import ArrowRows, GroupRows
 from rxspark.worker.hash_seed import call_hash_seed
 from rxspark.worker.retries import RetryPolicy
 
@@ -123,10 +123,14 @@ class Partition:
     numbers: Sequence[int]
     columns: dict[int | str, Column]
     """Element arguments by position or keyword."""
-    rows: Column | GroupRows | None = None
+    rows: Column | GroupRows | ArrowRows | None = None
     """Entries of `elemArgs`, or groups of rows: (positional, keyword) arguments of each task."""
     streams: Sequence[int] | None = None
     """The random stream of each task, where its number does not tell."""
+
+    def stream(self, index: int, tasks_per_stream: int) -> int:
+        """The number of the random stream of a task."""
+        return self.numbers[index] // tasks_per_stream if self.streams is None else self.streams[index]
 
     def only(self, indices: Sequence[int]) -> Partition:
         """Give those of its tasks alone."""

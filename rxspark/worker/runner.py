@@ -248,7 +248,7 @@ class _Ready:
         if start and answer is not None:
             answer(lambda: start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
-            wanted = partition.streams[index] if partition.streams is not None else number // call.tasks_per_stream
+            wanted = partition.stream(index, call.tasks_per_stream)
             if wanted != stream:
                 stream = wanted
                 streams.start(stream)
@@ -276,7 +276,7 @@ class _Ready:
             text += result.output.pop(number, "")
             self._pause(seconds, place)
             if place is None:
-                self._streams.start(number)
+                self._streams.start(partition.stream(index, self._call.tasks_per_stream))
             else:
                 self._streams.set_state(place)
             again = _run_task(self._program, partition, index, number, result, self._call.console_limit)

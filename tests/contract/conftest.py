@@ -124,6 +124,7 @@ ON_CONNECT = {
     "test_a_segmentation_fault_shows_the_line",
     "test_cancelling_frees_the_slots_and_keeps_what_was_finished",
     "test_large_constants_are_mapped",
+    "test_each_group_of_rows_is_a_task",
 }
 
 

@@ -15,17 +15,14 @@ from rxspark import (
     ComputeContext,
     RxArgumentError,
     RxGroupResults,
+    RxJobError,
     RxLocalSeq,
     RxLostTaskError,
+    RxSpark,
     RxTaskError,
     RxTaskWarning,
+    rxExec,
     rxExecBy,
-)
-
-pytestmark = pytest.mark.left_out(
-    spark="tables of Spark are not supported yet",
-    spark_cluster="tables of Spark are not supported yet",
-    spark_connect="tables of Spark are not supported yet",
 )
 
 ROWS = 60
@@ -58,10 +55,15 @@ def expected(keys: list[str]) -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.fixture(scope="module")
-def table() -> Any:
+@pytest.fixture
+def table(context: ComputeContext) -> Any:
     """The table, as the context takes it."""
-    return flights()
+    if not isinstance(context, RxSpark):
+        return flights()
+    from rxspark.backends.spark.session import active_session
+
+    rxExec(abs, -1)  # makes the session, where that is rxspark's
+    return active_session(context).createDataFrame(flights())
 
 
 @pytest.mark.parametrize("keys", [["carrier"], ["month", "carrier"]], ids=["one key", "two keys"])
@@ -199,6 +201,9 @@ def test_a_table_of_the_other_kind_is_refused(where: str) -> None:
 @pytest.mark.left_out(
     dopar_loky="as in the parallel context",
     dopar_threading="as in the parallel context",
+    spark="the rows are in a table of Spark",
+    spark_cluster="the rows are in a table of Spark",
+    spark_connect="the rows are in a table of Spark",
 )
 def test_a_job_is_resumed_with_the_same_numbers(table: Any, context: ComputeContext, tmp_path: Path) -> None:
     """The folder of a job has the rows of its groups: what failed runs again, on the same rows and numbers."""
@@ -217,3 +222,34 @@ def test_a_job_is_resumed_with_the_same_numbers(table: Any, context: ComputeCont
         resumed = job.results()
     with RxLocalSeq():
         assert list(resumed) == list(rxExecBy(flights(), "month", draw, RNGseed=4))
+
+
+@pytest.mark.left_out(
+    local="the rows are in the job's folder",
+    localpar="the rows are in the job's folder",
+    dopar_loky="the rows are in the job's folder",
+    dopar_threading="the rows are in the job's folder",
+)
+def test_a_job_on_a_table_of_spark_says_that_it_cannot_be_resumed(table: Any, context: ComputeContext) -> None:
+    """Its rows are not in the job: the error says what gives the rest."""
+    with replace(context, wait=False):
+        job = rxExecBy(table, "month", lambda keys, data: len(data), autoCleanup=False)
+        job.wait()
+        with pytest.raises(RxJobError, match=r"the rows of its groups are in a table of Spark.*filterFunc"):
+            job.resume()
+
+
+@pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
+def test_a_group_that_is_tried_again_keeps_its_numbers(table: Any, context: ComputeContext, tmp_path: Path) -> None:
+    """A retry draws what the first try drew: the numbers of the group's place among all keys."""
+
+    def draw(keys: dict[str, Any], data: pd.DataFrame) -> float:
+        number = float(np.random.random())
+        if keys["month"] == 12 and not (tmp_path / "failed").exists():
+            (tmp_path / "failed").touch()
+            raise OSError("once")
+        return number
+
+    with replace(context, taskRetries=1):
+        last = rxExecBy(table, "month", draw, filterFunc=lambda keys: keys["month"] == 12, RNGseed=8)
+    assert list(last) == list(rxExecBy(table, "month", draw, RNGseed=8))[2:]

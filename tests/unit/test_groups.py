@@ -11,8 +11,9 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from rxspark import RxArgumentError, RxFileError, RxGroupResults, RxShippingError, rxExecBy
+from rxspark import RxArgumentError, RxContextError, RxFileError, RxGroupResults, RxShippingError, rxExecBy
 from rxspark.groups.sorting import sort_rows
+from rxspark.worker.groups import ArrowRows
 
 DAY = pd.Timestamp("2024-02-29", tz="Europe/Oslo")
 
@@ -169,3 +170,21 @@ def test_a_slice_keeps_its_keys() -> None:
     """Part of the results has the keys of its entries."""
     z = by_tag(lambda keys, data: len(data))
     assert (z[1:], z[1:].keys["tag"].tolist(), z[1:].frame()["value"].tolist()) == ([2, 3], ["b", "c"], [2, 3])
+
+
+def test_rows_from_arrow_are_each_tasks_own() -> None:
+    """A task may write to a column that Arrow need not convert; the table stays as it is."""
+    table = pyarrow.table({"x": [1.0, 2.0, 3.0]})
+    rows = ArrowRows.of_sorted(table, np.array([0, 0, 4]), [0, 4], [0])
+    (keys, data), _ = rows[0]
+    data.loc[0, "x"] = 9
+    assert (keys, data["x"].tolist(), table["x"].to_pylist()) == ({"x": 1.0}, [9, 2], [1, 2, 3])
+    assert rows.only([1])[0][0][0] == {"x": 3.0}
+
+
+def test_a_group_whose_rows_are_gone_is_an_error() -> None:
+    """A table of Spark that changes between the counting of its keys and the call does not give others' rows."""
+    rows = ArrowRows.of_sorted(pyarrow.table({"x": [1, 2]}), np.array([0, 4]), [0, 2, 4], [0])
+    assert rows[2][0][0] == {"x": 2}
+    with pytest.raises(RxContextError, match="the rows of this group were not found again"):
+        rows[1]

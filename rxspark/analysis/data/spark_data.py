@@ -30,7 +30,7 @@ __all__ = ["batch_frame", "numbered_columns", "open_spark_data", "translate_miss
 _TABLE_NAME = re.compile(r"(?!.*\.parquet$)\w+(\.\w+){0,2}")
 
 
-def open_spark_data(data: Any, context: ComputeContext, function: str) -> Any:
+def open_spark_data(data: Any, context: ComputeContext, function: str, argument: str = "data") -> Any:
     """Open a Spark DataFrame, a table by its name, or Parquet files where Spark looks for them.
 
     Raises
@@ -52,7 +52,7 @@ def open_spark_data(data: Any, context: ComputeContext, function: str) -> Any:
     except AnalysisException as error:
         kind = "table" if is_table else "Parquet file where Spark looks for it"
         raise RxFileError(
-            f"{function}: data={text!r}: there is no such {kind} ({str(error).splitlines()[0]})"
+            f"{function}: {argument}={text!r}: there is no such {kind} ({str(error).splitlines()[0]})"
         ) from None
 
 

@@ -21,6 +21,7 @@ from rxspark.backends.engine_errors import (
     reason,
     with_java,
 )
+from rxspark.backends.spark.grouped import GroupedTable
 from rxspark.backends.spark.preflight import Preflight, start_problem
 from rxspark.data.shared_files import process_folder
 from rxspark.errors import RxCanceledError, RxContextError, RxError
@@ -71,6 +72,8 @@ class SparkEngine(ABC):
     process_environment: bytes | None = None
     journals: str | None = None
 
+    table: GroupedTable | None = None
+    """The table whose groups of rows are the tasks, if they are."""
     preflight: Preflight
     _foreign: tuple[type[BaseException], ...] = ()
     """Exceptions by which the engine gives up a job."""

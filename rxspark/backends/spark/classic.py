@@ -27,8 +27,9 @@ from rxspark.backends.base import Attempt, caller_environment
 from rxspark.backends.spark.base import SparkEngine, result_sink, slots_to_come, submit_lock
 from rxspark.backends.spark.classic_session import classic_session
 from rxspark.backends.spark.cluster import Located, run_on_each, slots_now
+from rxspark.backends.spark.connect_worker import joined
 from rxspark.backends.spark.session import Application, has_ended
-from rxspark.backends.spark.sign_of_life import sign_interval, signs_of_life
+from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval, signs_of_life
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.data.bundle import Bundle
@@ -71,6 +72,19 @@ class _RunPartition:
             self._accumulator.add([(self._call_id, message)])
             if must_leave():
                 break
+        return iter(())
+
+
+class _TakeMessages:
+    """The function that Spark runs on the messages of partitions that it has run by a DataFrame."""
+
+    def __init__(self, call_id: str, accumulator: Any) -> None:
+        self._call_id = call_id
+        self._accumulator = accumulator
+
+    def __call__(self, rows: Iterable[Any]) -> Iterator[Any]:
+        for message in joined(rows):
+            self._accumulator.add([(self._call_id, message)])
         return iter(())
 
 
@@ -150,6 +164,11 @@ class ClassicBackend(SparkEngine):
             run = _RunPartition(attempt.call_id, runner, self._session.accumulator, interval)
             self._session.running.add(attempt.call_id)
             try:
+                if self.table is not None:
+                    udf_interval = sign_interval(UDF_SETTINGS, self._setting)
+                    messages = self.table.results(attempt, runner, partitions, udf_interval)
+                    self._deliver(attempt, messages)
+                    return ""
                 if attempt.nodes and not self._local:
                     return self._run_on_nodes(attempt, partitions, run)
                 self._run_anywhere(attempt, partitions, run)
@@ -162,6 +181,14 @@ class ClassicBackend(SparkEngine):
             # Taking the JVM's side of the RDD pickles the command. Counting there returns one number by the gateway;
             # PySpark's own actions open one more socket, for data that we do not have (about 10 ms).
             job = self._context.parallelize(partitions, len(partitions)).mapPartitions(with_this_rxspark(run))._jrdd
+        if not attempt.cancelled.is_set():
+            job.count()
+
+    def _deliver(self, attempt: Attempt, messages: Any) -> None:
+        """Run a DataFrame that gives messages in pieces, and take them by the accumulator."""
+        with submit_lock:
+            take = with_this_rxspark(_TakeMessages(attempt.call_id, self._session.accumulator))
+            job = messages.rdd.mapPartitions(take)._jrdd
         if not attempt.cancelled.is_set():
             job.count()
 

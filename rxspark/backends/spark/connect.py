@@ -34,7 +34,7 @@ from rxspark.backends.spark.package import packed_rxspark
 from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
 from rxspark.backends.spark.session import in_time, warn_once
 from rxspark.backends.spark.settings import without_effect
-from rxspark.backends.spark.sign_of_life import sign_interval
+from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.data.bundle import Bundle
@@ -225,8 +225,12 @@ class ConnectBackend(SparkEngine):
             runner = PartitionRunner(
                 program=store.put(attempt.program, attempt.stored_program), sink=way_home, attempt=attempt.number
             )
-            interval = sign_interval("spark.sql.execution.pyspark.udf", self._setting)
-            rows = self._rows(attempt, RunPartitions(runner, store.put(Bundle(refs)), interval))
+            interval = sign_interval(UDF_SETTINGS, self._setting)
+            if self.table is None:
+                rows = self._rows(attempt, RunPartitions(runner, store.put(Bundle(refs)), interval))
+            else:
+                parts = [store.put_partition(data) for _, data in attempt.partitions]
+                rows = self.table.results(attempt, runner, parts, interval)
             session.running.add(attempt.call_id)
             try:
                 if not attempt.cancelled.is_set():

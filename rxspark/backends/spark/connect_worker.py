@@ -23,7 +23,7 @@ from rxspark.worker.runner import PartitionRunner
 if TYPE_CHECKING:
     from pyarrow import RecordBatch
 
-__all__ = ["SCHEMA", "Artifact", "AskWorker", "RunOnNodes", "RunPartitions", "joined"]
+__all__ = ["SCHEMA", "Artifact", "AskWorker", "RunOnNodes", "RunPartitions", "joined", "message_rows"]
 
 SCHEMA = "last boolean, piece binary"
 """A message is a pickle in one or several rows, of which `last` marks the last."""
@@ -63,21 +63,26 @@ class RunPartitions:
 
     def run(self, index: int) -> Iterator[RecordBatch]:
         """Give the message of one partition."""
-        from pyarrow import RecordBatch
         from pyspark import TaskContext
 
         freeze_loaded_modules()
         partition: DataRef = pickle.loads(self._partitions.open().part(index))
         attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
-        run = replace(self._runner, attempt=attempt)
-        sign = b""
-        if self._sign_interval is not None:
-            nothing = _row(True, b"").slice(0, 0)
-            yield nothing  # with it the stream begins, in which others are signs; rows are a struct to Spark
-            sign = RecordBatch.from_arrays([nothing.to_struct_array()], [""]).serialize().to_pybytes()
-        with signs_of_life(sign, self._sign_interval):
-            message = run(partition)
-        yield from _pieces(message)
+        return message_rows(replace(self._runner, attempt=attempt), partition, self._sign_interval)
+
+
+def message_rows(runner: PartitionRunner, partition: DataRef, sign_interval: float | None) -> Iterator[RecordBatch]:
+    """Run a partition, with signs of life to Spark at each interval, and give the rows of its message."""
+    from pyarrow import RecordBatch
+
+    sign = b""
+    if sign_interval is not None:
+        nothing = _row(True, b"").slice(0, 0)
+        yield nothing  # with it the stream begins, in which others are signs; rows are a struct to Spark
+        sign = RecordBatch.from_arrays([nothing.to_struct_array()], [""]).serialize().to_pybytes()
+    with signs_of_life(sign, sign_interval):
+        message = runner(partition)
+    yield from _pieces(message)
 
 
 class RunOnNodes:

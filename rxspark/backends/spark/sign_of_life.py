@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["sign_interval", "signs_of_life"]
+__all__ = ["UDF_SETTINGS", "sign_interval", "signs_of_life"]
+
+UDF_SETTINGS = "spark.sql.execution.pyspark.udf"
+"""Where the settings for functions of DataFrames are; those of RDDs have others."""
 
 # The worker's end closes the pipe that the process reads, also if it is killed.
 _WRITER = """

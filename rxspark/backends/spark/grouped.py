@@ -1,0 +1,155 @@
+"""Groups of rows of a Spark DataFrame as tasks: the executors bring the rows of a group together and run it.
+
+Each row gets the number of its group by a join with the few rows of the table of keys, is sent to the partition of
+that task, and is sorted there by group. So one partition of Spark holds the tasks of one partition of the call, whose
+rows the guarded runner finds where the elements of other calls are. No row passes through the driver.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from typing import TYPE_CHECKING, Any
+
+from rxspark.backends.base import Attempt
+from rxspark.backends.spark.connect_worker import SCHEMA, message_rows
+from rxspark.backends.spark.worker_start import with_this_rxspark
+from rxspark.data.refs import DataRef, InlineRef
+from rxspark.worker.gc_freeze import freeze_loaded_modules
+from rxspark.worker.groups import ArrowRows
+from rxspark.worker.leaving import must_leave
+from rxspark.worker.protocol import Partition
+from rxspark.worker.runner import PartitionRunner
+
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+
+__all__ = ["GroupedTable", "numbered"]
+
+
+@dataclass(frozen=True)
+class GroupedTable:
+    """A Spark DataFrame whose groups of rows are the tasks of a call."""
+
+    frame: Any
+    """The rows; their columns are named by `numbered`."""
+    names: Sequence[str]
+    """The columns' own names."""
+    keys: Sequence[int]
+    """Positions of the key columns."""
+    sort_by: Sequence[int]
+    groups: Sequence[tuple[Any, ...]]
+    """The keys of each task."""
+
+    def results(
+        self, attempt: Attempt, runner: PartitionRunner, partitions: Sequence[DataRef], sign_interval: float | None
+    ) -> Any:
+        """Give a DataFrame with the messages of the partitions, in pieces."""
+        count = len(attempt.partitions)
+        places = _spread(count)
+        rows = [
+            (*self.groups[number], number, place)
+            for place, (numbers, _) in zip(places, attempt.partitions, strict=True)
+            for number in numbers
+        ]
+        names = [f"c{key}" for key in self.keys]
+        schema = self.frame.select(names).toDF(*(f"k{key}" for key in self.keys)).schema
+        numbers = self.frame.sparkSession.createDataFrame(rows, schema.add("task", "integer").add("place", "integer"))
+        joined = self.frame.join(
+            numbers.hint("broadcast"), [self.frame[f"c{key}"].eqNullSafe(numbers[f"k{key}"]) for key in self.keys]
+        ).drop(*(f"k{key}" for key in self.keys))
+        order = ["place", "task", *(joined[f"c{column}"].asc_nulls_last() for column in self.sort_by)]
+        run = RunGroups(runner, dict(zip(places, partitions, strict=True)), self.names, self.keys, sign_interval)
+        together = joined.repartition(count, "place").sortWithinPartitions(*order)
+        return together.mapInArrow(with_this_rxspark(run), SCHEMA)
+
+
+def numbered(frame: Any, keys: Sequence[int]) -> Any:
+    """Name the columns c0, c1, ...; keys that are not a number are missing, since for pandas these are the same."""
+    plain = frame.toDF(*(f"c{number}" for number in range(len(frame.columns))))
+    kinds = dict(plain.dtypes)
+    floats = {f"c{key}" for key in keys} & {name for name, kind in kinds.items() if kind in ("float", "double")}
+    return plain.selectExpr(
+        *(f"if(isnan({name}), null, {name}) as {name}" if name in floats else name for name in plain.columns)
+    )
+
+
+class RunGroups:
+    """Runs, on an executor, the tasks whose rows come sorted by partition and task."""
+
+    def __init__(
+        self,
+        runner: PartitionRunner,
+        partitions: dict[int, DataRef],
+        names: Sequence[str],
+        keys: Sequence[int],
+        sign_interval: float | None,
+    ) -> None:
+        self._runner = runner
+        self._partitions = partitions
+        self._names = names
+        self._keys = keys
+        self._sign_interval = sign_interval
+
+    def __call__(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
+        from pyarrow import Table
+        from pyspark import TaskContext
+
+        freeze_loaded_modules()
+        attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        runner = replace(self._runner, attempt=attempt)
+        for place, parts in groupby(_by_place(batches), lambda part: part[0]):
+            table = Table.from_batches([batch for _, batch in parts])
+            yield from message_rows(runner, self._with_rows(self._partitions[place], table), self._sign_interval)
+            if must_leave():
+                break
+        for _ in batches:  # read to its end, or PySpark throws the worker away
+            pass
+
+    def _with_rows(self, ref: DataRef, table: Any) -> DataRef:
+        partition: Partition = pickle.loads(ref.open().part(0))
+        named = table.drop_columns(["task", "place"]).rename_columns(self._names)
+        rows = ArrowRows.of_sorted(named, table.column("task").to_numpy(), partition.numbers, self._keys)
+        return InlineRef((pickle.dumps(replace(partition, rows=rows), 5),))
+
+
+def _by_place(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, RecordBatch]]:
+    """Cut batches where the place changes."""
+    import numpy
+
+    for batch in batches:
+        places = batch.column(batch.schema.get_field_index("place")).to_numpy()
+        cuts = [0, *(numpy.flatnonzero(places[1:] != places[:-1]) + 1).tolist(), len(places)]
+        for start, stop in pairwise(cuts):
+            if stop > start:
+                yield int(places[start]), batch.slice(start, stop - start)
+
+
+def _spread(count: int) -> list[int]:
+    """Find numbers that Spark's hash function sends to partitions 0, 1, ... of `count`, one to each.
+
+    >>> len(set(_spread(5)))
+    5
+    """
+    found: dict[int, int] = {}
+    number = 0
+    while len(found) < count:
+        found.setdefault(_hash(number) % count, number)
+        number += 1
+    return [found[place] for place in range(count)]
+
+
+def _hash(number: int) -> int:
+    """Spark's hash of an integer (Murmur3, seed 42); another one would only load the executors less evenly."""
+    mask = 0xFFFFFFFF
+    mixed = number * 0xCC9E2D51 & mask
+    mixed = (mixed << 15 | mixed >> 17) & mask
+    value = 42 ^ (mixed * 0x1B873593 & mask)
+    value = (value << 13 | value >> 19) & mask
+    value = (value * 5 + 0xE6546B64 & mask) ^ 4
+    value = (value ^ value >> 16) * 0x85EBCA6B & mask
+    value = (value ^ value >> 13) * 0xC2B2AE35 & mask
+    value ^= value >> 16
+    return value - (1 << 32) if value >> 31 else value
