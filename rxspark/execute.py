@@ -45,6 +45,7 @@ from rxspark.jobs.job import Job
 from rxspark.jobs.record import JobRecord
 from rxspark.jobs.rxjob import RxJob, submit
 from rxspark.jobs.scheduler import run_and_gather
+from rxspark.jobs.states import QUEUED, RUNNING
 from rxspark.once import once
 from rxspark.results import RxResults
 from rxspark.results.timings import Clock
@@ -214,7 +215,7 @@ def _make_job(spec: CallSpec, context: ComputeContext, backend: Backend, began: 
         backend.check(payload.requirements)
     record = record.launched(payload, planned - began, time.perf_counter() - planned)
     if folder is not None:
-        payload = folder.create(record, payload)
+        payload = folder.create(record, payload, RUNNING if context.wait else QUEUED)
     return Job(record, payload, backend, folder, spec.foreach_options)
 
 

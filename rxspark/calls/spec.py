@@ -215,7 +215,16 @@ def _named_nodes(names: list[str], known: list[str]) -> list[str]:
 _WITHOUT_EFFECT = {"elemType", "quote"}
 
 # Settings of a call that its context holds.
-_IN_CONTEXTS = {"wait", "shareDir", "taskTimeLimit", "taskRetries", "retryOn", "retryDelay", "threadsPerTask"}
+_IN_CONTEXTS = {
+    "wait",
+    "shareDir",
+    "durable",
+    "taskTimeLimit",
+    "taskRetries",
+    "retryOn",
+    "retryDelay",
+    "threadsPerTask",
+}
 
 
 def _refuse_misspelt(function: Callable[..., Any], kwargs: dict[str, Any]) -> None:

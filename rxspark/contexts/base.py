@@ -58,6 +58,10 @@ class ComputeContext:
         run at once in RxLocalParallel, and in Spark sessions that rxspark makes (it sets spark.task.cpus there).
     shareDir : str, optional
         A folder that this machine's workers can read, for the files of a call; default the system's temporary one.
+    durable : bool, default True
+        Whether calls that wait have a folder of their own in the share folder, from which another process can resume
+        them. It costs some small files a call, half a second on HDFS; a call without one is lost with its process.
+        Jobs with ``wait=False`` always have one.
 
     Raises
     ------
@@ -88,6 +92,7 @@ class ComputeContext:
     autoCleanup: bool = True
     packagesToLoad: tuple[str, ...] = ()
     shareDir: PathName | None = None
+    durable: bool = True
     taskTimeLimit: float | None = None
     taskRetries: int | None = None
     retryOn: type[BaseException] | Sequence[type[BaseException]] | None = None
@@ -96,7 +101,7 @@ class ComputeContext:
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        for flag in ("wait", "consoleOutput", "autoCleanup"):
+        for flag in ("wait", "consoleOutput", "autoCleanup", "durable"):
             if not isinstance(getattr(self, flag), bool):
                 raise RxArgumentError(f"{name}({flag}={getattr(self, flag)!r}): {flag} is True or False")
         self._check_count("threadsPerTask")

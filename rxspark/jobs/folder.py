@@ -22,6 +22,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
 
@@ -111,8 +112,8 @@ class JobFolder:
 
     # ---------------------------------------------------------------- by who runs the job
 
-    def create(self, record: JobRecord, payload: Payload) -> Payload:
-        """Make the folder, filled, and take its lease; gives the payload with the program in it for workers to read.
+    def create(self, record: JobRecord, payload: Payload, state: str) -> Payload:
+        """Make the folder, filled, with its first lease; gives the payload with the program in it for workers to read.
 
         Raises
         ------
@@ -120,16 +121,14 @@ class JobFolder:
             When it cannot be made or written; nothing is left behind then.
         """
         try:
-            stored = self._fill(record, payload)
-            self.take_lease()
-            self.write_state(QUEUED)
+            stored = self._fill(record, payload, state)
         except BaseException:
             with contextlib.suppress(RxError):  # the first error is the one to tell
                 self.remove()
             raise
         return replace(payload, stored_program=stored)
 
-    def _fill(self, record: JobRecord, payload: Payload) -> RemoteFileRef | None:
+    def _fill(self, record: JobRecord, payload: Payload, state: str) -> RemoteFileRef | None:
         share = self.path.parent.parent
         if share.start == "":
             share.make()  # for this user alone; who wants to have it for several makes it himself
@@ -142,20 +141,32 @@ class JobFolder:
                 if last:
                     raise
         (self.path / PARTS).make()
-        stored = self._write_bundle("call.data", payload.program)
-        self._write_bundle("partitions.data", Bundle([data.part(0) for _, data in payload.partitions]))
+        partitions = Bundle([data.part(0) for _, data in payload.partitions])
+        self._lease, lease = 1, self.path / "lease-1"  # nobody else knows of the job yet
+        self._status = self._sign(state)
+        with ThreadPoolExecutor(4) as at_once:  # of the time that a file on HDFS takes, most is waiting
+            program = at_once.submit(self._write_bundle, "call.data", payload.program)
+            writing: list[Future[Any]] = [
+                program,
+                at_once.submit(self._write_bundle, "partitions.data", partitions),
+                at_once.submit(atomic.write, lease, _lease_text()),
+                at_once.submit(self._write_status, self._status),
+            ]
+        for one in writing:
+            one.result()
         about = {"version": VERSION} | asdict(record)
         about["numbers"] = [_in_json(numbers) for numbers, _ in payload.partitions]
         atomic.write(self.path / ABOUT, json.dumps(about, indent=1).encode())
-        return stored if owned(self.path.parent) else None  # else whose that is could put another folder there
+        return (
+            program.result() if owned(self.path.parent) else None
+        )  # else whose that is could put another folder there
 
     def take_lease(self) -> None:
         """Become the one who runs the job; RxJobError, which names the holder, when another process does."""
         held = self._highest_lease()
         if held and (holder := self._busy(held)) is not None:
             raise RxJobError(f"{self.id} is being run by {holder}: wait for it with rxWaitForJob(job)")
-        mine = {"process": asdict(this_process()), "taken": time.time()}
-        if not atomic.create(self.path / f"lease-{held + 1}", json.dumps(mine).encode()):
+        if not atomic.create(self.path / f"lease-{held + 1}", _lease_text()):
             raise RxJobError(f"{self.id} is being resumed by another process at this moment")
         self._lease = held + 1
         with contextlib.suppress(RxFileError), file_errors(self.path):
@@ -168,18 +179,18 @@ class JobFolder:
         self._lease = 0
 
     def write_state(self, state: str, reason: str = "", ended: float = 0.0) -> None:
-        """Say what the state is now."""
+        """Say what the state is now, unless that is what was said last."""
         with self._writing:
-            self._status = JobStatus(
-                state=state,
-                reason=reason,
-                lease=self._lease,
-                process=this_process(),
-                heard=time.time(),
-                ended=ended,
-            )
+            said, self._status = self._status, self._sign(state, reason, ended)
+            if said is not None and (said.state, said.reason, said.lease) == (state, reason, self._lease):
+                return
             if self._highest_lease() == self._lease:  # else it is another process that says what the state is
                 self._write_status(self._status)
+
+    def _sign(self, state: str, reason: str = "", ended: float = 0.0) -> JobStatus:
+        return JobStatus(
+            state=state, reason=reason, lease=self._lease, process=this_process(), heard=time.time(), ended=ended
+        )
 
     def beat(self) -> str:
         """Give a sign of life; gives why the job is to be ended, if somebody wants that."""
@@ -310,8 +321,8 @@ class JobFolder:
 
 
 def new_job_folder(context: ComputeContext, job_id: str) -> JobFolder | None:
-    """Name the folder of a new job, not made yet; None where the context has no share folder."""
-    share = store_folder(context)
+    """Name the folder of a new job, not made yet; None where the context has no share folder, or wants none kept."""
+    share = store_folder(context) if context.durable or not context.wait else None
     return None if share is None else JobFolder(job_path(share, job_id))
 
 
@@ -375,6 +386,10 @@ def _status(found: dict[str, Any]) -> JobStatus:
     if found["state"] not in STATES:
         raise ValueError(f"there is no state {found['state']!r}")
     return JobStatus(**{**found, "process": Process(**found["process"])})
+
+
+def _lease_text() -> bytes:
+    return json.dumps({"process": asdict(this_process()), "taken": time.time()}).encode()
 
 
 def _holder(found: dict[str, Any]) -> tuple[Process, float]:

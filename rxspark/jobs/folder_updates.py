@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from rxspark.errors import RxError
 from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.states import FINISHED
 
 __all__ = ["FolderUpdates"]
 
@@ -21,20 +22,24 @@ class FolderUpdates:
     def __init__(self, job_id: str, folder: JobFolder | None) -> None:
         self._job_id = job_id
         self._folder = folder
+        self.goes_when_finished = False
+        """Whether the folder is removed as soon as the job has finished, so that nobody needs to read of it."""
         self._warned = False
         self._lock = threading.Lock()
+        self._using = threading.Lock()  # or a sign of life would meet a folder that is being removed
 
     def write_state(self, state: str, error: BaseException | None, ended: float) -> None:
         """Let other processes know the state."""
-        if self._folder is not None:
+        if self._folder is not None and not (state == FINISHED and self.goes_when_finished):
             with self._warning("cannot be kept up to date"):
                 self._folder.write_state(state, "" if error is None else str(error), ended)
 
     def beat(self) -> str:
         """Give a sign of life; gives why other processes want the job ended, if they do."""
-        if self._folder is not None:
-            with self._warning("cannot be kept up to date"):
-                return self._folder.beat()
+        with self._using:
+            if self._folder is not None:
+                with self._warning("cannot be kept up to date"):
+                    return self._folder.beat()
         return ""
 
     def leave_what_can_be_resumed(self, done: int) -> None:
@@ -51,11 +56,13 @@ class FolderUpdates:
 
     def remove(self) -> None:
         """Remove the folder: whoever has just fetched the results shall get them even where that fails."""
-        if self._folder is not None:
-            try:
-                self._folder.remove()
-            except RxError as problem:
-                logger.warning("the folder of %s cannot be removed: %s", self._job_id, problem)
+        with self._using:
+            folder, self._folder = self._folder, None
+            if folder is not None:
+                try:
+                    folder.remove()
+                except RxError as problem:
+                    logger.warning("the folder of %s cannot be removed: %s", self._job_id, problem)
 
     def warn(self, what: str, why: str) -> None:
         """Tell, once a job, that its folder does not have all: results still come to this process."""

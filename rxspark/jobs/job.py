@@ -103,6 +103,7 @@ class Job:
         KeyboardInterrupt
             After what was running has been ended.
         """
+        self._updates.goes_when_finished = self.record.auto_cleanup
         self._move(RUNNING)
         # In a notebook the context says below which cell text is shown; engines deliver in threads of their own.
         self._relays_in = copy_context() if self.record.console_output else None
@@ -178,6 +179,11 @@ class Job:
             self.forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")
         elif self.folder is not None:
             self.folder.write_fetched()
+
+    def stay_unfetched(self) -> None:
+        """Note that the results of a call that was waited for could not be made, so that others can read them."""
+        self._updates.goes_when_finished = False
+        self._updates.write_state(self.state, self.error, self.ended)
 
     def forget(self, why: str) -> None:
         """Let go of everything that the job holds."""

@@ -153,6 +153,8 @@ def run_and_gather(job: Job) -> RxResults[Any]:
         gathering = Gathering(job.record, job.partition_results(), keep=False)
         results = gathering.results(job.record.clock(job.ended))
     except BaseException as end:
+        if gathering is not None:
+            job.stay_unfetched()
         gathering = gathering or Gathering(job.record, job.partition_results())
         end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
         raise

@@ -313,6 +313,24 @@ def test_failed_tasks_run_again_and_no_others(tmp_path):
                 flag.unlink()
 
 
+@pytest.mark.parametrize(
+    ("durable", "wait", "folders"), [(True, True, 1), (False, True, 0), (False, False, 1)], ids=str
+)
+def test_a_call_that_waits_has_a_folder_unless_it_is_not_to_survive(durable, wait, folders, tmp_path):
+    """durable=False is for calls that wait; jobs in the background have their folder in any case."""
+
+    def look():
+        return len(list(tmp_path.glob("rxspark-jobs/rxJob_*/job.json")))
+
+    with RxLocalParallel(shareDir=tmp_path, durable=durable, wait=wait):
+        found = rxExec(look, timesToRun=2)
+        if not wait:
+            rxWaitForJob(found, timeout=60)
+            found = rxGetJobResults(found)
+    assert found == [folders] * 2
+    assert look() == 0
+
+
 def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
     """The file of rxShare ends with its process: what the call has given can be read, and the rest is refused."""
     before = (
