@@ -226,7 +226,7 @@ class CallSerializer:
             f"the function and its constants take {size / 1e6:,.0f} MB, of which {shown}. Each host gets them once. "
             f"Pass less, use rxShare for what several calls need, or raise rxOptions(sizeWarning={limit})",
             RxSizeWarning,
-            stacklevel=6,
+            stacklevel=7,
         )
 
     def _size(self, value: Any) -> int:
