@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-import html
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future
 from contextvars import copy_context
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, cast, overload
@@ -15,8 +14,9 @@ from rxspark.backends import backend_for
 from rxspark.backends.base import plain_interrupts
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.contexts import ComputeContext, rxGetComputeContext
-from rxspark.errors import RxArgumentError, RxCanceledError, RxError, RxJobError
-from rxspark.html_tables import html_table
+from rxspark.errors import RxArgumentError, RxJobError
+from rxspark.jobs.endings import why_no_results
+from rxspark.jobs.futures import JobFuture, awaited
 from rxspark.jobs.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
 from rxspark.jobs.job import Job
 from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
@@ -25,7 +25,8 @@ from rxspark.jobs.relay import output_lines, relay
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.resume import check_needs, leased, resumed
 from rxspark.jobs.scheduler import start
-from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
+from rxspark.jobs.states import CANCELED, ENDED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
+from rxspark.jobs.table import jobs_html, text_table
 from rxspark.results import RxGroupResults, RxResults
 from rxspark.serialize.payload import Requirements
 from rxspark.validation import check_flags
@@ -76,6 +77,7 @@ class RxJob(Generic[T]):
 
     def __init__(self, source: Job | RemoteJob | ParentsJob) -> None:
         self._source = source
+        self._future: JobFuture[T] | None = None
         self.id = source.record.id
 
     def __copy__(self) -> RxJob[T]:
@@ -122,7 +124,7 @@ class RxJob(Generic[T]):
         source, record = self._source, self._source.record
         state = source.state
         if state == MISSING or (state != FINISHED and not partial):
-            raise self._nothing_to_give(state)
+            raise why_no_results(source, state)
         partition_results = source.partition_results()
         results = Gathering(record, partition_results).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:
@@ -142,7 +144,7 @@ class RxJob(Generic[T]):
     def output(self) -> str:
         """Console text of the tasks that have finished, see `rxGetJobOutput`."""
         if self._source.state == MISSING:
-            raise self._nothing_to_give(MISSING)
+            raise why_no_results(self._source, MISSING)
         texts = {number: text for part in self._source.partition_results() for number, text in part.output.items()}
         return "\n".join(output_lines(dict(sorted(texts.items()))))
 
@@ -186,7 +188,7 @@ class RxJob(Generic[T]):
         if state in (QUEUED, RUNNING) and isinstance(source, RemoteJob):
             raise RxJobError(f"{self.id} is being run by {source.runner}: wait for it with rxWaitForJob(job)")
         if state in (MISSING, QUEUED, RUNNING):
-            raise self._nothing_to_give(state)
+            raise why_no_results(source, state)
         payload = source.payload()  # its damage is told before anybody is told to stay away
         check_needs(source.record)
         with translate_errors(repr(context)):
@@ -194,7 +196,7 @@ class RxJob(Generic[T]):
             backend.check(Requirements(source.record.seed_root.kind, frozenset(source.record.modules)))
         with leased(source.folder):
             job = resumed(backend, source, state, payload, only == "failed")
-        self._source = job
+        self._source, self._future = job, None
         _jobs[self.id] = self
         start(job)
         return self
@@ -241,6 +243,28 @@ class RxJob(Generic[T]):
         context = copy_context()
         self._source.when_ended(lambda: context.run(callback, self), apart=True)
 
+    def future(self) -> Future[RxResults[T]]:
+        """The results as a future, whose exception is the error that `results` raises; the same one each time.
+
+        Cancelling it cancels the job. Its results are fetched as `rxGetJobResults` does, which removes the job unless
+        it was made with ``autoCleanup=False``. ``await job`` gives the results in asyncio; there, cancelling the task
+        that waits leaves the job alone.
+
+        Examples
+        --------
+        >>> from rxspark import RxLocalSeq, rxElemArg, rxExec
+        >>> with RxLocalSeq(wait=False):
+        ...     job = rxExec(pow, rxElemArg([2, 3]), 2)
+        >>> job.future().result(timeout=60)
+        [4, 9]
+        """
+        if self._future is None:
+            self._future = JobFuture(self._source, lambda: self.results())
+        return self._future
+
+    def __await__(self) -> Generator[Any, None, RxResults[T]]:
+        return awaited(self.future()).__await__()
+
     def __iter__(self) -> Iterator[tuple[int, T]]:
         """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.
 
@@ -258,40 +282,13 @@ class RxJob(Generic[T]):
             with plain_interrupts():
                 source.wait_for_more(seen, _POLL_INTERVAL_S)
         if source.state != FINISHED:
-            raise self._nothing_to_give(source.state)
+            raise why_no_results(source, source.state)
 
     def __repr__(self) -> str:
         return repr(RxJobs([self]))
 
     def _repr_html_(self) -> str:
         return RxJobs([self])._repr_html_()
-
-    def _nothing_to_give(self, state: str) -> RxError:
-        """The error that says why there are no results, and what can be done."""
-        source = self._source
-        there = f"{source.done} of {source.record.task_count} tasks have finished"
-        partial = "rxGetJobResults(job, partial=True) gives what is there, rxResumeJob(job) runs the rest"
-        if state == MISSING:
-            return RxJobError(f"{self.id} is missing: {source.error}")
-        if state == CANCELED:
-            return RxCanceledError(f"{self.id} was canceled: {source.error}; {there}. {partial}")
-        if state == FAILED:
-            return self._failure(f"{there}. {partial}")
-        if isinstance(source, RemoteJob) and source.is_unreadable:
-            return RxJobError(f"{self.id} is undetermined: {source.error}")
-        if state == UNDETERMINED:
-            return RxJobError(f"{self.id} is undetermined: {source.error}; {there}. {partial}")
-        return RxJobError(f"{self.id} is {state}; {there}. Wait for it with rxWaitForJob(job), or end it first")
-
-    def _failure(self, hint: str) -> RxError:
-        """Error by which the job failed, as a call that waits would have raised it."""
-        reason = self._source.reason()
-        if isinstance(reason, RxJobError) or not isinstance(reason, RxError):
-            name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "
-            return RxJobError(f"{self.id} failed: {name}{reason}; {hint}")
-        error = copy.copy(reason)
-        error.add_note(f"{self.id} failed by this; {hint}")
-        return error
 
 
 class RxJobs(list[RxJob[Any]]):
@@ -309,43 +306,11 @@ class RxJobs(list[RxJob[Any]]):
             )
         return super().__getitem__(index)
 
-    def _rows(self) -> list[dict[str, Any]]:
-        return [job.info() for job in self]
-
     def __repr__(self) -> str:
-        if not self:
-            return "no jobs"
-        cells = [_TITLES, *(_cells(row) for row in self._rows())]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(_TITLES))]
-        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)
+        return text_table([job.info() for job in self]) if self else "no jobs"
 
     def _repr_html_(self) -> str:
-        rows = []
-        for row in self._rows():
-            cells = [html.escape(cell) for cell in _cells(row)]
-            most = max(row["tasks"], 1)
-            cells[2] = f'<progress style="width:5em" max="{most}" value="{row["done"]}"></progress> {cells[2]}'
-            rows.append(cells)
-        return (
-            html_table(_TITLES, rows, numbers=("seconds",), wide=("description", "context"))
-            if self
-            else "<p>no jobs</p>"
-        )
-
-
-_TITLES = ["job", "state", "tasks", "submitted", "seconds", "description", "context"]
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    return [
-        row["id"],
-        row["state"],
-        f"{row['done']}/{row['tasks']}",
-        f"{row['submitted']:%Y-%m-%d %H:%M:%S}",
-        f"{row['seconds']:.1f}",
-        row["description"],
-        row["context"],
-    ]
+        return jobs_html([job.info() for job in self]) if self else "<p>no jobs</p>"
 
 
 def results_of(
