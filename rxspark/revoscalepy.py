@@ -40,7 +40,6 @@ from rxspark.jobs.rxjob import RxJob, RxJobs
 from rxspark.jobs.states import MISSING
 
 __all__ = [
-    "RxExecByResults",
     "RxForeachDoPar",
     "RxLocalParallel",
     "RxLocalSeq",
