@@ -171,6 +171,25 @@ def test_sharing_data_gives_the_same_sums_both_ways(context: str) -> None:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
+def test_group_models_are_near_the_truth(context: str) -> None:
+    """A sum a tag; slopes whose intervals lie around the true ones; one airline's error; one interval by itself."""
+    text = output("group_models", context)
+    sums = [float(total.replace(",", "")) for total in re.findall(r"^ +[A-G] +([\d,.]+)$", text, re.MULTILINE)]
+    assert len(sums) == 7
+    assert sum(sums) == pytest.approx(50_000, abs=5 * math.sqrt(100_000 / 12))
+    slopes = re.findall(r"^ +(\w\w) +([\d.]+) +([\d.]+) +([\d.]+) *$", text, re.MULTILINE)
+    true = {"AA": 1.0, "B6": 2.5, "DL": 0.5, "UA": 1.5}
+    assert [airline for airline, *_ in slopes] == list(true)
+    for airline, slope, low, high in slopes:
+        assert float(low) < float(slope) < float(high)
+        assert float(slope) == pytest.approx(true[airline], abs=1.25 * (float(high) - float(low)))
+    assert re.search(r"^ +HA +ValueError: HA has no delays$", text, re.MULTILINE)
+    assert "UA alone has the same interval: True" in text
+    assert text.partition("minutes")[2] == output("group_models", "local").partition("minutes")[2]
+    assert not (EXAMPLES / "output" / "flights.parquet").exists()
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 def test_local_contexts_draw_the_same_numbers(context: str) -> None:
     """Six calls in RxLocalSeq, RxLocalParallel with several worker counts and the context asked for: one answer."""
     text = output("local_contexts", context)

@@ -14,12 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks import groups
 from benchmarks.workloads import ARRAYS, NORMALS, SEED, SIZES, SWITCHES, WORKLOADS, Workload
 
 # Workloads of everybody; those of contenders who can share data by themselves; and the works that a curve is drawn
 # through, which are for those that do not take minutes.
 ALL = ("noop2", "noop10k", "dice", "birthday", "mandelbrot", "kmeans", "filter")
 PLACING = (*ALL, "filter-placed", "memory2", "memory4")
+BY_GROUPS = ("groups", "filter-groups")
 TASKS, MANY = ("noop100", "noop1k"), ("noop100", "noop1k", "noop100k", "noop1M")
 DATA = tuple(f"data{name.replace(' ', '')}" for name in SIZES)
 
@@ -46,7 +48,7 @@ class Contender:
     """
 
     draws = "peers"
-    workloads: tuple[str, ...] = ALL
+    workloads: tuple[str, ...] = (*ALL, *BY_GROUPS)
     slow: tuple[str, ...] = ()
     data: Any = None
     placed: Any = None
@@ -61,10 +63,12 @@ class Contender:
     def prepare(self, work: Workload) -> None:
         """Make the data, and place it if the work wants that, before the clock starts."""
         self.data = work.data() if work.data else None
-        self.placed = self.place(self.data) if work.placed else None
+        self.placed = self.table(self.data) if work.key else self.place(self.data) if work.placed else None
 
     def run(self, work: Workload) -> list[Any]:
         """The work, once; this is what is timed."""
+        if work.key:
+            return self.by_groups(self.placed, work.key, work.task)
         if work.data is None:
             return work.joined(self.map(work.task, work.items))
         return self.map_over(self.placed if work.placed else self.place(self.data), work.task, work.items)
@@ -72,6 +76,14 @@ class Contender:
     def place(self, data: Any) -> Any:
         """Bring data to where the workers find it; what stands for it then."""
         return data
+
+    def table(self, data: Any) -> Any:
+        """A table as the system itself has tables."""
+        return data
+
+    def by_groups(self, table: Any, key: str, task: Callable[[Any, Any], Any]) -> list[Any]:
+        """`task` of the keys and the rows of each group, in the order of the keys."""
+        return groups.by_pandas(table, key, task)
 
     def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
         """`task` of the data and each item, in order."""
@@ -95,7 +107,7 @@ class Rx(Contender):
         # Locally there are no more workers than cores, so that four may never meet.
         of_spark = ("memory2", "memory4", "workers1", "workers2", "workers4")
         workers = {"RxLocalSeq": (), "RxSpark": of_spark}.get(context, ("memory2", "workers1", "workers2"))
-        self.workloads = (*ALL, "poisson", "filter-placed", *MANY, *DATA, "job", "resume", *workers)
+        self.workloads = (*ALL, *BY_GROUPS, "poisson", "filter-placed", *MANY, *DATA, "job", "resume", *workers)
         self.context = context
         self.borrowed = borrowed
         self.settings = settings
@@ -115,6 +127,8 @@ class Rx(Contender):
 
         if work.own is not None:
             return work.own(self.data)
+        if work.key:
+            return groups.by_rxspark(self.placed, work.key, work.task)
         if work.data is None:
             return list(rxExec(**work.rx, **self.options))
         table = self.placed if work.placed else self.data
@@ -125,11 +139,14 @@ class Rx(Contender):
 
         return rxShare(data)
 
+    def table(self, data: Any) -> Any:
+        return groups.spark_table(spark_session(), data) if self.context == "RxSpark" else data
+
 
 class PySpark(Contender):
     """A job over an RDD, written by hand."""
 
-    workloads = (*PLACING, *MANY, "workers1", "workers2", "workers4")
+    workloads = (*PLACING, *BY_GROUPS, *MANY, "workers1", "workers2", "workers4")
 
     def __init__(self, title: str, rival: str, **config: str) -> None:
         super().__init__(title, rival)
@@ -146,6 +163,12 @@ class PySpark(Contender):
 
     def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
         return self.map(lambda item: task(placed.value, item), items)
+
+    def table(self, data: Any) -> Any:
+        return groups.spark_table(self.spark, data)
+
+    def by_groups(self, table: Any, key: str, task: Callable[[Any, Any], Any]) -> list[Any]:
+        return groups.by_pyspark(table, key, task)
 
     def stop(self) -> None:
         self.spark.stop()
@@ -176,7 +199,7 @@ class Joblib(Contender):
     """joblib.Parallel over its loky backend."""
 
     backend = "loky"
-    workloads = (*PLACING, *MANY, *DATA)
+    workloads = (*PLACING, *BY_GROUPS, *MANY, *DATA)
 
     def prepare(self, work: Workload) -> None:
         super().prepare(work)
@@ -193,6 +216,9 @@ class Joblib(Contender):
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         return self.calls([(task, item) for item in items])
+
+    def by_groups(self, table: Any, key: str, task: Callable[[Any, Any], Any]) -> list[Any]:
+        return self.calls([(task, keys, rows) for keys, rows in table.groupby(key, observed=True)])
 
     def calls(self, calls: list[tuple[Any, ...]]) -> list[Any]:
         """Each call of a function with its arguments."""
@@ -224,7 +250,7 @@ class Dask(Contender):
 
     # One run in 20 got other numbers: threads of its worker can draw from the generator that the task has seeded.
     draws = ""
-    workloads = (*PLACING, *TASKS, *DATA[:-1])
+    workloads = (*PLACING, *BY_GROUPS, *TASKS, *DATA[:-1])
 
     def start(self) -> None:
         from distributed import Client, LocalCluster
@@ -240,6 +266,9 @@ class Dask(Contender):
 
     def place(self, data: Any) -> Any:
         return self.client.scatter(data, broadcast=True)
+
+    def by_groups(self, table: Any, key: str, task: Callable[[Any, Any], Any]) -> list[Any]:
+        return groups.by_dask(table, key, task)
 
     def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
         return self.client.gather(self.client.map(task, [placed] * len(items), items, pure=False))

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from benchmarks import jobs, tasks
+from benchmarks import groups, jobs, tasks
 from benchmarks.tasks import CHUNK, OBJECT, ROWS, TAGS
 
 # The article's dice example: games, and its seed.
@@ -35,6 +35,8 @@ class Workload:
     where the workers find it, in the way that the contender has for that. What only rxspark does is `own(data)`. Where
     results are `exact`, those of all contenders are the same, as are those of all work on the same data.
 
+    Work by `key` is `task(keys, rows)` of each group of rows of the data, for everybody, in the order of the keys.
+
     Works of one `family` differ by their `size` alone. A contender is `alone` where others would take the memory or
     the cores from it; it then has so many `workers`. Where `memory` is measured and not time, the work is done once.
     """
@@ -49,6 +51,7 @@ class Workload:
     data: Callable[[], Any] | None = None
     placed: bool = False
     own: Callable[[Any], list[Any]] | None = None
+    key: str = ""
     exact: bool = False
     memory: bool = False
     alone: bool = False
@@ -237,6 +240,20 @@ WORKLOADS = {
     ),
     "filter": _filter(f"filterTest, {ROWS:,} rows x {len(TAGS)} tags, the table as an argument", placed=False),
     "filter-placed": _filter("the same once the table has been placed (rxShare, put, scatter, broadcast)", placed=True),
+    "groups": Workload(
+        f"a function of {groups.GROUPS:,} groups of {groups.ROWS_A_GROUP} rows (rxExecBy; groupby; applyInPandas)",
+        groups.check_means,
+        task=groups.mean,
+        data=groups.make_groups,
+        key="key",
+    ),
+    "filter-groups": Workload(
+        f"filterTest by groups, {ROWS:,} rows x {len(TAGS)} tags",
+        _check_sums,
+        task=groups.total,
+        data=tasks.make_table,
+        key="tag",
+    ),
     "job": Workload("a job of 2 no-op tasks: submitted, waited for, fetched", _check_noop(2), own=jobs.submit),
     "resume": Workload(
         f"a job in a folder resumed: {jobs.TASKS // 2} of {jobs.TASKS:,} no-op tasks are missing",
