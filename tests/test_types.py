@@ -15,7 +15,8 @@ import rxspark
 ROOT = Path(rxspark.__file__).parents[1]
 
 PROGRAM = """
-from rxspark import RxJob, RxLocalSeq, RxNotFinished, RxResults, rxElemArg, rxExec, rxGetJobResults, rxGetJobStatus
+from rxspark import RxJob, RxLocalSeq, RxNotFinished, RxResults, rxElemArg, rxExec, rxExecBy
+from rxspark import rxGetJobResults, rxGetJobStatus
 
 def square(x: int) -> float:
     return 1.0 * x * x
@@ -24,6 +25,7 @@ z = rxExec(square, rxElemArg([1, 2]))
 reveal_type(z[0])  # float
 reveal_type(z["rxElem1"])  # float
 reveal_type(z[0:1])  # RxResults[float]
+reveal_type(rxExecBy({"k": [1]}, "k", lambda keys, data: 2.5)[0:1])  # RxGroupResults[float]
 reveal_type([value for value in z])  # list[float]
 reveal_type(z.names)  # list[str]
 reveal_type(z.errors)  # dict[int, RxTaskError]

@@ -46,7 +46,7 @@ def check_names(keys: list[Any], sort_by: list[Any], columns: list[Any]) -> None
             f"keys: a key cannot have the name {ROWS!r}, which the table of keys has for the number of rows of each "
             f"group; rename the column"
         )
-    check_unique(map(str, columns), map(str, columns))
+    check_unique(map(str, columns), map(str, columns), argument="inData")
 
 
 def check_function(func: Any, params: Any) -> dict[str, Any]:

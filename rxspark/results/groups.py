@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from rxspark.errors import RxTaskError
 from rxspark.results.results import RxNotFinished, RxResults
@@ -46,6 +46,14 @@ class RxGroupResults(RxResults[T]):
     def __init__(self, values: Iterable[T], *, keys: pandas.DataFrame, **described: Any) -> None:
         super().__init__(values, **described)
         self.keys = keys
+
+    if TYPE_CHECKING:  # a slice of these has keys, too
+
+        @overload
+        def __getitem__(self, index: SupportsIndex | str) -> T: ...
+        @overload
+        def __getitem__(self, index: slice) -> RxGroupResults[T]: ...
+        def __getitem__(self, index: Any) -> Any: ...
 
     def _described(self, index: slice) -> dict[str, Any]:
         return {**super()._described(index), "keys": self.keys.iloc[index].reset_index(drop=True)}

@@ -26,6 +26,9 @@ from rxspark import (
     rxResumeJob,
     rxWaitForJob,
 )
+from rxspark.files.paths import open_path
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.folder_updates import FolderUpdates
 
 # A program of its own, as jobs outlive programs: it submits one job, and prints its id.
 DRIVER = """
@@ -311,6 +314,39 @@ def test_failed_tasks_run_again_and_no_others(tmp_path):
                 assert results == _undisturbed(8, size)
                 assert list(results.info["task"]) == list(range(8))
                 flag.unlink()
+
+
+def _interrupt_once(raised=[]):  # noqa: B006 - a list of this process, also where the pickle is read again
+    """Come back from its pickle with Ctrl-C the first time, as if the user had pressed it just then."""
+    if not raised:
+        raised.append(True)
+        raise KeyboardInterrupt
+    return "read"
+
+
+class Interrupting:
+    """A result during whose unpickling Ctrl-C comes."""
+
+    def __reduce__(self):
+        return _interrupt_once, ()
+
+
+def test_a_call_interrupted_while_its_results_are_read_is_there_as_finished(tmp_path):
+    """All its tasks had finished: another process can fetch what they gave, from the folder, without this one."""
+    with RxLocalParallel(shareDir=tmp_path):
+        with pytest.raises(KeyboardInterrupt) as end:
+            rxExec(Interrupting, timesToRun=1)
+        assert end.value.results == ["read"]
+    (state,) = tmp_path.glob("rxspark-jobs/rxJob_*/state.json")
+    assert '"state": "finished"' in state.read_text()
+
+
+def test_a_sign_of_life_meets_no_folder_that_was_removed(tmp_path, caplog):
+    """It may be due in the moment in which the results are fetched, and must tell of no trouble then."""
+    updates = FolderUpdates("rxJob_x", JobFolder(open_path(str(tmp_path / "rxJob_x"))))
+    updates.remove()
+    assert updates.beat() == ""
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,13 @@ def by_tag(func: Any) -> RxGroupResults[Any]:
     return rxExecBy({"tag": list("abbccc"), "x": range(6)}, "tag", func)
 
 
+def test_columns_of_one_name_are_told_by_the_argument_that_has_them() -> None:
+    """They could not be told apart in a task."""
+    table = pd.DataFrame([[1, 2, 3]], columns=["k", "x", "x"])
+    with pytest.raises(RxArgumentError, match=r"^inData: 2 columns have one name: 'x', 'x'; rename"):
+        rxExecBy(table, "k", lambda keys, data: 1)
+
+
 def test_the_frame_of_results_has_the_keys_beside_the_values() -> None:
     """Scalars are a column, the keys of dicts and Series are columns, frames lie below one another."""
     numbers = by_tag(lambda keys, data: int(data["x"].sum())).frame()

@@ -135,7 +135,9 @@ def _from_arrow(data: Any) -> Any | None:
         return None
 
 
-def check_unique(needed: Iterable[str], columns: Iterable[str], key: Callable[[str], str] = str) -> None:
+def check_unique(
+    needed: Iterable[str], columns: Iterable[str], key: Callable[[str], str] = str, argument: str = "data"
+) -> None:
     """Raise RxArgumentError when several columns have a needed name; names with the same `key` count as equal."""
     named: dict[str, list[str]] = {}
     for name in columns:
@@ -145,7 +147,9 @@ def check_unique(needed: Iterable[str], columns: Iterable[str], key: Callable[[s
         if len(twins) > 1:
             listed = ", ".join(map(repr, twins))
             alike = "one name" if len(set(twins)) == 1 else "names that Spark takes for one"
-            raise RxArgumentError(f"data: {len(twins)} columns have {alike}: {listed}; rename or drop all but one")
+            raise RxArgumentError(
+                f"{argument}: {len(twins)} columns have {alike}: {listed}; rename or drop all but one"
+            )
 
 
 def _dataset(path: Any, argument: str) -> Any:
