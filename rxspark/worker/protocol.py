@@ -128,9 +128,11 @@ class Partition:
     streams: Sequence[int] | None = None
     """The random stream of each task, where its number does not tell."""
 
-    def stream(self, index: int, tasks_per_stream: int) -> int:
-        """The number of the random stream of a task."""
-        return self.numbers[index] // tasks_per_stream if self.streams is None else self.streams[index]
+    def stream_numbers(self, tasks_per_stream: int) -> Sequence[int]:
+        """Give the number of the random stream of each task."""
+        if self.streams is not None:
+            return self.streams
+        return self.numbers if tasks_per_stream == 1 else [number // tasks_per_stream for number in self.numbers]
 
     def only(self, indices: Sequence[int]) -> Partition:
         """Give those of its tasks alone."""

@@ -242,15 +242,14 @@ class _Ready:
         It gets a function that tells the place in the random stream, for who goes on from there.
         """
         call, streams, console = self._call, self._streams, self._console
-        stream = -1
+        stream, stream_numbers = -1, partition.stream_numbers(call.tasks_per_stream)
         first = start.index if start else 0
         stream_state = streams.get_state if call.tasks_per_stream > 1 else _no_state
         if start and answer is not None:
             answer(lambda: start.stream)
         for index, number in enumerate(partition.numbers[first:], first):
-            wanted = partition.stream(index, call.tasks_per_stream)
-            if wanted != stream:
-                stream = wanted
+            if stream_numbers[index] != stream:
+                stream = stream_numbers[index]
                 streams.start(stream)
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
@@ -276,7 +275,7 @@ class _Ready:
             text += result.output.pop(number, "")
             self._pause(seconds, place)
             if place is None:
-                self._streams.start(partition.stream(index, self._call.tasks_per_stream))
+                self._streams.start(partition.stream_numbers(1)[index])  # it has one of its own
             else:
                 self._streams.set_state(place)
             again = _run_task(self._program, partition, index, number, result, self._call.console_limit)
