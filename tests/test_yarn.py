@@ -143,14 +143,21 @@ def source(array):  # the file that an array's numbers are mapped from: its path
             return path.strip(), inode
 
 def beholds(x, number, url):
-    import time, fsspec
-    time.sleep(0.3)  # so that neither executor takes all
+    import os, time, fsspec
+    open(f"{met}/{os.environ['CONTAINER_ID']}", "w").close()
+    until = time.monotonic() + 60
+    while len(os.listdir(met)) < 2 and time.monotonic() < until:  # so that neither executor takes all
+        time.sleep(0.05)
     fs, path = fsspec.core.url_to_fs(url)
     # By rxShare, or with the rest of the call in the folder of its job.
     large = [name for name, file in fs.find(path, detail=True).items() if file["size"] >= 3_200_000]
     return float(x[number]), source(x), sum(name.endswith((".bundle", "/call.data")) for name in large)
 
+met = os.path.abspath("met")
+
 def sharing(x):
+    shutil.rmtree(met, ignore_errors=True)
+    os.mkdir(met)
     results = rxExec(beholds, x, rxElemArg(range(8)), share)
     return [value for value, _, _ in results], {place for _, place, _ in results}, {count for _, _, count in results}
 
