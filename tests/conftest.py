@@ -13,11 +13,10 @@ from xml.etree import ElementTree
 
 import pytest
 from brief_java import BRIEF
+from project import HADOOP
 from traces.guide import write_table
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
-
-HADOOP = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import project
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "glm"
+GOLDEN = project.GOLDEN / "glm"
 NUMBERS = ("theta", "varPower", "linkPower")
 CASES: dict[str, dict[str, Any]] = {
     case.pop("case"): {key: (float(value) if key in NUMBERS else value) for key, value in case.items() if value}

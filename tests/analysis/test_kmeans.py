@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import project
 import pyarrow
 import pytest
 from golden import data
 
 from rxspark import RxArgumentError, RxLocalParallel, RxModelWarning, rxElemArg, rxExec, rxKmeans
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "kmeans"
+GOLDEN = project.GOLDEN / "kmeans"
 CASES = pd.read_csv(GOLDEN / "cases.csv", index_col="case")
 RESULTS = pd.read_csv(GOLDEN / "results.csv", dtype={"name": str}).fillna({"name": ""})
 FLOWERS = "~ Sepal.Length + Sepal.Width + Petal.Length + Petal.Width"

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from rxspark import (
     RxJobError,
@@ -27,7 +28,7 @@ from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
 
-SUPPORT = str(Path(__file__).parents[1] / "support")
+SUPPORT = str(ROOT / "tests" / "support")
 
 
 @pytest.fixture

@@ -1,14 +1,11 @@
 """The numbers are MKL's and NumPy's own: each kind against files made without rxspark (tests/golden/make.py)."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from project import GOLDEN
 
 from rxspark.rng.kinds import KINDS, SeedRoot
 from rxspark.rng.streams import Streams
-
-GOLDEN = Path(__file__).parent.parent / "golden"
 
 
 def rows(kind):

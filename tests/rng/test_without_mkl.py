@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
+from project import EXAMPLES
 
 from rxspark import rxExec
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 HIDDEN = "import sys, platform; sys.modules['mkl_random'] = None; platform.machine = lambda: 'arm64'\n"
 
 

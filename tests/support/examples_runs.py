@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engines_end import without_engines_end
+from project import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 _folder = tempfile.mkdtemp(prefix="examples-")
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 EXAMPLES = Path(shutil.copytree(ROOT / "examples", f"{_folder}/examples", ignore=shutil.ignore_patterns("output")))

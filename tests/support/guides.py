@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parents[2]
+from project import ROOT
+
 GUIDES = sorted(
     path for pattern in ("*.md", "conf/*.md", "examples/*.md", "scripts/**/*.md") for path in ROOT.glob(pattern)
 )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from project import EXAMPLES
 
 from traces.table import TRACES
 
 __all__ = ["CONTEXTS", "ENDED", "HELD", "IN_CALLERS_PROCESS", "TOLD", "expected", "read_table", "write_table"]
 
-GUIDE = Path(__file__).parents[3] / "examples" / "state.md"
+GUIDE = EXAMPLES / "state.md"
 _HEADING = "## What tasks have left, and what became of it"
 
 IN_CALLERS_PROCESS = ("local", "dopar-alone", "dopar-sequential", "dopar-threading")

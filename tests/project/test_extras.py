@@ -8,11 +8,10 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from project import ROOT
 
 import rxspark
 from rxspark.extras import EXTRAS, install
-
-ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_is_that_of_the_package() -> None:

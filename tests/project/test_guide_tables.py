@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pytest
+from project import ROOT
 
 from rxspark.analysis.glm.families import FAMILIES, choose_family
 from rxspark.backends.spark.capabilities import CAPABILITIES
 from rxspark.contexts import ARGUMENTS
 from rxspark.options import OPTIONS
 from rxspark.rng.kinds import KINDS
-
-ROOT = Path(__file__).parents[2]
 
 
 def table(rows: Iterable[Iterable[str]]) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -39,7 +37,6 @@ def runs(folder):
     return [len(Path(folder, name).read_text()) for name in sorted(os.listdir(folder), key=int)]
 
 
-@pytest.mark.spark
 def test_on_one_machine_results_of_any_size_arrive(tmp_path):
     """In a session on this machine they come by files, whatever the limit; nothing is left behind."""
     marks, share = tmp_path / "marks", tmp_path / "share"
@@ -77,7 +74,6 @@ def _cluster():
     shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.mark.spark
 @pytest.mark.usefixtures("_cluster")
 def test_results_that_are_too_much_together_arrive(tmp_path):
     """Eight results of 1 MB past a limit of 4 MB a job: all arrive, in more than one round."""
@@ -86,7 +82,6 @@ def test_results_that_are_too_much_together_arrive(tmp_path):
     assert sizes(results) == whole(8, MB)
 
 
-@pytest.mark.spark
 @pytest.mark.usefixtures("_cluster")
 def test_a_result_that_is_too_large_alone_costs_its_task_alone(tmp_path):
     """Its error names size and setting; the others of its chunk arrive, and no task runs twice."""
@@ -101,7 +96,6 @@ def test_a_result_that_is_too_large_alone_costs_its_task_alone(tmp_path):
     assert runs(tmp_path) == [1, 1, 1]
 
 
-@pytest.mark.spark
 @pytest.mark.usefixtures("_cluster")
 def test_by_a_share_folder_results_of_any_size_arrive(tmp_path):
     """With an hdfsShareDir both arrive, each task runs once, and nothing is left in the folder."""
@@ -115,7 +109,6 @@ def test_by_a_share_folder_results_of_any_size_arrive(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.spark
 @pytest.mark.timeout(900)
 def test_a_result_of_more_than_two_gigabytes_arrives():
     """More than fits into an array of Java's, or a 32-bit number: by processes of this machine and by Spark."""
@@ -131,7 +124,6 @@ def test_a_result_of_more_than_two_gigabytes_arrives():
 
 
 @pytest.mark.slow
-@pytest.mark.spark
 @pytest.mark.timeout(900)
 def test_a_million_results_arrive():
     """One for each of a million tasks, in order."""
@@ -142,42 +134,3 @@ def test_a_million_results_arrive():
                 assert rxExec(lambda i: i, rxElemArg(range(1_000_000))) == list(range(1_000_000))
     finally:
         stop_own()
-
-
-HELD_ONCE = """
-import os, sys
-import joblib
-os.environ["PYSPARK_PYTHON"] = sys.executable
-from rxspark import *
-
-def peak():
-    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) // 1000
-
-if __name__ == "__main__":
-    with {context}, joblib.parallel_config("loky", n_jobs=2):
-        rxExec(abs, -1, timesToRun=2)
-        before = peak()
-        z = rxExec(lambda i: bytearray(os.urandom(20_000_000)), rxElemArg(range(10)))
-        print(len(z), peak() - before)
-"""
-
-
-@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="memory is read as Linux tells it")
-@pytest.mark.parametrize(
-    "context",
-    [
-        "RxLocalSeq()",
-        "RxLocalParallel()",
-        "RxForeachDoPar()",
-        pytest.param("RxSpark(master='local[2,4]')", marks=pytest.mark.spark),
-    ],
-)
-def test_results_are_in_memory_once(context, tmp_path):
-    """Of 200 MB of results the caller never holds twice as much: a partition's pickles go as its values come."""
-    program = tmp_path / "program.py"
-    program.write_text(HELD_ONCE.format(context=context))
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True, env=environment)
-    count, megabytes = map(int, done.stdout.split())
-    assert count == 10
-    assert 190 < megabytes < 300

@@ -328,3 +328,13 @@ def test_files_that_comments_name_are_there(folder: str) -> None:
         for name in named.findall(file.read_text()):
             found = [base / name for base in (PACKAGE.parent, PACKAGE) if (base / name).exists()]
             assert found, f"{file} names {name}"
+
+
+def test_each_test_is_in_the_folder_of_its_kind() -> None:
+    """None lies beside the folders; where a folder tells what its tests start, they carry no marker of their own."""
+    tests = PACKAGE.parent / "tests"
+    assert not list(tests.glob("test_*.py"))
+    marked = re.compile(r"mark\.(spark|hadoop)\b")
+    files = [file for folder in ("unit", "spark", "cluster") for file in (tests / folder).rglob("*.py")]
+    assert len(files) > 20
+    assert not [file for file in files if marked.search(file.read_text())]

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from project import ROOT
 
 
 def bench(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from project import HADOOP
 
 from rxspark import RxSpark, rxElemArg, rxExec, rxGetJobs, rxGetJobStatus, rxHadoopListFiles, rxHadoopMakeDir
 from rxspark.files import atomic
@@ -18,9 +18,7 @@ from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
 
-SCRIPT = Path(__file__).parents[2] / "scripts" / "hadoop"
-
-pytestmark = [pytest.mark.hadoop, pytest.mark.spark, pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture
@@ -30,7 +28,7 @@ def namenode(cluster, monkeypatch):
     monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
     folder = cluster.parent
     yield json.loads((folder / "pids.json").read_text())["namenode"]
-    subprocess.run([sys.executable, SCRIPT, "start", "--dir", folder], check=True, timeout=120)
+    subprocess.run([sys.executable, HADOOP, "start", "--dir", folder], check=True, timeout=120)
 
 
 def _slow_square(number):

@@ -30,6 +30,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from project import ROOT
 
 from rxspark import (
     RxArgumentError,
@@ -280,7 +281,7 @@ def test_an_import_in_a_task_changes_no_number() -> None:
     """A task that is the first in its process to import SciPy draws the same as one that finds it there."""
     done = subprocess.run(
         [sys.executable, "-c", FIRST_AND_SECOND],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
     )
@@ -383,7 +384,7 @@ class TestSpark:
 @cache
 def spark_program(*options: str) -> list[dict[str, Any]]:
     """Answers of this file, run as a program, for each Spark."""
-    places = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    places = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, __file__, *options],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},

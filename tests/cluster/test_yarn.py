@@ -19,16 +19,14 @@ from pathlib import Path
 
 import pytest
 from brief_java import BRIEF
+from project import EXAMPLES, HADOOP, ROOT
 
 from rxspark import RxFileError, RxLocalSeq, rxExec, rxHadoopFileExists, rxHadoopListFiles
 from rxspark.backends.spark.preflight import probe_file
 from rxspark.backends.spark.yarn import jars_archive
 from rxspark.files.paths import open_path
 
-ROOT = Path(__file__).parents[1]
-EXAMPLES = ROOT / "examples"
-
-pytestmark = [pytest.mark.hadoop, pytest.mark.timeout(1200)]  # Hadoop, the archive and a program come first
+pytestmark = pytest.mark.timeout(1200)  # Hadoop, the archive and a program come first
 
 # Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
 MKL = """
@@ -313,7 +311,7 @@ def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.T
     try:
         lines = run(PROGRAM, folder, cluster, *arguments, ends=-signal.SIGKILL)
     finally:
-        command = [sys.executable, ROOT / "scripts" / "hadoop", "start", "--dir", cluster.parent]
+        command = [sys.executable, HADOOP, "start", "--dir", cluster.parent]
         subprocess.run(command, check=True, timeout=200)
     seen = {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines if "=" in line)}
     (next_sees,) = run(NEXT, folder, cluster, share)
@@ -334,13 +332,11 @@ def wins(games: int, chunk: int) -> int:
         return rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777).count("Win")
 
 
-@pytest.mark.spark
 def test_plain_python_plays_the_same_games_on_yarn(told: dict[str, object]) -> None:
     """RxSpark(master="yarn") gives the numbers of RxLocalSeq."""
     assert told["games"] == wins(1000, 100)
 
 
-@pytest.mark.spark
 def test_executors_run_the_environment_that_travelled(told: dict[str, object], cluster: Path) -> None:
     """Interpreter and packages are those unpacked in the container."""
     for place, prefix, numpy, container in told["places"]:
@@ -350,19 +346,16 @@ def test_executors_run_the_environment_that_travelled(told: dict[str, object], c
         assert numpy.startswith(f"{place}/environment/lib/python3")
 
 
-@pytest.mark.spark
 def test_a_package_that_did_not_travel_is_named_before_launch(told: dict[str, object]) -> None:
     """The function imports scikit-learn, which was not packed."""
     assert re.match(r"'sklearn' cannot be imported on \S+, and the function", str(told["lacking"]))
 
 
-@pytest.mark.spark
 def test_the_share_folder_was_tested_and_left_clean(told: dict[str, object]) -> None:
     """Its test file is gone."""
     assert told["left"] == []
 
 
-@pytest.mark.spark
 def test_shared_data_goes_by_the_share_folder(told: dict[str, object], cluster: Path) -> None:
     """One file on HDFS for two calls by rxShare, or for one call with a large constant; each host maps its copy."""
     first, second = told["rxShare"]
@@ -375,7 +368,6 @@ def test_shared_data_goes_by_the_share_folder(told: dict[str, object], cluster: 
     assert told["removed"] == told["left_by_calls"] == []
 
 
-@pytest.mark.spark
 def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, object], cluster: Path) -> None:
     """Killed (-9) in a call: what it had shared goes from HDFS with the next program's first, from hosts by itself."""
     assert len(told["stranded"]) == 1
@@ -388,7 +380,6 @@ def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, ob
     assert list(cluster.parent.glob("nodemanager*/local/**/fetched/*.*")) == []
 
 
-@pytest.mark.spark
 @pytest.mark.parametrize("victim", ["datanode", "executor", "nodemanager"])
 def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) -> None:
     """Killed (-9) while tasks fetch shared data, read from HDFS and draw: results are those of an undisturbed run."""
@@ -399,7 +390,6 @@ def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) 
     assert retried or victim != "executor"  # that of a killed NodeManager works on for some time, as an orphan
 
 
-@pytest.mark.spark
 def test_a_task_that_ends_its_worker_costs_itself_alone(
     told: dict[str, object], record_fault_row: Callable[[str, int, int, int], None]
 ) -> None:
@@ -454,7 +444,6 @@ def table(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-@pytest.mark.spark
 def test_the_dice_example_in_client_mode(submitted: dict[str, tuple[str, str]]) -> None:
     """The driver runs here, the games in containers; they are those of RxLocalSeq."""
     won = wins(10_000, 2_000)
@@ -463,7 +452,6 @@ def test_the_dice_example_in_client_mode(submitted: dict[str, tuple[str, str]]) 
     assert "the same result of every game: True" in output
 
 
-@pytest.mark.spark
 def test_the_dice_example_in_cluster_mode(submitted: dict[str, tuple[str, str]], cluster: Path) -> None:
     """The driver runs in a container, in the packed environment; the games are those of RxLocalSeq."""
     won = wins(10_000, 2_000)
@@ -515,7 +503,6 @@ print(rxSparkConnect(master="local[1]", extraSparkConfig=config).master)
 """
 
 
-@pytest.mark.spark
 def test_a_share_folder_without_permission_is_named_when_the_context_is_made(
     cluster: Path, hdfs_root: str, tmp_path: Path
 ) -> None:
@@ -560,7 +547,6 @@ rxSparkDisconnect()
 
 
 @pytest.mark.slow
-@pytest.mark.spark
 def test_a_session_takes_its_jars_from_the_cluster(cluster: Path, share: str, tmp_path: Path) -> None:
     """Without spark.yarn.jars, a session that we make uses the archive in the share folder."""
     lines = run(
@@ -571,7 +557,6 @@ def test_a_session_takes_its_jars_from_the_cluster(cluster: Path, share: str, tm
 
 
 @pytest.mark.slow
-@pytest.mark.spark
 def test_a_python_without_numpy_is_refused_on_yarn(cluster: Path, tmp_path: Path) -> None:
     """As everywhere: before launch, with a table of what executors have."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from connect_server import connect_server
+from project import ROOT
 
 from rxspark import (
     RxContextError,
@@ -30,9 +31,7 @@ from rxspark import (
 )
 from rxspark.backends.spark.capabilities import CAPABILITIES, capability_table
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.timeout(600)]
-
-ROOT = Path(__file__).parents[1]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
+from project import EXAMPLES
 from traces import TRACES
 from traces.guide import CONTEXTS, expected, read_table
 
@@ -17,9 +17,9 @@ from rxspark.worker.settings.setting import Setting
 from rxspark.worker.settings.standard_library import STANDARD_LIBRARY
 from rxspark.worker.settings.system import SYSTEM
 
-GUIDE = Path(__file__).parents[2] / "examples" / "state.md"
+GUIDE = EXAMPLES / "state.md"
 
-# Programs of their own show these, in tests/test_settings_of_programs.py: at a terminal, under a low limit.
+# Programs of their own show these, in tests/local/test_settings_of_programs.py: at a terminal, under a low limit.
 SHOWN_ELSEWHERE = {"terminal", "open descriptors"}
 
 # What there is only in a later Python is tried there.

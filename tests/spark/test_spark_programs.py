@@ -14,7 +14,7 @@ from examples_runs import EXAMPLES, ROOT
 
 from rxspark import rxElemArg, rxExec
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 def start(program: str, *arguments: str | Path, typed: str = "", **environment: str) -> str:

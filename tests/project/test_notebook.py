@@ -6,14 +6,13 @@ import copy
 import os
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from project import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = nbformat.read(ROOT / "examples" / "tour.ipynb", as_version=4)
 
 

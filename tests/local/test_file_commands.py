@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from project import HADOOP
 
 from rxspark import RxArgumentError, RxFileError, RxSpark, rxSetComputeContext
 from rxspark.files import io
@@ -29,8 +30,6 @@ from rxspark.hadoop import (
     rxHadoopRemoveDir,
 )
 from rxspark.user_paths import resolve
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "hadoop"
 
 
 @pytest.fixture
@@ -228,7 +227,7 @@ def test_the_listing_is_a_table(root: str, local: Path) -> None:
 
 def script(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run scripts/hadoop."""
-    return subprocess.run([sys.executable, SCRIPT, command, "--dir", folder], capture_output=True, text=True)
+    return subprocess.run([sys.executable, HADOOP, command, "--dir", folder], capture_output=True, text=True)
 
 
 def test_where_nothing_runs_the_script_says_so(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from project import ROOT
 
-ROOT = Path(__file__).parents[1]
 SCRIPTS = [
     *(ROOT / "scripts" / name for name in ("demo", "test", "check", "docs", "bench", "submit")),
     ROOT / ".ci" / "run",

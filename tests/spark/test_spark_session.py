@@ -16,10 +16,7 @@ from typing import Any
 import numpy
 import pytest
 from engines_end import without_engines_end
-
-ROOT = Path(__file__).parents[1]
-
-pytestmark = pytest.mark.spark
+from project import ROOT
 
 QUIET = """
 import os

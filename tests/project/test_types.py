@@ -9,10 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-
-import rxspark
-
-ROOT = Path(rxspark.__file__).parents[1]
+from project import ROOT
 
 PROGRAM = """
 from rxspark import RxJob, RxLocalSeq, RxNotFinished, RxResults, rxElemArg, rxExec, rxExecBy
