@@ -1,11 +1,39 @@
-"""Tests of this folder have several hosts: a real Hadoop, by the fixtures `cluster` and `hdfs_root`, or Spark's own."""
+"""Tests of this folder have several hosts: a Hadoop by the fixtures `cluster` and `hdfs_root`, Spark's own, or a lab.
+
+Where there can be no lab, as without root, its tests fail with what scripts/lab says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+from lab_runs import Lab, lab_that_is_up
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark them by what they start."""
     assert isinstance(item, pytest.Function)
-    item.add_marker("hadoop" if "cluster" in item.fixturenames else "spark")
+    if item.get_closest_marker("lab") is None:
+        item.add_marker("hadoop" if "cluster" in item.fixturenames else "spark")
+
+
+def _lab(folder: Path, workers: int, services: str) -> Iterator[Lab]:
+    try:
+        with lab_that_is_up(folder, workers, "--services", services) as lab:
+            yield lab
+    except RuntimeError as error:
+        pytest.fail(f"there is no lab for this test (scripts/test --without-lab): {error}", pytrace=False)
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Three hosts, host0 to host2, that run nothing."""
+    yield from _lab(tmp_path_factory.mktemp("hosts"), 2, "none")
+
+
+@pytest.fixture(scope="session")
+def spark_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """host0 with a Spark master, and three hosts with a worker each."""
+    yield from _lab(tmp_path_factory.mktemp("spark"), 3, "spark")

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import joblib
 import pytest
+from brief_java import BRIEF
 from connect_server import connect_server
 
 from rxspark import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
@@ -80,6 +81,24 @@ def _connect_session() -> Iterator[ComputeContext]:
         session.stop()
 
 
+@contextmanager
+def _on_other_hosts() -> Iterator[ComputeContext]:
+    """A session that rxspark makes on a cluster whose hosts share no files but the folder of the tests' own."""
+    from rxspark.backends.spark.session import stop_own
+
+    stop_own()
+    config = {
+        "spark.ui.enabled": "false",
+        "spark.cores.max": "3",  # one executor on each host
+        "spark.executor.extraJavaOptions": BRIEF,
+    }
+    yield RxSpark(master=os.environ[LAB_MASTER], executorCores=1, executorMem="512m", extraSparkConfig=config)
+    stop_own()
+
+
+LAB_MASTER = "RXSPARK_TEST_LAB"
+"""Variable with the master of a lab (scripts/lab), on whose first host these tests then run: tests/cluster sets it."""
+
 CONTEXTS = {
     "local": lambda: _here(RxLocalSeq()),
     "localpar": lambda: _here(RxLocalParallel()),
@@ -90,6 +109,7 @@ CONTEXTS = {
     "spark": _own_session,
     "spark-cluster": _borrowed_session,
     "spark-connect": _connect_session,
+    "spark-lab": _on_other_hosts,
 }
 
 # Where only tests that are marked `in_each` run: joblib's backend for one process, and no backend at all.
@@ -110,6 +130,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     assert out <= set(CONTEXTS), f"no such context: {out - set(CONTEXTS)}"
     if metafunc.definition.get_closest_marker("in_each") is None:
         out |= WITHOUT_WORKERS
+    out |= {"spark-lab"} if "spark-cluster" in out else set()  # as there, the tasks run in executors of other hosts
+    out |= set(CONTEXTS) - {"spark-lab"} if LAB_MASTER in os.environ else {"spark-lab"}
     test = metafunc.function.__name__
     values = [pytest.param(name, marks=_marks(name, test)) for name in CONTEXTS if name not in out]
     metafunc.parametrize("context", values, indirect=True, scope="session")
@@ -166,6 +188,6 @@ def where(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def here() -> str:
-    """The name of this machine."""
-    return platform.node()
+def hosts(where: str) -> list[str]:
+    """The names of the hosts that run the tasks."""
+    return ["host1", "host2", "host3"] if where == "spark-lab" else [platform.node()]

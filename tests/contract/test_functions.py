@@ -199,11 +199,11 @@ def test_packages_to_load_of_the_context(context):
         assert rxExec(lambda: colorsys.__name__) == ["colorsys"]  # noqa: F821
 
 
-def test_a_missing_package_is_named_with_the_host(here):
+def test_a_missing_package_is_named_with_the_host(hosts):
     """A package that a worker lacks is an error of the call that names package and host, and the next call works."""
     with pytest.raises(RxMissingError, match=r"no_such_package") as caught:
         rxExec(abs, rxElemArg(range(8)), packagesToLoad=["no_such_package"])
-    assert here in str(caught.value)
+    assert any(host in str(caught.value) for host in hosts)
     assert rxExec(abs, -1) == [1]
 
 

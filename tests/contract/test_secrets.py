@@ -35,7 +35,7 @@ def no_umask() -> Iterator[None]:
 @pytest.fixture
 def keeping(context: ComputeContext, where: str, tmp_path: Path) -> ComputeContext:
     """The context, with a folder in which its calls survive."""
-    name = "hdfsShareDir" if where in ("spark-cluster", "spark-connect") else "shareDir"
+    name = "hdfsShareDir" if where in ("spark-cluster", "spark-connect", "spark-lab") else "shareDir"
     changes: dict[str, Any] = {name: str(tmp_path / "share"), "autoCleanup": False}
     return replace(context, **changes)
 

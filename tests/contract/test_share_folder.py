@@ -34,7 +34,8 @@ def source(array):
         for line in file:
             first, last = (int(end, 16) for end in line.split()[0].split("-"))
             if first <= address < last:
-                return line.split(maxsplit=5)[5].strip()
+                *_, inode, path = line.split(maxsplit=5)
+                return path.strip(), int(inode)
     return None
 
 
@@ -51,12 +52,17 @@ def large(folder: str) -> int:
 def test_large_constants_are_fetched_once_a_host_and_mapped(share):
     """All executors of a host map one and the same file, which is not the one in the share folder."""
     big = np.arange(1_000_000)
-    places = rxExec(lambda x, k: (source(x), int(x[k]), large(str(share))), big, rxElemArg(range(6)))
-    assert [value for _, value, _ in places] == list(range(6))
-    assert [count for _, _, count in places] == [1] * 6
-    paths = {path for path, _, _ in places}
-    assert len(paths) == 1
-    assert not paths.pop().startswith(str(share))
+
+    def look(x, k):
+        path, inode = source(x)
+        return (platform.node(), path, inode), int(x[k]), large(str(share))
+
+    found = rxExec(look, big, rxElemArg(range(6)))
+    assert [value for _, value, _ in found] == list(range(6))
+    assert [count for _, _, count in found] == [1] * 6
+    copies = {copy for copy, _, _ in found}
+    assert sorted(host for host, _, _ in copies) == sorted(set(found.info["host"]))
+    assert not any(path.startswith(str(share)) for _, path, _ in copies)
     assert large(str(share)) == 0
 
 
@@ -81,7 +87,7 @@ def test_a_shared_object_is_written_once_for_all_calls(share):
     assert files(share) == []
 
 
-def test_a_file_that_is_gone_or_damaged_is_named(share):
+def test_a_file_that_is_gone_or_damaged_is_named(share, hosts):
     """Executors that cannot fetch the file whole say which it is and why; nothing is computed from it."""
     shared = rxShare(np.arange(1_000_000))
     [path] = share.rglob("*.bundle")
@@ -91,7 +97,7 @@ def test_a_file_that_is_gone_or_damaged_is_named(share):
         rxExec(len, shared)
     lost = rxShare(np.arange(1_000_000))
     os.unlink(next(p for p in share.rglob("*.bundle") if p != path))
-    with pytest.raises(RxFileError, match=f"could not be fetched to {platform.node()}"):
+    with pytest.raises(RxFileError, match=f"could not be fetched to ({'|'.join(hosts)})"):
         rxExec(len, lost)
 
 

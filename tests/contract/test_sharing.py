@@ -244,7 +244,7 @@ def test_large_plain_objects_that_are_shared_are_loaded_once_a_worker(where):
     looked = [*rxExec(_look, shared, rxElemArg(range(40))), *rxExec(_look, shared, rxElemArg(range(40)))]
     LOADS.clear()
     assert [text for _, text, _ in looked] == [f"a text, number {number % 40}" for number in range(80)]
-    anew = where in ("local", "dopar-threading", "spark-cluster", "spark-connect")
+    anew = where in ("local", "dopar-threading", "spark-cluster", "spark-connect", "spark-lab")
     assert {loads for _, _, loads in looked} <= ({1, 2} if anew else {1})
 
 

@@ -100,11 +100,17 @@ def test_markers_given_by_hand_are_the_only_ones(checkout: Checkout) -> None:
     assert checkout.said[-1] == "-m pytest -m slow"
 
 
-def test_the_tests_on_hadoop_are_left_out_when_asked(checkout: Checkout) -> None:
-    """`scripts/test --without-hadoop` says so and passes the rest on."""
+def test_the_tests_on_clusters_are_left_out_when_asked(checkout: Checkout) -> None:
+    """`scripts/test --without-hadoop` and `--without-lab` say so and pass the rest on."""
     told = checkout.run("scripts/test", "--without-hadoop", "-x")
     assert told.stderr.endswith("left out: the tests on a real HDFS and YARN\n")
     assert checkout.said[-1] == "-m pytest -m not slow and not hadoop -x"
+    told = checkout.run("scripts/test", "--without-hadoop", "--without-lab", "-x")
+    assert told.stderr.endswith("HDFS and YARN\nleft out: the tests on several hosts\n")
+    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop and not lab -x"
+    assert (
+        "--without-lap: want --without-hadoop or --without-lab" in checkout.run("scripts/test", "--without-lap").stderr
+    )
 
 
 def test_submit_packs_and_tells_spark_what_to_run(checkout: Checkout) -> None:
@@ -207,11 +213,13 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
         "build/docs/index.html",
     ]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
-    assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", "== scripts/test on Hadoop"]
-    assert sorted(checkout.said[-3:]) == [
+    clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts"]
+    assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", *clusters]
+    assert sorted(checkout.said[-4:]) == [
         "-m pytest -m hadoop and not slow",
-        "-m pytest -m not spark and not slow and not hadoop",
-        "-m pytest -m spark and not slow and not hadoop",
+        "-m pytest -m lab and not slow",
+        "-m pytest -m not spark and not slow and not hadoop and not lab",
+        "-m pytest -m spark and not slow and not hadoop and not lab",
     ]
 
 

@@ -8,3 +8,4 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
 GOLDEN = ROOT / "tests" / "golden"
 HADOOP = ROOT / "scripts" / "hadoop"
+LAB = ROOT / "scripts" / "lab"
