@@ -60,6 +60,7 @@ from rxspark.jobs.api import (
 )
 from rxspark.jobs.lookup import rxGetJobs
 from rxspark.jobs.rxjob import RxJob, RxJobs
+from rxspark.jobs.watch import rxWatchJobs
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.plots.lineplot import rxLinePlot
@@ -139,5 +140,6 @@ __all__ = [
     "rxSparkConnect",
     "rxSparkDisconnect",
     "rxWaitForJob",
+    "rxWatchJobs",
     "setMKLthreads",
 ]

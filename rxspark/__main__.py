@@ -13,6 +13,7 @@ from rxspark.deploy.environment import pack
 from rxspark.doctor import examine, report
 from rxspark.errors import RxError
 from rxspark.files.paths import open_path
+from rxspark.jobs.shell import jobs
 
 __all__ = ["main"]
 
@@ -53,7 +54,7 @@ def _doctor(arguments: list[str]) -> int:
     return 0 if all(finding.well for finding in findings) else 1
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"doctor": _doctor, "jars": _jars, "pack": _pack}
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"doctor": _doctor, "jars": _jars, "jobs": jobs, "pack": _pack}
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError
 
-__all__ = ["check_flags", "flag", "module_names", "short_repr", "whole_number"]
+__all__ = ["check_flags", "check_timeout", "flag", "module_names", "short_repr", "whole_number"]
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -35,6 +35,13 @@ def check_flags(**flags: Any) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
+
+
+def check_timeout(timeout: Any) -> None:
+    """Raise RxArgumentError unless it is a number of seconds, or None."""
+    number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
+    if timeout is not None and not (number and timeout >= 0):  # which NaN is not
+        raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
 
 
 def module_names(value: Any, where: str) -> tuple[str, ...]:

@@ -308,7 +308,7 @@ class JobFolder:
         whose = "is another user's" if foreign else "is open to others for writing"
         raise RxJobError(
             f"{self.id} {whose}: its results are pickles, and reading a pickle can run any code of who wrote it. "
-            f"If you trust all who can write there, name the folder itself as the job: {str(self.path)!r}"
+            f"If you trust all who can write there, name the folder itself as the job in Python: {str(self.path)!r}"
         )
 
     @staticmethod

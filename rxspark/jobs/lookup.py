@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rxspark.contexts import ComputeContext, rxGetComputeContext
 from rxspark.errors import RxArgumentError, RxJobError, closest
+from rxspark.files.paths import FsPath
 from rxspark.jobs.folder import JobFolder, folders_in, job_path, named_folder
 from rxspark.jobs.record import is_id
 from rxspark.jobs.remote_job import RemoteJob
@@ -17,7 +18,7 @@ from rxspark.jobs.states import MISSING, STATES
 from rxspark.user_paths import store_folder
 from rxspark.validation import check_flags
 
-__all__ = ["find", "is_list", "of_each", "rxGetJobs", "there"]
+__all__ = ["find", "is_list", "of_each", "rxGetJobs", "stored_jobs", "there"]
 
 T = TypeVar("T")
 
@@ -75,11 +76,8 @@ def rxGetJobs(
     wanted = _known_states(states)
     first, last = _moment("startTime", startTime), _moment("endTime", endTime)
     jobs, share = known_jobs(), store_folder(context)
-    for folder in [] if share is None else folders_in(share):
-        if folder.id not in jobs:
-            stored = RemoteJob(folder)
-            if stored.own or not own:
-                jobs[folder.id] = RxJob(stored)
+    for stored in [] if share is None else stored_jobs(share, own, but=jobs):
+        jobs[stored.folder.id] = RxJob(stored)
     found = RxJobs()
     for _, job in sorted(jobs.items()):
         info = job.info()
@@ -91,6 +89,12 @@ def rxGetJobs(
         ):
             found.append(job)
     return found
+
+
+def stored_jobs(share: FsPath, own: bool, but: Container[str] = ()) -> list[RemoteJob]:
+    """The jobs in a share folder, in the order in which they were submitted, `but` those that are known already."""
+    found = [RemoteJob(folder) for folder in folders_in(share) if folder.id not in but]
+    return [stored for stored in found if stored.own or not own]
 
 
 def _known_states(states: Any) -> set[str] | None:

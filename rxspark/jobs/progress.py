@@ -9,7 +9,7 @@ from typing import Any
 
 from rxspark.options import rxGetOption
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "in_notebook"]
 
 # Seconds for which a call shows no bar: below, people do not look for one.
 _DELAY_S = 2.0
@@ -69,7 +69,12 @@ class Progress:
                 self._bar.refresh()
 
 
+def in_notebook() -> bool:
+    """Whether a notebook shows what this process displays."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return "IPKernelApp" in getattr(shell, "config", {})
+
+
 def _somebody_looks(terminal: bool) -> bool:
     """Whether a bar would be seen moving: in a notebook, or in a terminal if that counts; not in a log file."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return "IPKernelApp" in getattr(shell, "config", {}) or (terminal and sys.stderr.isatty())
+    return in_notebook() or (terminal and sys.stderr.isatty())

@@ -96,6 +96,16 @@ class RemoteJob:
         self._names += names
         return merged(self.folder.partition_results(self._names))
 
+    def failed(self) -> set[int]:
+        """Read which tasks have failed, one file after another, so that the results are never all in memory."""
+        runs = []
+        for name in self.folder.part_names():
+            (part,) = self.folder.partition_results([name])
+            runs.append((part.numbers, set(part.failures)))
+        failed = {number for _, failures in runs for number in failures}
+        # A task that failed may have run again.
+        return failed - {n for numbers, failures in runs for n in numbers if n in failed and n not in failures}
+
     def reason(self) -> BaseException | None:
         """Give the error for who wants results: a task's own, if that is what ended the job."""
         if self.record.stop_on_error and self.state == FAILED:

@@ -29,15 +29,24 @@ from rxspark.jobs.states import CANCELED, ENDED, FINISHED, MISSING, QUEUED, RUNN
 from rxspark.jobs.table import jobs_html, text_table
 from rxspark.results import RxGroupResults, RxResults
 from rxspark.serialize.payload import Requirements
-from rxspark.validation import check_flags
+from rxspark.validation import check_flags, check_timeout
 
-__all__ = ["RxGroupResultsOrJob", "RxJob", "RxJobs", "RxResultsOrJob", "known_jobs", "results_of", "submit"]
+__all__ = [
+    "CANCEL_TIMEOUT_S",
+    "RxGroupResultsOrJob",
+    "RxJob",
+    "RxJobs",
+    "RxResultsOrJob",
+    "known_jobs",
+    "results_of",
+    "submit",
+]
 
 # Seconds between looks at the progress of a job that is waited for.
 _POLL_INTERVAL_S = 0.5
 
 # Seconds for which `cancel` waits until the job has let go of its workers: Spark gives a busy one two to end by itself.
-_CANCEL_TIMEOUT_S = 30.0
+CANCEL_TIMEOUT_S = 30.0
 
 T = TypeVar("T")
 
@@ -98,9 +107,7 @@ class RxJob(Generic[T]):
 
     def wait(self, timeout: float | None = None) -> str:
         """Wait until the job has ended, at most `timeout` seconds; gives its state, see `rxWaitForJob`."""
-        number = isinstance(timeout, (int, float)) and not isinstance(timeout, bool)
-        if timeout is not None and not (number and timeout >= 0):  # which NaN is not
-            raise RxArgumentError(f"timeout={timeout!r}: timeout is a number of seconds, at least 0, or None")
+        check_timeout(timeout)
         source, shown = self._source, 0
         deadline = None if timeout is None else time.monotonic() + timeout
         record = source.record
@@ -152,7 +159,7 @@ class RxJob(Generic[T]):
         """End the job, and wait until its workers are free; whether it was to be ended, see `rxCancelJob`."""
         done = self._source.cancel("rxCancelJob was called")
         with plain_interrupts():
-            self._source.wait(_CANCEL_TIMEOUT_S)
+            self._source.wait(CANCEL_TIMEOUT_S)
         return done and self._source.state == CANCELED
 
     def cleanup(self, force: bool = False) -> None:

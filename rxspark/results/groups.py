@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, overload
 
 from rxspark.errors import RxTaskError
@@ -11,7 +11,7 @@ from rxspark.results.results import RxNotFinished, RxResults
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["RxGroupResults"]
+__all__ = ["RxGroupResults", "frame_of"]
 
 T = TypeVar("T")
 
@@ -79,23 +79,27 @@ class RxGroupResults(RxResults[T]):
         0  Bergen   2.0  1
         1    Oslo   3.0  2
         """
-        import pandas
+        return frame_of(self.keys.drop(columns="rows"), self)
 
-        keys = self.keys.drop(columns="rows")
-        present = [value for value in self if not _is_missing(value)]
-        frames = [isinstance(value, pandas.DataFrame) for value in present]
-        if any(frames) and not all(frames):
-            other = next(value for value, is_frame in zip(present, frames, strict=True) if not is_frame)
-            raise TypeError(f"some values are data frames, and one is {type(other).__name__}: let all be of one kind")
-        values = _below(self) if any(frames) else _beside(self)
-        keys = keys.iloc[values.index].reset_index(drop=True)
-        failed = pandas.Series([_is_missing(self[number]) for number in values.index], dtype=bool)
-        values = values.reset_index(drop=True)
-        both = [name for name in values.columns if name in keys.columns]
-        for name in both:
-            if not (failed | _alike(values[name], keys[name])).all():
-                raise TypeError(f"the values have a column {name!r} with others than the keys': give it another name")
-        return keys.join(values.drop(columns=both))
+
+def frame_of(keys: pandas.DataFrame, results: Sequence[Any]) -> pandas.DataFrame:
+    """Put the keys of results beside their values, by the rules of `RxGroupResults.frame`; a row of keys for each."""
+    import pandas
+
+    present = [value for value in results if not _is_missing(value)]
+    frames = [isinstance(value, pandas.DataFrame) for value in present]
+    if any(frames) and not all(frames):
+        other = next(value for value, is_frame in zip(present, frames, strict=True) if not is_frame)
+        raise TypeError(f"some values are data frames, and one is {type(other).__name__}: let all be of one kind")
+    values = _below(results) if any(frames) else _beside(results)
+    keys = keys.iloc[values.index].reset_index(drop=True)
+    failed = pandas.Series([_is_missing(results[number]) for number in values.index], dtype=bool)
+    values = values.reset_index(drop=True)
+    both = [name for name in values.columns if name in keys.columns]
+    for name in both:
+        if not (failed | _alike(values[name], keys[name])).all():
+            raise TypeError(f"the values have a column {name!r} with others than the keys': give it another name")
+    return keys.join(values.drop(columns=both))
 
 
 def _is_missing(value: Any) -> bool:
@@ -106,7 +110,7 @@ def _alike(some: pandas.Series, others: pandas.Series) -> pandas.Series:
     return (some == others) | (some.isna() & others.isna())
 
 
-def _beside(values: list[Any]) -> pandas.DataFrame:
+def _beside(values: Sequence[Any]) -> pandas.DataFrame:
     """One row for each value."""
     import pandas
 
@@ -124,7 +128,7 @@ def _beside(values: list[Any]) -> pandas.DataFrame:
     return table
 
 
-def _below(values: list[Any]) -> pandas.DataFrame:
+def _below(values: Sequence[Any]) -> pandas.DataFrame:
     """The rows of all frames, each with the number of its value as label."""
     import pandas
 

@@ -23,7 +23,7 @@ from rxspark import (
 )
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
-from rxspark.jobs import folder, lookup
+from rxspark.jobs import folder, lookup, shell
 from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
@@ -85,6 +85,19 @@ def test_a_job_without_any_result_yet_can_be_looked_at(share):
         job.cleanup()
         with pytest.raises(RxJobError, match="there is no job"):
             rxGetJobResults(job.id)
+
+
+def test_a_shell_finds_no_jobs_in_an_empty_store_and_later_those_that_are_there(share, capsys):
+    """A store has no folder before its first object: that is no error."""
+    assert shell.jobs(["list", "--share", str(share)]) == 0
+    assert capsys.readouterr().out == f"no jobs in {share}\n"
+    with RxLocalSeq(packagesToLoad="objects_store", wait=False, autoCleanup=False):
+        job = rxExec(abs, -1)
+        job.wait(60)
+        assert shell.jobs(["show", job.id, "--share", str(share)]) == 0
+        assert shell.jobs(["show", "rxJob_1", "--share", str(share)]) == 4
+        assert shell.jobs(["clean", job.id, "--force", "--share", str(share)]) == 0
+    assert shell.jobs(["show", job.id, "--share", str(share)]) == 4
 
 
 def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
