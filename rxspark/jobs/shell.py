@@ -180,7 +180,7 @@ def _results(given: Any) -> int:
     if os.path.lexists(given.to) and not given.force:
         raise _End(REFUSED, f"{given.to} is there already: name another file, or add --force")
     (one,) = _asked(given)
-    report = one.report()
+    report = one.job.info()
     if report["state"] != FINISHED and not given.partial:
         why = f"{one.id} is {report['state']}; {report['done']} of {report['tasks']} tasks have finished"
         raise _End(_code([report]), f"{why}. --partial writes what is there")
@@ -332,9 +332,14 @@ def _seconds(text: str) -> float:
 
 
 def _write(name: str, body: bytes, force: bool) -> None:
-    """Write a file, over one that is there only with `force`."""
+    """Write a file, over one that is there only with `force`; what could not be written whole is removed."""
     try:
         with open(name, "wb" if force else "xb") as file:
-            file.write(body)
+            try:
+                file.write(body)
+                file.flush()
+            except BaseException:
+                os.unlink(name)
+                raise
     except OSError as error:
         raise _End(REFUSED, f"{name} cannot be written: {error.strerror}") from error

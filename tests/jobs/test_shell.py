@@ -233,7 +233,7 @@ def test_a_failed_task_that_succeeded_when_it_ran_again_counts_as_well(submit, s
 
 
 def test_results_as_tables(submit, share, tmp_path, capfd):
-    """Values that make a table go to CSV and Parquet, errors beside them; others are refused, and nothing is written."""
+    """Values that make a table go to CSV and Parquet, errors beside them; others are refused unwritten."""
     place = ["--share", str(share)]
     job = submit(lambda x: {"half": 1 / x, "name": "a"}, rxElemArg([2, 0]))
     for name, read in (("t.csv", pandas.read_csv), ("t.parquet", pandas.read_parquet)):

@@ -68,7 +68,7 @@ def _frames(told):
 
 
 def test_two_jobs_share_a_table_that_is_drawn_over_itself(tmp_path):
-    """Both have their row; the one that waits is queued first; at the end both are finished, and nothing is left over."""
+    """Both have their row; the one that waits for the other is queued first; at the end both are finished."""
     told = _seen_in_terminal(tmp_path, 24, 160)
     *_, states, ids = told.splitlines()
     assert states.endswith("['finished', 'finished']")
@@ -190,6 +190,7 @@ class Told:
         self.done, self.state = 0, "running"
 
     def info(self):
+        """As `RxJob.info`, in short."""
         return {
             "id": "rxJob_1",
             "state": self.state,
