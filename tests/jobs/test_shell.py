@@ -286,7 +286,7 @@ def test_clean_without_ids_removes_what_was_read_and_nothing_that_could_go_on(su
 @pytest.mark.parametrize("command", ["show", "output", "cancel", "clean", "watch"])
 @pytest.mark.parametrize("text", ["../rxJob_x", "a/b", "", "rxJob_x/../../rxJob_x", "rxJob_x\n", ".", "rxJob_*"])
 def test_no_text_leads_out_of_the_share_folder(command, text, share, tmp_path, capfd):
-    """Whatever is no id is refused by 2, before anything is looked at; what lies elsewhere stays."""
+    """A text that is no id is refused by 2, before anything is looked at; what lies elsewhere stays."""
     for place in (tmp_path, share, share / "rxspark-jobs"):
         (place / "rxJob_x").mkdir(parents=True)
     assert shell.jobs([command, text, "--share", str(share), *(["--force"] if command == "clean" else [])]) == 2
