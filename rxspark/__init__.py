@@ -8,7 +8,7 @@
 from rxspark.analysis.glm import rxGlm
 from rxspark.analysis.kmeans import rxKmeans
 from rxspark.backends.spark.application import rxSparkConnect, rxSparkDisconnect
-from rxspark.calls.tasks import rxElemArg
+from rxspark.calls.elements import rxElemArg
 from rxspark.contexts import (
     ComputeContext,
     RxForeachDoPar,

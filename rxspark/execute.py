@@ -205,12 +205,17 @@ def _make_job(spec: CallSpec, context: ComputeContext, backend: Backend, began: 
     with translate_errors(repr(context)):
         if spec.once_per_node:
             spec = spec.for_nodes(backend.nodes())
-        slots = backend.slots(spec.tasks.count, spec.foreach_options)
+        count = sys.maxsize if spec.tasks.count is None else spec.tasks.count
+        slots = backend.slots(count, spec.foreach_options)
     planned = time.perf_counter()
     record = JobRecord.of_call(spec, context)
     folder = new_job_folder(context, record.id)
+    if folder is not None and record.elements_read_later:
+        kept = "%s is not kept in %s, as its elements are not all there yet: it ends with this program"
+        logger.warning(kept, record.id, folder.path.parent)
+        folder = None
     partitions = spec.partitions(slots, backend.partitions_per_slot)
-    payload = serialize_call(spec, partitions, record.id, _destination(backend, folder, context))
+    payload = serialize_call(spec, partitions, record.id, _destination(backend, slots, folder, context))
     with translate_errors(repr(context)):
         backend.check(payload.requirements)
     record = record.launched(payload, planned - began, time.perf_counter() - planned)
@@ -219,9 +224,10 @@ def _make_job(spec: CallSpec, context: ComputeContext, backend: Backend, began: 
     return Job(record, payload, backend, folder, spec.foreach_options)
 
 
-def _destination(backend: Backend, folder: JobFolder | None, context: ComputeContext) -> Destination:
+def _destination(backend: Backend, slots: int, folder: JobFolder | None, context: ComputeContext) -> Destination:
     return Destination(
         same_host=backend.same_host,
+        slots=slots,
         journals=backend.journals,
         job_folder=None if folder is None else str(folder.path),
         outlives_process=folder is not None and not context.wait,  # and with it the handles that it holds

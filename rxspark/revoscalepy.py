@@ -21,7 +21,7 @@ import pandas
 
 from rxspark import contexts
 from rxspark.backends.spark.application import rxSparkConnect, rxSparkDisconnect
-from rxspark.calls.tasks import rxElemArg
+from rxspark.calls.elements import rxElemArg
 from rxspark.contexts import ComputeContext, rxGetComputeContext, rxSetComputeContext
 from rxspark.errors import RxArgumentError, RxTaskError, RxTaskWarning
 from rxspark.execute import rxExec

@@ -28,9 +28,14 @@ __all__ = [
     "Outcome",
     "caller_environment",
     "in_main_thread",
+    "no_more",
     "plain_interrupts",
     "starting_workers",
 ]
+
+
+def no_more(timeout: float) -> None:
+    """Tell that there are no other partitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,17 @@ class Attempt:
     nodes: Sequence[str] = ()
     """The node of each task, by the task's number and as `node_name` writes it; empty: they run anywhere."""
     foreach_options: Mapping[str, Any] = field(default_factory=dict)
+    more: Callable[[float], Sequence[PartitionPayload] | None] = no_more
+    """Gives partitions that can be run beside those that run, after at most so many seconds; None: there are none.
+
+    A backend that does not ask is given them in another attempt."""
+    window: int = 0
+    """How many partitions there are at once if some are yet to come."""
+
+    @property
+    def width(self) -> int:
+        """How many partitions there are at once."""
+        return max(self.window, len(self.partitions))
 
     @property
     def partition_nodes(self) -> list[str]:

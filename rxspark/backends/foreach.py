@@ -137,7 +137,7 @@ class ForeachInBackground(ForeachBackend):
         if not _is_joblibs_own(attempt.foreach_options.get("backend", self._settings["backend"])):
             return self._run_on_a_cluster(attempt)
         with joblib.parallel_config(**self._settings):
-            workers = self.slots(len(attempt.partitions), attempt.foreach_options)
+            workers = self.slots(attempt.width, attempt.foreach_options)
         return BackgroundBackend(self._share_dir, 1, workers).run(attempt)
 
     def _run_on_a_cluster(self, attempt: Attempt) -> Outcome:

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -23,10 +23,11 @@ from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Attempt, InThisProcess, Outcome, caller_environment, starting_workers
 from rxspark.data.local_files import local_folder
-from rxspark.data.stores import LocalStore
+from rxspark.data.stores import DataStore, LocalStore
 from rxspark.errors import RxContextError
 from rxspark.once import once
 from rxspark.options import rxGetOption
+from rxspark.serialize.partition_payload import PartitionPayload
 from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.process_state import working_directory
@@ -86,12 +87,34 @@ class LocalBackend(InThisProcess):
             try:
                 with starting_workers(), _as_no_daemon():
                     with _semaphores():
-                        self._executor = self._pool(self.slots(len(attempt.partitions), {}))
-                    parts = (store.put_partition(data) for _, data in attempt.partitions)
-                    # No name here for the futures: each holds what its partition gave until it is let go of.
-                    return Outcome(_collect({self._executor.submit(run, part) for part in parts}, attempt))
+                        self._executor = self._pool(self.slots(attempt.width, {}))
+                    return Outcome(self._run_all(run, attempt))
             except BrokenProcessPool as error:  # while tasks were being submitted
                 return Outcome(str(error))
+
+    def _run_all(self, run: PartitionRunner, attempt: Attempt) -> str:
+        """Submit partitions and deliver their results, both as they come; gives why some results did not."""
+        lost_reason = ""
+        running: dict[Future[ResultMessage], DataStore] = {}
+        coming: Sequence[PartitionPayload] | None = attempt.partitions
+        try:
+            while (running or coming is not None) and not attempt.cancelled.is_set():
+                for _, data in coming or ():
+                    own = LocalStore(self._share_dir)  # its file goes as soon as it has run
+                    running[self._executor.submit(run, own.put_partition(data))] = own
+                done, _ = wait(running, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
+                while done:  # no name here for a future: each holds what its partition gave until it is let go of
+                    running.pop(next(iter(done))).__exit__()
+                    try:
+                        attempt.deliver(done.pop().result())
+                    except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
+                        lost_reason, coming = str(error), None
+                if coming is not None:
+                    coming = attempt.more(0.0 if running else _POLL_INTERVAL_S)
+        finally:
+            for store in running.values():
+                store.__exit__()
+        return lost_reason
 
     def cancel(self, attempt: Attempt) -> None:
         if self._executor is not None:
@@ -168,19 +191,6 @@ def _as_no_daemon() -> Iterator[None]:
     finally:
         if daemon is not None:
             config["daemon"] = daemon
-
-
-def _collect(futures: set[Future[ResultMessage]], attempt: Attempt) -> str:
-    """Deliver results as they come; gives why some did not."""
-    lost_reason = ""
-    while futures and not attempt.cancelled.is_set():
-        done, futures = wait(futures, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
-        while done:
-            try:
-                attempt.deliver(done.pop().result())
-            except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
-                lost_reason = str(error)
-    return lost_reason
 
 
 def _allowed() -> int:

@@ -85,7 +85,9 @@ class CallSpec:
         if not callable(function):
             raise RxArgumentError(f"FUN={function!r}: FUN is the function to run, not the result of calling it")
         _refuse_misspelt(function, kwargs)
-        tasks = plan_tasks(function, args, kwargs, options["elemArgs"], _times_to_run(options["timesToRun"]))
+        once_per_node = flag("oncePerElem", options["oncePerElem"], False)
+        times, read_now = _times_to_run(options["timesToRun"]), context.wait or once_per_node
+        tasks = plan_tasks(function, args, kwargs, options["elemArgs"], times, read_now)
         chunk_size, scope = _chunk_size(options), _rng_scope(options["RNGscope"])
         packages = module_names(options["packagesToLoad"], "packagesToLoad")
         spec = cls(
@@ -96,7 +98,7 @@ class CallSpec:
             seed_root=resolve(options["RNGseed"], options["RNGkind"]),
             packages=(*context.packagesToLoad, *packages),
             exec_objects=exec_objects(function, options["execObjects"], caller),
-            once_per_node=flag("oncePerElem", options["oncePerElem"], False),
+            once_per_node=once_per_node,
             stop_on_error=not flag("continueOnFailure", options["continueOnFailure"], True),
             auto_cleanup=flag("autoCleanup", options["autoCleanup"], context.autoCleanup),
             console_output=flag("consoleOutput", options["consoleOutput"], context.consoleOutput),
@@ -106,14 +108,16 @@ class CallSpec:
             threads_per_task=context.threadsPerTask,
             foreach_options=_foreach_options(options["foreachOpts"]),
         )
-        check_capacity(spec.seed_root, -(-tasks.count // spec.tasks_per_stream))
+        check_capacity(spec.seed_root, -(-(tasks.count or 0) // spec.tasks_per_stream))
         return spec
 
     @property
     def description(self) -> str:
         """One line that names the call in lists, progress bars and Spark's pages."""
         name, count = getattr(self.function, "__name__", type(self.function).__name__), self.tasks.count
-        return f"rxExecBy {name}: {count} groups" if self.tasks.groups else f"rxExec {name}: {count} tasks"
+        if self.tasks.groups:
+            return f"rxExecBy {name}: {count} groups"
+        return f"rxExec {name}: {'a task for each element that comes' if count is None else f'{count} tasks'}"
 
     def for_groups(self, groups: Groups) -> CallSpec:
         """Give the call with one task for each group, which gets the group's keys and rows first.
@@ -138,10 +142,8 @@ class CallSpec:
         tasks, known = self.tasks, [node_name(node) for node in nodes]
         if tasks.names is not None:
             return replace(self, tasks=replace(tasks, names=_named_nodes(tasks.names, known)))
-        if tasks.default_count:
+        if tasks.default_count or (tasks.element_args is not None and tasks.count == 1):
             tasks = replace(tasks, count=len(nodes))
-        elif tasks.element_args is not None and len(tasks.element_args) == 1:
-            tasks = replace(tasks, count=len(nodes), element_args=tasks.element_args * len(nodes))
         if tasks.count != len(nodes):
             raise RxArgumentError(
                 f"oncePerElem=True with {tasks.count} tasks, but there are {len(nodes)} nodes ({', '.join(known)}); "
@@ -150,7 +152,9 @@ class CallSpec:
         return replace(self, tasks=replace(tasks, names=known))
 
     def partitions(self, slots: int, per_slot: int) -> list[range]:
-        """Give the numbers of the tasks of each partition."""
+        """Give the numbers of the tasks of each partition; where elements are read later there are none yet."""
+        if self.tasks.count is None or self.tasks.are_read_later:
+            return []
         if self.once_per_node:
             return [range(number, number + 1) for number in range(self.tasks.count)]
         return partition_tasks(self.tasks.count, self.chunk_size, slots, per_slot)

@@ -7,151 +7,70 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rxspark.calls.elements import ElemArg
 from rxspark.calls.groups import Groups
 from rxspark.errors import RxArgumentError
 from rxspark.validation import short_repr
 
-__all__ = ["ElemArg", "Tasks", "partition_tasks", "plan_tasks", "rxElemArg"]
-
-
-class ElemArg:
-    """Element arguments, as `rxElemArg` makes them: task i gets value i."""
-
-    def __init__(self, values: Sequence[Any], names: list[str] | None = None) -> None:
-        self.values = values
-        self.names = names
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        return f"rxElemArg({self.values!r})"
-
-    def __reduce__(self) -> Any:
-        raise RxArgumentError(
-            "rxElemArg(...) was found inside another argument; it must itself be an argument of rxExec, "
-            "as in rxExec(f, x=rxElemArg(values))"
-        )
-
-
-def rxElemArg(x: Any) -> ElemArg:
-    """Mark an argument of `rxExec` as one to split: task i gets element i of it.
-
-    Parameters
-    ----------
-    x : list, tuple, range, array (n, ...), Series, dict, or any iterable that ends
-        The n elements. An array of any library (NumPy, PyTorch, JAX, xarray, Arrow, scipy.sparse), and whatever else
-        has ``__array__`` or a length and items, is split along its first axis. The keys of a dict name the results.
-        A generator is read to its end, once, before anything is launched.
-
-    Returns
-    -------
-    ElemArg
-        To be passed to `rxExec` as a positional or keyword argument.
-
-    Raises
-    ------
-    RxArgumentError
-        When x has no elements in a definite order: a number, a string, a set, a data frame; or when reading a
-        generator raises.
-
-    Examples
-    --------
-    >>> from rxspark import rxExec, rxElemArg
-    >>> rxExec(pow, rxElemArg([2, 3, 4]), 2)
-    [4, 9, 16]
-    """
-    kind = type(x).__name__
-    if isinstance(x, (ElemArg, str, bytes, bytearray)):
-        raise RxArgumentError(
-            f"rxElemArg(x={short_repr(x)}): x is one value, of type {kind}; put the elements in a list"
-        )
-    if isinstance(x, type):
-        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): x is a class; pass the elements")
-    if isinstance(x, (set, frozenset)):
-        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): a {kind} has no order; pass sorted(x) or list(x)")
-    if isinstance(x, Mapping):
-        return ElemArg(list(x.values()), [str(key) for key in x])
-    if isinstance(x, (list, tuple, range)):
-        return ElemArg(x)
-    if _is_frame(x):
-        raise RxArgumentError(
-            f"rxElemArg(x=<{kind}>): a data frame may be split by rows or by columns; pass the rows as a list, by "
-            f"x.to_dict('records') with pandas, x.to_dicts() with polars, x.to_pylist() with Arrow, or the columns as "
-            f"a dict, by dict(x.items()) with pandas"
-        )
-    if getattr(x, "shape", None) == ():
-        raise RxArgumentError(f"rxElemArg(x={short_repr(x)}): an array without dimensions has no elements to split")
-    try:
-        return ElemArg(_along_first_axis(x))
-    except RxArgumentError:
-        raise
-    except Exception as error:
-        raise RxArgumentError(
-            f"rxElemArg(x={short_repr(x)}): reading it raised {type(error).__name__}: {error}; nothing was launched"
-        ) from error
-
-
-def _along_first_axis(x: Any) -> Sequence[Any]:
-    """The elements of an array of any library, of anything with a length and items, or of an iterable."""
-    if _is_numpy_array(x):
-        return x if x.dtype.kind in "biufcmM" else list(x)
-    if hasattr(x, "to_pylist"):  # Arrow's own scalars cannot even be added
-        return x.to_pylist()  # type: ignore[no-any-return]
-    if hasattr(x, "tocsr"):  # the one sparse format that has rows
-        x = x.tocsr()
-        return [x[i] for i in range(x.shape[0])]
-    if isinstance(x, Iterable):
-        return list(x)
-    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
-        return [x[i] for i in range(len(x))]
-    if hasattr(x, "__array__"):
-        import numpy
-
-        return _along_first_axis(numpy.asarray(x))
-    raise RxArgumentError(
-        f"rxElemArg(x={short_repr(x)}): a {type(x).__name__} has no elements; pass a list, a range or an array"
-    )
+__all__ = ["Tasks", "argument_name", "lengths_differ", "partition_tasks", "plan_tasks"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tasks:
     """The tasks of one call: task i is FUN(*constants, **keywords) with its elements put in."""
 
-    count: int
+    count: int | None
+    """None as long as it is not known."""
     constants: tuple[Any, ...]
     """Positional arguments; None where an element goes."""
     keywords: dict[str, Any]
     per_task_args: dict[int | str, ElemArg] = field(default_factory=dict)
     """Arguments marked by `rxElemArg`, by position or keyword."""
     element_args: list[tuple[tuple[Any, ...], dict[str, Any]]] | None = None
-    """`elemArgs`: positional arguments that come first, and keyword arguments, for each task."""
+    """`elemArgs`: positional arguments that come first, and keyword arguments, for each task, or one for all."""
     names: list[str] | None = None
     groups: Groups | None = None
     """Groups of rows, whose keys and rows come first among the arguments of each task."""
     default_count: bool = False
     """Whether the user gave neither elements nor `timesToRun`."""
 
+    @property
+    def are_read_later(self) -> bool:
+        """Whether elements come of an iterator, which is read while the tasks run."""
+        return any(arg.length is None for arg in self.per_task_args.values())
+
+    def entries_of(self, numbers: range) -> list[tuple[tuple[Any, ...], dict[str, Any]]] | None:
+        """Give the entries of `elemArgs` for some tasks."""
+        if self.element_args is None or len(self.element_args) > 1:
+            return self.element_args and self.element_args[numbers.start : numbers.stop : numbers.step]
+        return self.element_args * len(numbers)
+
 
 def plan_tasks(
-    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], elem_args: Any, times: int
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    elem_args: Any,
+    times: int,
+    read_now: bool = True,
 ) -> Tasks:
-    """Find out how many tasks there are and what each gets; raise RxArgumentError when the arguments disagree."""
+    """Find out how many tasks there are and what each gets; raise RxArgumentError when the arguments disagree.
+
+    Iterators are read if all elements are needed now; else the number of tasks may stay unknown.
+    """
     _refuse_coroutine(function)
     per_task: dict[int | str, ElemArg] = {i: arg for i, arg in enumerate(args) if isinstance(arg, ElemArg)}
     per_task |= {name: arg for name, arg in kwargs.items() if isinstance(arg, ElemArg)}
     entries, entry_names = _element_args(elem_args)
-    lengths = {_argument(key): len(arg) for key, arg in per_task.items()}
-    if entries is not None and not (len(entries) == 1 and (lengths or times != -1)):
-        lengths["elemArgs"] = len(entries)
-    count = _agreed_count(lengths, times)
-    if entries is not None and len(entries) != count:
-        entries = entries * count
+    if read_now:
+        for key, arg in per_task.items():
+            arg.read(argument_name(key))
+    serve_all = entries is not None and len(entries) == 1 and (bool(per_task) or times != -1)
+    count = _agreed_count(per_task, None if entries is None or serve_all else len(entries), times)
     names = [names for names in (entry_names, *(arg.names for arg in per_task.values())) if names]
     tasks = Tasks(
         count=count,
@@ -160,14 +79,15 @@ def plan_tasks(
         per_task_args=per_task,
         element_args=entries,
         names=names[0] if names and len(names[0]) == count else None,
-        default_count=times == -1 and not lengths and entries is None,
+        default_count=times == -1 and not per_task and entries is None,
     )
-    if count:
+    if count != 0:
         _check_signature(function, tasks)
     return tasks
 
 
-def _argument(key: int | str) -> str:
+def argument_name(key: int | str) -> str:
+    """Name an argument of FUN by its position or keyword."""
     return f"argument {key + 1} of FUN" if isinstance(key, int) else f"argument {key!r}"
 
 
@@ -196,20 +116,32 @@ def _element_args(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str,
     return found, names
 
 
-def _agreed_count(lengths: dict[str, int], times: int) -> int:
+def _agreed_count(per_task: dict[int | str, ElemArg], entries: int | None, times: int) -> int | None:
+    """Give the number of tasks that elements, entries of `elemArgs` and `timesToRun` agree on; None if not known."""
+    lengths = {argument_name(key): arg.length for key, arg in per_task.items() if arg.length is not None}
+    if entries is not None:
+        lengths["elemArgs"] = entries
     if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{argument} has {length}" for argument, length in lengths.items())
-        raise RxArgumentError(
-            f"element arguments differ in length: {counts}; all must have the same number of elements"
-        )
-    if not lengths:
-        return 1 if times == -1 else times
-    argument, length = next(iter(lengths.items()))
-    if times not in (-1, length):
+        raise lengths_differ({argument: str(length) for argument, length in lengths.items()})
+    if times != -1 and any(length != times for length in lengths.values()):
+        argument, length = next(iter(lengths.items()))
         raise RxArgumentError(
             f"timesToRun={times}, but {argument} has {length} elements; leave timesToRun out or make it {length}"
         )
-    return length
+    count = next(iter(lengths.values()), None if times == -1 else times)
+    for key, arg in per_task.items():
+        if arg.is_endless and count is not None:
+            raise RxArgumentError(
+                f"{argument_name(key)}: {arg!r} has no end, but there are {count} tasks: bound it by "
+                f"itertools.islice(x, {count})"
+            )
+    return 1 if count is None and not per_task else count
+
+
+def lengths_differ(lengths: Mapping[str, str]) -> RxArgumentError:
+    """Make the error for element arguments that do not have the same number of elements, as it is said here."""
+    counts = ", ".join(f"{argument} has {length}" for argument, length in lengths.items())
+    return RxArgumentError(f"element arguments differ in length: {counts}; all must have the same number of elements")
 
 
 def _refuse_coroutine(function: Callable[..., Any]) -> None:
@@ -266,13 +198,3 @@ def partition_tasks(count: int, chunk_size: int | None, slots: int, per_slot: in
         return [range(first, min(first + chunk_size, count)) for first in range(0, count, chunk_size)]
     parts = min(count, slots * per_slot)
     return [range(part, count, parts) for part in range(parts)]
-
-
-def _is_frame(x: Any) -> bool:
-    """Whether x is a table of any library: pandas, polars, Arrow, DuckDB, Spark."""
-    return hasattr(x, "__dataframe__") or (hasattr(x, "columns") and (hasattr(x, "dtypes") or hasattr(x, "schema")))
-
-
-def _is_numpy_array(x: Any) -> bool:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(x, numpy.ndarray)

@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rxspark.backends.base import Attempt, Backend
+from rxspark.backends.base import Attempt, Backend, no_more
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
 from rxspark.errors import RxError, RxLostTaskError
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
-from rxspark.serialize.payload import Payload
+from rxspark.serialize.payload import PartitionPayload, Payload
 from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.journal import PartitionJournal, journal_path
 from rxspark.worker.results import PartitionResult, TaskFailure
 
 __all__ = ["Attempts"]
+
+# Seconds that a window of elements may take to be read before those that are there are run.
+_GATHER_S = 0.05
 
 # Attempts in a row that bring nothing, after which what is missing is given up. In the first attempt a worker's death
 # costs what its partition had not delivered; from the second on each task is guarded on its own, so that it costs the
@@ -48,7 +51,9 @@ class Attempts:
     Attributes
     ----------
     results : list of PartitionResult
-        What has come back.
+        What has come back, and was not handed out.
+    handed_out : int
+        Tasks whose results are kept no longer.
     """
 
     def __init__(
@@ -60,9 +65,10 @@ class Attempts:
         on_result: Callable[[PartitionResult], None],
     ) -> None:
         self.results: list[PartitionResult] = []
+        self.handed_out = 0
         self._record = record
         self._payload = replace(payload, partitions=())
-        self._missing = list(payload.partitions)
+        self._missing = _by_first(payload.partitions)
         self._backend = backend
         self._foreach_options = foreach_options
         self._on_result = on_result
@@ -70,14 +76,22 @@ class Attempts:
         self._lost_reason = ""
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
-        self._answered: set[int] = set()
+        self._answers = 0
         self._problem: RxError | None = None
         self._stopped = False
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing."""
-        return not self._missing
+        return not self._missing and not self._more_to_come and self._feed_error is None
+
+    @property
+    def _more_to_come(self) -> bool:
+        return self._payload.feed is not None and not self._payload.feed.exhausted
+
+    @property
+    def _feed_error(self) -> RxError | None:
+        return None if self._payload.feed is None else self._payload.feed.error
 
     def run(self) -> None:
         """Run what is missing, until each task has a result or `cancel` is called.
@@ -87,29 +101,72 @@ class Attempts:
         RxError
             What kept the tasks from running at all, or, with `stop_on_error`, the first task's error.
         """
+        while (self._missing or self._more_to_come) and not self._cancelled.is_set():
+            if not self._missing:
+                self._wait_for_more()
+            self._run_missing()
+            if not self._cancelled.is_set():
+                for numbers, _ in tuple(self._missing.values()):
+                    self._give_up(numbers)
+        problem = self._problem or (None if self._stopped else self._feed_error)
+        if problem is not None:
+            raise problem
+        if self._stopped:
+            raise first_error(self.results)
+
+    def _run_missing(self) -> None:
+        """Run what is missing, as often as it takes or is worth it."""
         fruitless = 0
         while self._missing and fruitless < _ATTEMPTS and not self._cancelled.is_set():
+            before = self._answers
             self._attempt = self._next_attempt(fruitless)
             with translate_errors(self._record.context):
                 outcome = self._backend.run(self._attempt)
             self._lost_reason = outcome.lost_reason or self._lost_reason
-            before = len(self._missing)
-            self._missing = [part for part in self._missing if part.numbers[0] not in self._answered]
-            if len(self._missing) == before:
+            if self._answers == before:
                 fruitless += 1
             elif not outcome.result_limit_hit:
                 fruitless = 1
-        if not self._cancelled.is_set():
-            for numbers, _ in self._missing:
-                self._give_up(numbers)
-        if self._problem is not None:
-            raise self._problem
-        if self._stopped:
-            raise first_error(self.results)
+
+    def _wait_for_more(self) -> None:
+        """Wait until the feed has a window of partitions, or has some and no more at once."""
+        feed = self._payload.feed
+        while feed is not None and not (self._missing or feed.exhausted or self._cancelled.is_set()):
+            self._missing |= _by_first(feed.take(feed.window, _GATHER_S))
+
+    def _more(self, timeout: float) -> Sequence[PartitionPayload] | None:
+        """Give partitions to run beside those that run; None when no more will come."""
+        feed = self._payload.feed
+        if feed is None or feed.exhausted:
+            return None
+        taken = feed.take(1, timeout)
+        with self._lock:
+            self._missing |= _by_first(taken)
+        return taken
+
+    def hand_out(self) -> PartitionResult | None:
+        """Give the results of a partition and keep them no longer; None when there are none."""
+        with self._lock:
+            part = self.results.pop(0) if self.results else None
+            self.handed_out += 0 if part is None else len(part.numbers)
+        return part
+
+    def take_back(self, part: PartitionResult) -> None:
+        """Keep results again that were handed out and not used."""
+        with self._lock:
+            self.results.insert(0, part)
+            self.handed_out -= len(part.numbers)
+
+    def close_feed(self) -> None:
+        """Read no more elements."""
+        if self._payload.feed is not None:
+            self._payload.feed.close()
 
     def cancel(self) -> None:
         """End what runs, and begin no other attempt."""
         self._cancelled.set()
+        if self._payload.feed is not None:
+            self._payload.feed.stop()
         if self._attempt is not None:
             self._backend.cancel(self._attempt)
 
@@ -118,11 +175,10 @@ class Attempts:
         folder, call_id = self._backend.journals, self._payload.call_id
         if folder is None:
             return
-        for numbers, _ in self._missing:
-            if numbers[0] not in self._answered:
-                found = PartitionJournal(folder, f"{call_id}-{numbers[0]}").recorded()
-                if found is not None:
-                    self._take(found.pack())
+        for first in tuple(self._missing):
+            found = PartitionJournal(folder, f"{call_id}-{first}").recorded()
+            if found is not None:
+                self._take(found.pack())
 
     def remove_journals(self) -> None:
         """Remove what workers of this host have left of the call."""
@@ -131,29 +187,31 @@ class Attempts:
 
     def detach(self) -> Payload:
         """Take a copy of all that is to run, which stays as it is when the caller changes his arguments; gives it."""
-        whole = replace(self._payload, partitions=tuple(self._missing)).detached()
-        self._payload, self._missing = whole, list(whole.partitions)
+        whole = replace(self._payload, partitions=tuple(self._missing.values())).detached()
+        self._payload, self._missing = whole, _by_first(whole.partitions)
         return whole
 
     def forget(self) -> Payload:
         """Let go of results and bytes; gives the payload that is left, an empty one."""
-        self.results, self._missing = [], []
-        self._payload = replace(self._payload, program=Bundle([]), partitions=(), shared_objects=())
+        self.results, self._missing = [], {}
+        self._payload = replace(self._payload, program=Bundle([]), partitions=(), shared_objects=(), feed=None)
         return self._payload
 
     def _next_attempt(self, number: int) -> Attempt:
-        payload, record = self._payload, self._record
+        payload, record, feed = self._payload, self._record, self._payload.feed
         return Attempt(
             call_id=payload.call_id,
             description=record.description,
             number=number,
             program=payload.program,
             stored_program=payload.stored_program,
-            partitions=tuple(self._missing),
+            partitions=tuple(self._missing.values()),
             deliver=self._receive,
             cancelled=self._cancelled,
             nodes=(record.names or ()) if record.once_per_node else (),
             foreach_options=self._foreach_options,
+            more=no_more if number else self._more,
+            window=0 if feed is None else feed.window,
         )
 
     def _receive(self, message: ResultMessage) -> None:
@@ -168,9 +226,10 @@ class Attempts:
     def _take(self, packed: bytes) -> None:
         part = PartitionResult.unpack(packed)
         with self._lock:
-            if part.numbers and part.numbers[0] in self._answered:  # a second copy of an attempt that was given up
+            answered = self._missing.pop(part.numbers[0], None) if part.numbers else None
+            if part.numbers and answered is None:  # a second copy of an attempt that was given up
                 return
-            self._answered.update(part.numbers[:1])
+            self._answers += 1
             self.results.append(part)
             self._problem = self._problem or part.problem
             self._stopped = self._stopped or (self._record.stop_on_error and bool(part.failures))
@@ -179,6 +238,8 @@ class Attempts:
             with contextlib.suppress(OSError):
                 os.unlink(journal_path(self._backend.journals, f"{self._payload.call_id}-{part.numbers[0]}"))
         self._on_result(part)
+        if answered is not None and self._payload.feed is not None:
+            self._payload.feed.answered(len(answered.numbers))
         if stop and not self._cancelled.is_set():
             self.cancel()
 
@@ -187,3 +248,8 @@ class Attempts:
         message = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._lost_reason}"
         failure = TaskFailure("WorkerDied", message, "", error=RxLostTaskError)
         self._take(PartitionResult.failed(numbers, failure, _ATTEMPTS).pack())
+
+
+def _by_first(partitions: Iterable[PartitionPayload]) -> dict[int, PartitionPayload]:
+    """Give partitions by the number of their first task, by which their results are known."""
+    return {partition.numbers[0]: partition for partition in partitions}

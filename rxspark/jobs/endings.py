@@ -16,8 +16,12 @@ __all__ = ["why_no_results"]
 def why_no_results(source: Job | RemoteJob | ParentsJob, state: str) -> RxError:
     """Make the error that says why a job in this state has no results, and what can be done."""
     job_id = source.record.id
-    there = f"{source.done} of {source.record.task_count} tasks have finished"
-    partial = "rxGetJobResults(job, partial=True) gives what is there, rxResumeJob(job) runs the rest"
+    there = (
+        f"{source.done if source.task_count is None else f'{source.done} of {source.task_count}'} tasks have finished"
+    )
+    partial = "rxGetJobResults(job, partial=True) gives what is there"
+    if not source.record.elements_read_later:
+        partial += ", rxResumeJob(job) runs the rest"
     if state == MISSING:
         return RxJobError(f"{job_id} is missing: {source.error}")
     if state == CANCELED:
@@ -38,5 +42,6 @@ def _failure(source: Job | RemoteJob | ParentsJob, hint: str) -> RxError:
         name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "
         return RxJobError(f"{job_id} failed: {name}{reason}; {hint}")
     error = copy.copy(reason)
+    error.__cause__ = reason.__cause__
     error.add_note(f"{job_id} failed by this; {hint}")
     return error

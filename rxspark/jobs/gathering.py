@@ -66,7 +66,10 @@ class Gathering:
         self._partition_results = partition_results
         self._keep = keep
         self._taken = 0
-        self._values: list[Any] = [RxNotFinished] * record.task_count
+        count = record.task_count
+        if count is None:  # of an iterator: all that it has given
+            count = 1 + max((max(part.numbers) for part in partition_results if part.numbers), default=-1)
+        self._values: list[Any] = [RxNotFinished] * count
         self._errors: dict[int, RxTaskError] = {}
         self._output: dict[int, str] = {}
         self._runs: dict[int, PartitionRun] = {}

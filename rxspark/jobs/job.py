@@ -81,6 +81,11 @@ class Job:
         """Its name."""
         return self.record.id
 
+    @property
+    def task_count(self) -> int | None:
+        """How many tasks it has; None as long as that is not known."""
+        return self.done if self.record.task_count is None and self.state == FINISHED else self.record.task_count
+
     def reason(self) -> BaseException | None:
         """Give the error for who wants results that there are none of."""
         return self.error
@@ -147,6 +152,21 @@ class Job:
         with self._changed:
             return self._changed.wait_for(lambda: self.state in ENDED, timeout)
 
+    def hand_out(self) -> PartitionResult | None:
+        """Give the results of a partition and keep them no longer; None when there are none."""
+        part = self._attempts.hand_out()
+        self.fetched = self.fetched or part is not None
+        return part
+
+    def take_back(self, part: PartitionResult) -> None:
+        """Keep results again that were handed out and not used."""
+        self._attempts.take_back(part)
+
+    @property
+    def handed_out(self) -> int:
+        """Tasks whose results are kept no longer."""
+        return self._attempts.handed_out
+
     def wait_for_more(self, than: int, timeout: float) -> None:
         """Wait until more than so many partitions have answered, the job has ended, or the time is over."""
         with self._changed:
@@ -162,6 +182,7 @@ class Job:
         if callbacks is None:
             self._attempts.cancel()
         else:
+            self._attempts.close_feed()
             self._updates.write_state(CANCELED, self._unwanted, self._end_of(CANCELED))
             self._call(callbacks)
         return True
@@ -241,6 +262,7 @@ class Job:
                 raise self._unwanted
         except BaseException as error:
             self._attempts.cancel()
+            self._attempts.close_feed()
             self._attempts.take_from_journals()
             # What was ended may raise whatever it likes.
             why = error if isinstance(error, KeyboardInterrupt) else self._unwanted or error

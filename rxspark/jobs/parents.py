@@ -35,6 +35,11 @@ class ParentsJob:
             f"context a shareDir, by which other processes can tell of its jobs"
         )
 
+    @property
+    def task_count(self) -> int | None:
+        """How many tasks it has, as far as it was known."""
+        return self.record.task_count
+
     def reason(self) -> BaseException:
         """Error to raise when somebody wants results."""
         return self.error

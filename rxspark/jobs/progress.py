@@ -18,10 +18,11 @@ _DELAY_S = 2.0
 class Progress:
     """Counts finished tasks and shows them once the call has lasted for a while.
 
+    Without a `total` it is not known how many there will be.
     With `another` the engine itself shows one in terminals, where the two would overwrite each other.
     """
 
-    def __init__(self, total: int, label: str, another: bool = False) -> None:
+    def __init__(self, total: int | None, label: str, another: bool = False) -> None:
         self._total = total
         self._another = another
         self._label = label
@@ -29,10 +30,11 @@ class Progress:
         self._bar: Any = None
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
+        self._open = True
         self._started = time.monotonic()
 
     def __enter__(self) -> Progress:
-        if rxGetOption("reportProgress") and self._total > 1:
+        if rxGetOption("reportProgress") and self._total not in (0, 1):
             self._timer = threading.Timer(_DELAY_S, self._show)
             self._timer.daemon = True
             self._timer.name = "rxspark-progress"
@@ -43,7 +45,7 @@ class Progress:
         if self._timer is not None:
             self._timer.cancel()
         with self._lock:
-            self._total = 0  # a timer that fired just now must not open a bar any more
+            self._open = False  # a timer that fired just now must not open a bar any more
             if self._bar is not None:
                 self._bar.close()
 
@@ -60,7 +62,7 @@ class Progress:
         from tqdm.auto import tqdm
 
         with self._lock:
-            if self._total and self._done < self._total:
+            if self._open and (self._total is None or self._done < self._total):
                 # A delay, so that nothing is drawn before the bar knows when the call began.
                 self._bar = tqdm(total=self._total, initial=self._done, desc=self._label, unit="task", delay=1e-9)
                 # Its own lock: Ctrl-C while it is drawn leaves tqdm's lock taken, for all bars to come.

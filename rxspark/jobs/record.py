@@ -52,7 +52,8 @@ class JobRecord:
     host: str
     created: float
     """When its work was handed over, in seconds since 1970-01-01 UTC."""
-    task_count: int
+    task_count: int | None
+    """None where it was not known, as elements come of an iterator."""
     names: list[str] | None
     """Names of the results, where the elements have any."""
     chunk_size: int
@@ -68,6 +69,8 @@ class JobRecord:
     """Files of rxShare that it reads and that end with its process; of a call that waits only."""
     keys: str = ""
     """The keys of the groups of rows that are its tasks, by `keys_as_text`; empty where they are none."""
+    elements_read_later: bool = False
+    """Whether elements come of an iterator, and so are not in the job."""
     rows_in_engine: bool = False
     """Whether the rows of the groups are in a table of the engine, and so not in the job."""
     plan_seconds: float = 0.0
@@ -92,6 +95,7 @@ class JobRecord:
             auto_cleanup=spec.auto_cleanup,
             console_output=spec.console_output,
             keys=keys_as_text(spec.tasks.groups.keys) if spec.tasks.groups else "",
+            elements_read_later=spec.tasks.are_read_later,
             rows_in_engine=spec.tasks.groups is not None and spec.tasks.groups.table is None,
         )
 

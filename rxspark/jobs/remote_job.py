@@ -61,6 +61,11 @@ class RemoteJob:
         return self._judge()[0]
 
     @property
+    def task_count(self) -> int | None:
+        """How many tasks it has."""
+        return self.record.task_count
+
+    @property
     def error(self) -> BaseException | None:
         """Why it failed or was cancelled, or cannot be told of."""
         return self._judge()[1]
@@ -69,7 +74,7 @@ class RemoteJob:
     def done(self) -> int:
         """Tasks whose answers are in the folder."""
         try:
-            return min(self.folder.done(), self.record.task_count)
+            return min(self.folder.done(), self.record.task_count or 0)
         except RxError:
             return 0
 

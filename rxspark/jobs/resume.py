@@ -38,6 +38,12 @@ def check_needs(record: JobRecord) -> None:
             f"rxGetJobResults(job, partial=True) gives what is there; call rxExecBy again for the rest, with a "
             f"filterFunc that keeps the other groups: their random numbers stay the same"
         )
+    if record.elements_read_later:
+        raise RxJobError(
+            f"{record.id} cannot go on: its elements came of an iterator, which was closed as the job ended, and those "
+            f"that had not come are not known. rxGetJobResults(job, partial=True) gives what is there; call rxExec "
+            f"again with the rest"
+        )
     for file in record.shared_files:
         if open_path(file).info() is None:
             raise RxJobError(

@@ -132,6 +132,11 @@ class RxJob(Generic[T]):
         state = source.state
         if state == MISSING or (state != FINISHED and not partial):
             raise why_no_results(source, state)
+        if isinstance(source, Job) and source.handed_out:
+            raise RxJobError(
+                f"{self.id}: the values of {source.handed_out} tasks were handed out by iterating over the job, and "
+                f"are kept no longer, as nobody knew how many there would be; collect them there, or do not iterate"
+            )
         partition_results = source.partition_results()
         results = Gathering(record, partition_results).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:
@@ -216,7 +221,7 @@ class RxJob(Generic[T]):
             "state": source.state,
             "description": record.description,
             "context": record.context,
-            "tasks": record.task_count,
+            "tasks": source.task_count,
             "done": source.done,
             "user": record.user,
             "host": record.host,
@@ -275,8 +280,13 @@ class RxJob(Generic[T]):
     def __iter__(self) -> Iterator[tuple[int, T]]:
         """Number and value of each task, as they finish; then raises what kept the rest from finishing, if anything.
 
-        The value of a failed task is its `RxTaskError`. The results can still be fetched afterwards.
+        The value of a failed task is its `RxTaskError`. The results can still be fetched afterwards, unless it was not
+        known how many tasks there would be: then each value is handed out once and kept no longer, so that a job
+        without end takes no more and more memory.
         """
+        if isinstance(self._source, Job) and self._source.record.task_count is None:
+            yield from self._handed_out(self._source)
+            return
         source, seen = self._source, 0
         while True:
             ended = source.state in ENDED  # asked first: what came before the end is then all there
@@ -288,6 +298,28 @@ class RxJob(Generic[T]):
                 break
             with plain_interrupts():
                 source.wait_for_more(seen, _POLL_INTERVAL_S)
+        if source.state != FINISHED:
+            raise why_no_results(source, source.state)
+
+    def _handed_out(self, source: Job) -> Iterator[tuple[int, T]]:
+        """Iterate over a job whose number of tasks is not known."""
+        while True:
+            ended = source.state in ENDED
+            part = source.hand_out()
+            if part is not None:
+                given = 0
+                try:
+                    for number, value, error in opened(part):
+                        given += 1
+                        yield number, value if error is None else cast("T", error)
+                finally:
+                    if given < len(part.numbers):
+                        source.take_back(part.since(given))
+            elif ended:
+                break
+            else:
+                with plain_interrupts():
+                    source.wait_for_more(0, _POLL_INTERVAL_S)
         if source.state != FINISHED:
             raise why_no_results(source, source.state)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rxspark.html_tables import html_table
+from rxspark.jobs.states import ENDED
 
 __all__ = ["aligned", "jobs_html", "progress_line", "progress_lines", "text_table", "watch_html"]
 
@@ -55,17 +56,25 @@ def _html_rows(infos: Sequence[dict[str, Any]], cells_of: Callable[[dict[str, An
     rows = []
     for info in infos:
         cells = [html.escape(cell) for cell in cells_of(info)]
-        most = max(info["tasks"], 1)
-        cells[2] = f'<progress style="width:5em" max="{most}" value="{info["done"]}"></progress> {cells[2]}'
+        if info["tasks"] is not None:
+            most = max(info["tasks"], 1)
+            cells[2] = f'<progress style="width:5em" max="{most}" value="{info["done"]}"></progress> {cells[2]}'
         rows.append(cells)
     return rows
+
+
+def _progress(info: dict[str, Any]) -> str:
+    """Tell how many tasks have finished, and of how many, or that nobody knows."""
+    if info["tasks"] is not None:
+        return f"{info['done']}/{info['tasks']}"
+    return f"{info['done']}" if info["state"] in ENDED else f"{info['done']}, more to come"
 
 
 def _cells(info: dict[str, Any]) -> list[str]:
     return [
         info["id"],
         info["state"],
-        f"{info['done']}/{info['tasks']}",
+        _progress(info),
         f"{info['submitted']:%Y-%m-%d %H:%M:%S}",
         f"{info['seconds']:.1f}",
         info["description"],
@@ -77,7 +86,7 @@ def _watched_cells(info: dict[str, Any]) -> list[str]:
     return [
         info["id"],
         info["state"],
-        f"{info['done']}/{info['tasks']}",
+        _progress(info),
         _duration(info["seconds"]),
         _rate(info["rate"]),
         _duration(info["left"]),

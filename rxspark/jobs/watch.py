@@ -107,7 +107,8 @@ class _Watched:
         if info["state"] == MISSING and self._last is not None:  # the last that was seen tells more
             info = {**self._last, "state": MISSING, "error": info["error"]}
         rate = self._rate(info["done"]) if info["state"] == RUNNING else None
-        info["rate"], info["left"] = rate, (info["tasks"] - info["done"]) / rate if rate else None
+        known = rate is not None and rate > 0 and info["tasks"] is not None
+        info["rate"], info["left"] = rate, (info["tasks"] - info["done"]) / rate if known else None
         self._last = info
         return info
 
@@ -166,13 +167,18 @@ class _Terminal:
         self._height = len(lines)
 
 
+def _stage(done: int, tasks: int | None) -> int:
+    """Number the stages at which a line is written: tenths, or doublings where nobody knows how many there will be."""
+    return done.bit_length() if tasks is None else done * _LINES // max(1, tasks)
+
+
 def log_of(line: Callable[[dict[str, Any]], str]) -> Show:
     """Give what writes a line to stdout for each job whose state has changed, or which has come a tenth further."""
     told: dict[str, tuple[str, int]] = {}
 
     def show(infos: list[dict[str, Any]]) -> None:
         for info in infos:
-            stage = info["state"], info["done"] * _LINES // max(1, info["tasks"])
+            stage = info["state"], _stage(info["done"], info["tasks"])
             if told.get(info["id"]) != stage:
                 told[info["id"]] = stage
                 print(line(info), flush=True)

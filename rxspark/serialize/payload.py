@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,10 +11,12 @@ from rxspark.calls.spec import CallSpec
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import RemoteFileRef
 from rxspark.options import rxGetOption
+from rxspark.serialize.partition_payload import PartitionPayload
 from rxspark.worker.process_state import callers_settings, portable_filters
 from rxspark.worker.protocol import Call
 
 if TYPE_CHECKING:
+    from rxspark.serialize.feed import ElementFeed
     from rxspark.serialize.shared_object import Shared
 
 __all__ = ["Destination", "PartitionPayload", "Payload", "Requirements", "serialize_call"]
@@ -30,6 +31,8 @@ class Destination(NamedTuple):
     """A folder in which workers of this machine note what they have finished, if they can."""
     job_folder: str | None
     """Path or URL of the folder of the job, if it has one."""
+    slots: int
+    """How many tasks run at once there."""
     outlives_process: bool
     """Whether the bytes must be good when this process, and with it the files of rxShare, has ended."""
 
@@ -40,13 +43,6 @@ class Requirements:
 
     rng_kind: str | None = None
     modules: frozenset[str] = frozenset()
-
-
-class PartitionPayload(NamedTuple):
-    """The tasks of one partition, and their bytes."""
-
-    numbers: Sequence[int]
-    data: Bundle
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +59,8 @@ class Payload:
     """The program in the folder of the job, if it has one that workers may read."""
     shared_objects: tuple[Shared, ...] = ()
     """Handles whose files the workers will read; they must live as long as the call."""
+    feed: ElementFeed | None = None
+    """Gives partitions while others run, where elements come of iterators."""
 
     def detached(self) -> Payload:
         """Give a copy that stays as it is when the caller changes his arguments."""
@@ -78,6 +76,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
     RxShippingError
         When FUN or an argument cannot be sent; names the variable.
     """
+    from rxspark.serialize.feed import ElementFeed
     from rxspark.serialize.pickler import CallSerializer  # with cloudpickle, which only calls need
     from rxspark.serialize.user_modules import UserModules
 
@@ -88,7 +87,8 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
     )
     for package in spec.packages:
         serializer.modules.note_name(package)
-    sources = serializer.modules.sources(with_data=not destination.same_host)
+    with_data = not destination.same_host
+    sources = serializer.modules.sources(with_data)
     call = Call(
         id=call_id,
         root=spec.seed_root,
@@ -108,10 +108,12 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
         folder=destination.job_folder,
     )
     needed = serializer.modules.needed(spec.function, sources) | set(spec.packages) - set(sources)
+    later = spec.tasks.are_read_later
     return Payload(
         call_id=call_id,
         program=Bundle([pickle.dumps(call, 5), *program]),
         partitions=parts,
         requirements=Requirements(spec.seed_root.kind, frozenset(needed)),
         shared_objects=tuple(serializer.handles),
+        feed=ElementFeed(spec, serializer, sources, destination.slots, with_data) if later else None,
     )

@@ -8,13 +8,13 @@ import pickle
 import sys
 import types
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
-from rxspark.calls.tasks import Tasks
+from rxspark.calls.tasks import Tasks, argument_name
 from rxspark.data.bundle import Buffer
 from rxspark.data.refs import InlineRef
 from rxspark.errors import RxArgumentError, RxError, RxShippingError, RxSizeWarning
@@ -235,19 +235,26 @@ class CallSerializer:
 
     def partition(self, tasks: Tasks, numbers: range) -> bytes:
         """The pickle of the tasks of one partition, with their element arguments."""
-        taken = slice(numbers.start, numbers.stop, numbers.step)
-        columns = {
-            key: self._column(argument.values[taken], numbers, key) for key, argument in tasks.per_task_args.items()
-        }
-        rows: Column | None = None
-        if tasks.element_args is not None:
-            mine = tasks.element_args[taken]
-            held = (value for first, more in mine for value in (*first, *more.values()))
-            rows = self._column(mine, numbers, "elemArgs", all_immutable(held))
+        values = {key: arg.of(argument_name(key), numbers) for key, arg in tasks.per_task_args.items()}
+        entries = tasks.entries_of(numbers)
         if tasks.groups is None:
-            return pickle.dumps(Partition(numbers, columns, rows), 5)
+            return self.elements(numbers, values, entries)
         streams = [tasks.groups.places[number] for number in numbers]
-        return pickle.dumps(Partition(numbers, columns, self._rows_of(tasks.groups.table, numbers), streams), 5)
+        return pickle.dumps(Partition(numbers, {}, self._rows_of(tasks.groups.table, numbers), streams), 5)
+
+    def elements(
+        self,
+        numbers: range,
+        values: Mapping[int | str, Sequence[Any]],
+        entries: list[tuple[tuple[Any, ...], dict[str, Any]]] | None,
+    ) -> bytes:
+        """The pickle of tasks with these element arguments, by position or keyword, and entries of `elemArgs`."""
+        columns = {key: self._column(held, numbers, key) for key, held in values.items()}
+        rows: Column | None = None
+        if entries is not None:
+            held = (value for first, more in entries for value in (*first, *more.values()))
+            rows = self._column(entries, numbers, "elemArgs", all_immutable(held))
+        return pickle.dumps(Partition(numbers, columns, rows), 5)
 
     def _rows_of(self, table: Shared | None, numbers: range) -> GroupRows | None:
         """The rows of groups: in the file of their table, or where workers will not reach that, group by group."""

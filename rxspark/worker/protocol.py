@@ -127,6 +127,8 @@ class Partition:
     """Entries of `elemArgs`, or groups of rows: (positional, keyword) arguments of each task."""
     streams: Sequence[int] | None = None
     """The random stream of each task, where its number does not tell."""
+    modules: dict[str, ModuleSource] = field(default_factory=dict)
+    """The user's own modules that the elements need and that have not come with the call."""
 
     def stream_numbers(self, tasks_per_stream: int) -> Sequence[int]:
         """Give the number of the random stream of each task."""
@@ -141,6 +143,7 @@ class Partition:
             {key: column.only(indices) for key, column in self.columns.items()},
             None if self.rows is None else self.rows.only(indices),
             None if self.streams is None else [self.streams[index] for index in indices],
+            self.modules,
         )
 
 

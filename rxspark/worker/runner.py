@@ -242,6 +242,8 @@ class _Ready:
         It gets a function that tells the place in the random stream, for who goes on from there.
         """
         call, streams, console = self._call, self._streams, self._console
+        if partition.modules:
+            user_modules.install_more(partition.modules)
         stream, stream_numbers = -1, partition.stream_numbers(call.tasks_per_stream)
         first = start.index if start else 0
         stream_state = streams.get_state if call.tasks_per_stream > 1 else _no_state

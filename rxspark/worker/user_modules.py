@@ -20,7 +20,7 @@ from rxspark.once import once
 from rxspark.process import process_token
 from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource
 
-__all__ = ["install", "serve", "served"]
+__all__ = ["install", "install_more", "serve", "served"]
 
 
 class _Loader:
@@ -108,6 +108,11 @@ def install(call: Call) -> None:
     if any(_finder.loaded.get(name) != call.modules_digest for name in held):
         for name in held:  # all of them: one module may hold what another one was before the edit
             del sys.modules[name]
+
+
+def install_more(modules: dict[str, ModuleSource]) -> None:
+    """Make modules importable that come with elements; those that this process has stay as they are."""
+    serve(_finder.modules | modules, _finder.digest)
 
 
 def serve(modules: dict[str, ModuleSource], digest: str) -> None:
