@@ -152,20 +152,10 @@ class Job:
         with self._changed:
             return self._changed.wait_for(lambda: self.state in ENDED, timeout)
 
-    def hand_out(self) -> PartitionResult | None:
-        """Give the results of a partition and keep them no longer; None when there are none."""
-        part = self._attempts.hand_out()
-        self.fetched = self.fetched or part is not None
-        return part
-
-    def take_back(self, part: PartitionResult) -> None:
-        """Keep results again that were handed out and not used."""
-        self._attempts.take_back(part)
-
     @property
-    def handed_out(self) -> int:
-        """Tasks whose results are kept no longer."""
-        return self._attempts.handed_out
+    def attempts(self) -> Attempts:
+        """Its attempts, which keep the results."""
+        return self._attempts
 
     def wait_for_more(self, than: int, timeout: float) -> None:
         """Wait until more than so many partitions have answered, the job has ended, or the time is over."""

@@ -18,6 +18,7 @@ from rxspark.errors import RxArgumentError, RxJobError
 from rxspark.jobs.endings import why_no_results
 from rxspark.jobs.futures import JobFuture, awaited
 from rxspark.jobs.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
+from rxspark.jobs.handing_out import check_that_all_is_kept, handed_out
 from rxspark.jobs.job import Job
 from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
 from rxspark.jobs.progress import Progress
@@ -132,11 +133,8 @@ class RxJob(Generic[T]):
         state = source.state
         if state == MISSING or (state != FINISHED and not partial):
             raise why_no_results(source, state)
-        if isinstance(source, Job) and source.handed_out:
-            raise RxJobError(
-                f"{self.id}: the values of {source.handed_out} tasks were handed out by iterating over the job, and "
-                f"are kept no longer, as nobody knew how many there would be; collect them there, or do not iterate"
-            )
+        if isinstance(source, Job):
+            check_that_all_is_kept(source)
         partition_results = source.partition_results()
         results = Gathering(record, partition_results).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:
@@ -285,7 +283,7 @@ class RxJob(Generic[T]):
         without end takes no more and more memory.
         """
         if isinstance(self._source, Job) and self._source.record.task_count is None:
-            yield from self._handed_out(self._source)
+            yield from handed_out(self._source)
             return
         source, seen = self._source, 0
         while True:
@@ -298,28 +296,6 @@ class RxJob(Generic[T]):
                 break
             with plain_interrupts():
                 source.wait_for_more(seen, _POLL_INTERVAL_S)
-        if source.state != FINISHED:
-            raise why_no_results(source, source.state)
-
-    def _handed_out(self, source: Job) -> Iterator[tuple[int, T]]:
-        """Iterate over a job whose number of tasks is not known."""
-        while True:
-            ended = source.state in ENDED
-            part = source.hand_out()
-            if part is not None:
-                given = 0
-                try:
-                    for number, value, error in opened(part):
-                        given += 1
-                        yield number, value if error is None else cast("T", error)
-                finally:
-                    if given < len(part.numbers):
-                        source.take_back(part.since(given))
-            elif ended:
-                break
-            else:
-                with plain_interrupts():
-                    source.wait_for_more(0, _POLL_INTERVAL_S)
         if source.state != FINISHED:
             raise why_no_results(source, source.state)
 

@@ -143,7 +143,7 @@ class Partition:
             {key: column.only(indices) for key, column in self.columns.items()},
             None if self.rows is None else self.rows.only(indices),
             None if self.streams is None else [self.streams[index] for index in indices],
-            self.modules,
+            modules=self.modules,
         )
 
 

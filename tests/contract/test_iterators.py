@@ -100,7 +100,7 @@ def test_an_iterator_gives_what_a_list_gives(context, not_waiting, chunk, scope)
     ids=["map", "iter", "filter"],
 )
 def test_iterators_of_every_kind(context, not_waiting, make):
-    """Whatever gives one element after another is read, in calls that wait and in jobs."""
+    """Anything that gives one element after another is read, in calls that wait and in jobs."""
     job = rxExec(lambda x: x, rxElemArg(make()))
     assert dict(job) == {0: 1, 1: 2}
     with context:
