@@ -88,7 +88,8 @@ def rxExec(
     FUN : callable
         The function to run: a function, lambda, method, class, builtin, partial or callable object.
     *args, **kwargs
-        Arguments of FUN: constants for all tasks, or `rxElemArg(x)`, of which task i gets element i.
+        Arguments of FUN: constants for all tasks, or `rxElemArg(x)`, of which task i gets element i. In a context with
+        ``wait=False`` x may be an iterator, also one without end; see Notes.
     elemArgs : list or dict, optional
         One entry a task: a value, a tuple of positional arguments or a dict of keyword arguments; positional ones
         come before `args`. The keys of a dict of entries name the results. A single entry serves all tasks.
@@ -140,6 +141,16 @@ def rxExec(
         When the compute context cannot be served.
     RxTaskError
         With ``continueOnFailure=False``: the first task's error.
+
+    Notes
+    -----
+    Elements of iterators in a context with ``wait=False``: a thread reads them while the tasks run, in the caller's
+    context variables, three partitions for each slot ahead of the results. A partition is `taskChunkSize` elements, or
+    without it one. Results come by iterating over the job, which keeps them no longer then, if it is not known how many
+    there will be. Values and random numbers are those of a call with all elements at once. Such a job lives as long as
+    this program, also with a share folder, and cannot be resumed. When an iterator raises, or ends before another
+    argument, the job fails by an error that says so, and the results of the tasks before are there. Cancelling the job
+    closes generators.
 
     Examples
     --------

@@ -149,6 +149,17 @@ def rxElemArg(x: Any) -> ElemArg:
     >>> from rxspark import rxExec, rxElemArg
     >>> rxExec(pow, rxElemArg([2, 3, 4]), 2)
     [4, 9, 16]
+
+    Elements without end, in a job:
+
+    >>> import itertools
+    >>> from rxspark import RxLocalSeq
+    >>> with RxLocalSeq(wait=False):
+    ...     job = rxExec(pow, rxElemArg(itertools.count()), 2)
+    >>> next(value for number, value in job if value > 50)
+    64
+    >>> job.cancel()
+    True
     """
     kind = type(x).__name__
     if isinstance(x, (ElemArg, str, bytes, bytearray)):

@@ -61,7 +61,7 @@ class ComputeContext:
     durable : bool, default True
         Whether calls that wait have a folder of their own in the share folder, from which another process can resume
         them. It costs some small files a call, half a second on HDFS; a call without one is lost with its process.
-        Jobs with ``wait=False`` always have one.
+        Jobs with ``wait=False`` always have one, but for those whose elements come of an iterator.
 
     Raises
     ------
