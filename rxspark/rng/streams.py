@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rxspark.own_threads import others_run
 from rxspark.rng import stdlib_patch
 from rxspark.rng.active import GROUP, STACK, ThreadGroup, current
 from rxspark.rng.engines import Counter, Jumped, engine
@@ -93,7 +93,7 @@ class Streams:
         """The threads that draw from these streams, where those of a task do and no others."""
 
     def __enter__(self) -> Streams:
-        if _thread._count() and self.owner == "rxExec":
+        if others_run() and self.owner == "rxExec":
             _share()
         with SHARED.held():
             # By value, as an outer Streams of the same process uses the same objects.

@@ -9,8 +9,9 @@ from functools import wraps
 from typing import Any
 
 from rxspark.once import once
+from rxspark.own_threads import is_own
 
-__all__ = ["is_own", "on_event", "on_thread"]
+__all__ = ["on_event", "on_thread"]
 
 _listeners: dict[str, tuple[Callable[..., None], ...]] = {}
 
@@ -56,8 +57,3 @@ def _wrap_start() -> None:
         start(thread)
 
     threading.Thread.start = start_noted  # type: ignore[assignment, method-assign]
-
-
-def is_own(thread: threading.Thread) -> bool:
-    """Whether a thread is one of rxspark's own, by its name: they run no code of the user's."""
-    return thread.name.startswith("rxspark-")

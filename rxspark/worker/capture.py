@@ -16,11 +16,11 @@ import signal
 import tempfile
 import threading
 import time
-from _thread import start_new_thread
 from contextlib import suppress
 from os import SEEK_CUR, lseek
 
 from rxspark.once import once
+from rxspark.own_threads import start_own
 
 __all__ = ["Capture", "new_file", "read_bounded"]
 
@@ -306,14 +306,13 @@ def _watch() -> None:
         with _lock:
             if not _watched:
                 _watched = True
-                start_new_thread(_look, ())
+                start_own(_look)
 
 
 def _look() -> None:
     """Look at the files, as long as there are tasks.
 
-    A thread that Python's threading module does not know, so that the end of the program does not wait for it, and
-    without signals, which are for the program's own.
+    A thread without signals, which are for the program's own.
     """
     global _watched
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())

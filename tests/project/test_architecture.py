@@ -19,7 +19,18 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["errors", "extras", "html_tables", "once", "options", "process", "redaction", "timeouts", "validation"],
+    [
+        "errors",
+        "extras",
+        "html_tables",
+        "once",
+        "options",
+        "own_threads",
+        "process",
+        "redaction",
+        "timeouts",
+        "validation",
+    ],
     ["files"],
     ["data"],
     ["rng"],
