@@ -21,6 +21,7 @@ from rxspark.contexts import (
 from rxspark.errors import (
     RxArgumentError,
     RxCanceledError,
+    RxCombineError,
     RxContextError,
     RxError,
     RxFileError,
@@ -64,7 +65,7 @@ from rxspark.jobs.watch import rxWatchJobs
 from rxspark.nodes import rxGetNodeInfo, rxPingNodes
 from rxspark.options import rxGetOption, rxOptions
 from rxspark.plots.lineplot import rxLinePlot
-from rxspark.results import RxGroupResults, RxNotFinished, RxResults
+from rxspark.results import RxCombined, RxGroupResults, RxNotFinished, RxResults
 from rxspark.results.timings import RxTimings
 from rxspark.rng.api import RxStream, rxRngDelStream, rxRngGetStream, rxRngNewStream, rxRngSetStream
 from rxspark.serialize.share import rxShare
@@ -77,6 +78,8 @@ __all__ = [
     "ComputeContext",
     "RxArgumentError",
     "RxCanceledError",
+    "RxCombineError",
+    "RxCombined",
     "RxContextError",
     "RxError",
     "RxFile",

@@ -7,13 +7,14 @@
     ├── RxMissingError       a package is lacking, here or on a worker; says how to install it
     ├── RxFileError          a file command failed; names the path, the user and the reason (also an OSError)
     ├── RxCanceledError      the call was cancelled before it finished
+    ├── RxCombineError       the user's `combine` failed for two values; names their types and tasks
     ├── RxJobError           a job is not in a state for what was asked of it; names the state and what to do
     └── RxTaskError          the user's function failed in one task
         ├── RxLostTaskError    the worker died while it ran the task; there is no Python error to show
         └── RxTimeLimitError   the task ran longer than the call allows, and was stopped
 
-All but the last say that the machinery was asked for something it cannot do. `RxTaskError` says that the
-machinery worked and the user's own code did not: it never wraps an error of ours.
+All but two say that the machinery was asked for something it cannot do. `RxTaskError` and `RxCombineError` say that
+the machinery worked and the user's own code did not: they never wrap an error of ours.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 __all__ = [
     "RxArgumentError",
     "RxCanceledError",
+    "RxCombineError",
     "RxContextError",
     "RxError",
     "RxFileError",
@@ -50,7 +52,8 @@ class RxError(Exception):
     java : str
         What the JVM said, traces included, where the error comes from Spark; else empty. The message has its reason.
     results : RxResults or None
-        Where the error ended a call that waited: what had finished by then, with `RxNotFinished` for the rest.
+        Where the error ended a call that waited: what had finished by then, with `RxNotFinished` for the rest, or, with
+        ``combine=``, the RxCombined of what had finished; None where the values cannot be combined.
     """
 
     java: str = ""
@@ -79,6 +82,10 @@ class RxFileError(RxError, OSError):
 
 class RxCanceledError(RxError):
     """The call was cancelled before all of its tasks had finished."""
+
+
+class RxCombineError(RxError):
+    """The function `combine` failed: the message names the types of the two values, their tasks, and the line."""
 
 
 class RxJobError(RxError):

@@ -23,6 +23,7 @@ lease       the right to run a job; of one process at a time
 heartbeat   the sign that the process which runs a job is alive
 journal     what a worker has finished of a partition, on its host
 store       puts bytes where workers reach them, and gives a reference
+branch      part of the tree by which results are combined; it stands for neighbouring tasks
 stream      numbers of one random generator; the seed root is what all streams of a call come from
 """
 
@@ -40,14 +41,13 @@ from rxspark.backends.engine_errors import translate_errors
 from rxspark.calls.spec import CallSpec
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, rxGetComputeContext
 from rxspark.jobs.folder import JobFolder, new_job_folder
-from rxspark.jobs.gathering import Gathering, warn_of_failures, warn_of_preparing
+from rxspark.jobs.gathering import AnyResults, Gathering, warn_of_failures, warn_of_preparing
 from rxspark.jobs.job import Job
 from rxspark.jobs.record import JobRecord
 from rxspark.jobs.rxjob import RxJob, submit
 from rxspark.jobs.scheduler import run_and_gather
 from rxspark.jobs.states import QUEUED, RUNNING
 from rxspark.once import once
-from rxspark.results import RxResults
 from rxspark.results.timings import Clock
 from rxspark.rng.kinds import Seed
 from rxspark.serialize.payload import Destination, serialize_call
@@ -78,6 +78,7 @@ def rxExec(
     RNGseed: Seed = None,
     RNGkind: str | None = None,
     RNGscope: Literal["chunk", "task"] = "chunk",
+    combine: Callable[[Any, Any], Any] | str | None = None,
     foreachOpts: Mapping[str, Any] | None = None,
     **kwargs: Any,
 ) -> RxResultsOrJob[T]:
@@ -119,6 +120,14 @@ def rxExec(
         "MT2203" at first. "auto" without a seed takes "PHILOX" on a machine without Intel MKL.
     RNGscope : {"chunk", "task"}, default "chunk"
         "task" gives each task a stream of its own even inside a chunk, so that `taskChunkSize` changes no number.
+    combine : callable or {"sum", "prod", "min", "max", "concat"}, optional
+        Combines the results instead of bringing each home: ``combine(a, b)`` makes one value of the values of two
+        tasks, or of two such values, `a` being that of the earlier tasks. It runs on the workers first, and must be
+        associative up to rounding and draw no random numbers; it may change `a` and give it back. Which values meet
+        is a matter of the number of tasks alone: a binary tree over the tasks' numbers, where branch j of level k
+        stands for the tasks j * 2**k to (j + 1) * 2**k - 1, and failed tasks are left out. So equal values of equal
+        tasks give the same bits in every context, with any workers, chunks and retries. "concat" joins arrays, data
+        frames, lists and text.
     foreachOpts : dict, optional
         Arguments for `joblib.Parallel` under RxForeachDoPar, such as ``{"n_jobs": 4}``; no effect elsewhere.
 
@@ -126,6 +135,8 @@ def rxExec(
     -------
     RxResults
         A list with the value of each task, in the order of the tasks.
+    RxCombined
+        With `combine`: the combined value, and how many tasks' values it stands for.
     RxJob
         In a context with ``wait=False``, at once; `rxGetJobResults` gives the results once they are there.
 
@@ -133,6 +144,8 @@ def rxExec(
     ------
     RxArgumentError
         For arguments that are wrong or do not fit together; nothing has been launched then.
+    RxCombineError
+        When `combine` fails; names the types of the two values.
     RxShippingError
         When FUN or an argument cannot be sent to the workers; names the variable.
     RxMissingError
@@ -161,6 +174,8 @@ def rxExec(
     ...     lambda: __import__("random").random(), timesToRun=2, RNGseed=777, RNGkind="MT2203"
     ... )
     True
+    >>> rxExec(pow, rxElemArg(range(1000)), 2, combine="sum").value
+    332833500
     """
     context = call_context()
     began = time.perf_counter()
@@ -182,6 +197,7 @@ def rxExec(
         RNGseed=RNGseed,
         RNGkind=RNGkind,
         RNGscope=RNGscope,
+        combine=combine,
         foreachOpts=foreachOpts,
     )
     return cast("RxResultsOrJob[T]", run_call(spec, context, began, stacklevel=2))
@@ -193,7 +209,7 @@ def run_call(
     began: float,
     stacklevel: int,
     make_backend: Callable[[ComputeContext, bool], Backend] = backend_for,
-) -> RxResults[Any] | RxJob[Any]:
+) -> AnyResults | RxJob[Any]:
     """Run a call that has been checked: give its results, or its job in a context that does not wait.
 
     `began` is the clock's time when it was made; warnings point at the line `stacklevel` frames up.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any, TypedDict, Unpack
 
+from rxspark.calls.combining import combining_function, neighbouring_tasks
 from rxspark.calls.exec_objects import exec_objects
 from rxspark.calls.groups import Groups
 from rxspark.calls.tasks import Tasks, partition_tasks, plan_tasks
@@ -37,6 +38,7 @@ class CallOptions(TypedDict):
     RNGseed: Any
     RNGkind: Any
     RNGscope: Any
+    combine: Any
     foreachOpts: Any
 
 
@@ -56,6 +58,8 @@ class CallSpec:
     exec_objects: dict[str, Any]
     """Objects for the function's globals."""
     once_per_node: bool
+    combine: Callable[[Any, Any], Any] | None
+    """Makes one value of those of two tasks, or of two such values; None: each task's value comes home."""
     stop_on_error: bool
     auto_cleanup: bool
     console_output: bool
@@ -99,6 +103,7 @@ class CallSpec:
             packages=(*context.packagesToLoad, *packages),
             exec_objects=exec_objects(function, options["execObjects"], caller),
             once_per_node=once_per_node,
+            combine=combining_function(options["combine"], once_per_node),
             stop_on_error=not flag("continueOnFailure", options["continueOnFailure"], True),
             auto_cleanup=flag("autoCleanup", options["autoCleanup"], context.autoCleanup),
             console_output=flag("consoleOutput", options["consoleOutput"], context.consoleOutput),
@@ -157,6 +162,8 @@ class CallSpec:
             return []
         if self.once_per_node:
             return [range(number, number + 1) for number in range(self.tasks.count)]
+        if self.combine is not None and self.chunk_size is None:
+            return neighbouring_tasks(self.tasks.count, slots, per_slot)
         return partition_tasks(self.tasks.count, self.chunk_size, slots, per_slot)
 
 

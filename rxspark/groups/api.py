@@ -140,6 +140,7 @@ def _checked(
         timesToRun=1,
         taskChunkSize=None,
         RNGscope="task",
+        combine=None,
         foreachOpts=None,
         **options,
     )

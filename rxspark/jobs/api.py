@@ -100,7 +100,7 @@ def rxGetJobResults(
     Returns
     -------
     RxResults, or list of them for a list
-        Of a list, either all are given or, with an error, none is fetched.
+        Of a list, either all are given or, with an error, none is fetched. RxCombined for a call with ``combine=``.
 
     Raises
     ------

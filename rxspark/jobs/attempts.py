@@ -13,13 +13,16 @@ from rxspark.backends.base import Attempt, Backend, no_more
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
-from rxspark.errors import RxError, RxLostTaskError
+from rxspark.errors import RxCombineError, RxError, RxLostTaskError
+from rxspark.jobs.combining import SiblingsTogether, combiner_of
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
 from rxspark.serialize.payload import PartitionPayload, Payload
+from rxspark.worker.combining import AnyPartitionResult, CombinedResult, going_home
 from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.journal import PartitionJournal, journal_path
 from rxspark.worker.results import PartitionResult, TaskFailure
+from rxspark.worker.tree import Branches
 
 __all__ = ["Attempts"]
 
@@ -62,9 +65,9 @@ class Attempts:
         payload: Payload,
         backend: Backend,
         foreach_options: Mapping[str, Any],
-        on_result: Callable[[PartitionResult], None],
+        on_result: Callable[[AnyPartitionResult], None],
     ) -> None:
-        self.results: list[PartitionResult] = []
+        self.results: list[AnyPartitionResult] = []
         self.handed_out = 0
         self._record = record
         self._payload = replace(payload, partitions=())
@@ -77,8 +80,15 @@ class Attempts:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._answers = 0
+        self._siblings = None if record.combine is None else SiblingsTogether(combiner_of(record))
         self._problem: RxError | None = None
         self._stopped = False
+
+    def so_far(self, after: int = 0) -> list[AnyPartitionResult]:
+        """Give what has come back, but for the first `after` of it, as it is now."""
+        with self._lock:
+            found = self.results[after:]
+            return [part.snapshot() if isinstance(part, CombinedResult) else part for part in found]
 
     @property
     def complete(self) -> bool:
@@ -148,6 +158,7 @@ class Attempts:
         """Give the results of a partition and keep them no longer; None when there are none."""
         with self._lock:
             part = self.results.pop(0) if self.results else None
+            assert not isinstance(part, CombinedResult)  # of which nobody gets single values
             self.handed_out += 0 if part is None else len(part.numbers)
         return part
 
@@ -178,7 +189,7 @@ class Attempts:
         for first in tuple(self._missing):
             found = PartitionJournal(folder, f"{call_id}-{first}").recorded()
             if found is not None:
-                self._take(found.pack())
+                self._take(going_home(found).pack(), whole=False)
 
     def remove_journals(self) -> None:
         """Remove what workers of this host have left of the call."""
@@ -223,8 +234,8 @@ class Attempts:
         else:
             self._take(packed)
 
-    def _take(self, packed: bytes) -> None:
-        part = PartitionResult.unpack(packed)
+    def _take(self, packed: bytes, whole: bool = True) -> None:
+        part: AnyPartitionResult = PartitionResult.unpack(packed)
         with self._lock:
             answered = self._missing.pop(part.numbers[0], None) if part.numbers else None
             if part.numbers and answered is None:  # a second copy of an attempt that was given up
@@ -233,6 +244,9 @@ class Attempts:
             self.results.append(part)
             self._problem = self._problem or part.problem
             self._stopped = self._stopped or (self._record.stop_on_error and bool(part.failures))
+            # Partitions that may have to run again stay apart.
+            if whole and isinstance(part, CombinedResult) and not part.failures and self._problem is None:
+                self._combine(part)
             stop = self._problem is not None or self._stopped
         if self._backend.journals is not None and len(part.numbers) > 1:
             with contextlib.suppress(OSError):
@@ -247,7 +261,16 @@ class Attempts:
         """Answer for tasks whose workers died each time, with an error of its own type."""
         message = f"no answer came in {_ATTEMPTS} attempts; the last one ended with: {self._lost_reason}"
         failure = TaskFailure("WorkerDied", message, "", error=RxLostTaskError)
-        self._take(PartitionResult.failed(numbers, failure, _ATTEMPTS).pack())
+        part = PartitionResult.failed(numbers, failure, _ATTEMPTS)
+        part.branches = None if self._record.combine is None else Branches()
+        self._take(going_home(part).pack())
+
+    def _combine(self, part: CombinedResult) -> None:
+        assert self._siblings is not None
+        try:
+            self._siblings.add(part.branches)
+        except RxCombineError as problem:
+            self._problem = problem
 
 
 def _by_first(partitions: Iterable[PartitionPayload]) -> dict[int, PartitionPayload]:

@@ -39,6 +39,7 @@ from rxspark.process import Process, this_process
 from rxspark.rng.kinds import SeedRoot
 from rxspark.serialize.payload import PartitionPayload, Payload, Requirements
 from rxspark.user_paths import store_folder
+from rxspark.worker.combining import AnyPartitionResult
 from rxspark.worker.delivery import ABOUT, PARTS
 from rxspark.worker.results import PartitionResult
 
@@ -157,9 +158,8 @@ class JobFolder:
         about = {"version": VERSION} | asdict(record)
         about["numbers"] = [_in_json(numbers) for numbers, _ in payload.partitions]
         atomic.write(self.path / ABOUT, json.dumps(about, indent=1).encode())
-        return (
-            program.result() if owned(self.path.parent) else None
-        )  # else whose that is could put another folder there
+        # Else whose that is could put another folder there.
+        return program.result() if owned(self.path.parent) else None
 
     def take_lease(self) -> None:
         """Become the one who runs the job; RxJobError, which names the holder, when another process does."""
@@ -243,12 +243,12 @@ class JobFolder:
         """The files of results that are there."""
         return [name for name in (self.path / PARTS).names() if re.fullmatch(r"\d+-\d+-\d+\.results", name)]
 
-    def partition_results(self, names: Iterable[str]) -> list[PartitionResult]:
+    def partition_results(self, names: Iterable[str]) -> list[AnyPartitionResult]:
         """Read result files; RxFileError names a damaged one."""
         self._check_trust()
         return [PartitionResult.unpack(atomic.read(self.path / PARTS / name)) for name in names]
 
-    def readable_results(self) -> list[PartitionResult]:
+    def readable_results(self) -> list[AnyPartitionResult]:
         """Read all result files but the damaged ones."""
         self._check_trust()
         found = (self._try(lambda name=name: self.partition_results([name])) for name in self.part_names())

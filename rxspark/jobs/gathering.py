@@ -5,19 +5,23 @@ from __future__ import annotations
 import pickle
 import time
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from rxspark.calls.groups import keys_of_text
 from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
+from rxspark.jobs.combining import combined_results
 from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
-from rxspark.results import Execution, RxGroupResults, RxNotFinished, RxResults, node_name
+from rxspark.results import Execution, RxCombined, RxGroupResults, RxNotFinished, RxResults, node_name
 from rxspark.results.timings import Clock
+from rxspark.worker.combining import AnyPartitionResult
 from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
 
-__all__ = ["Gathering", "first_error", "opened", "warn_of_failures", "warn_of_preparing"]
+__all__ = ["AnyResults", "Gathering", "first_error", "opened", "warn_of_failures", "warn_of_preparing"]
+
+AnyResults = RxResults[Any] | RxCombined[Any]
 
 
 def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None]]:
@@ -61,24 +65,30 @@ class Gathering:
         one partition is in memory twice.
     """
 
-    def __init__(self, record: JobRecord, partition_results: list[PartitionResult], keep: bool = True) -> None:
+    def __init__(self, record: JobRecord, partition_results: Sequence[AnyPartitionResult], keep: bool = True) -> None:
         self._record = record
         self._partition_results = partition_results
         self._keep = keep
         self._taken = 0
-        count = record.task_count
-        if count is None:  # of an iterator: all that it has given
-            count = 1 + max((max(part.numbers) for part in partition_results if part.numbers), default=-1)
-        self._values: list[Any] = [RxNotFinished] * count
+        self._values: list[Any] = [] if record.combine is not None else [RxNotFinished] * self._count()
         self._errors: dict[int, RxTaskError] = {}
         self._output: dict[int, str] = {}
         self._runs: dict[int, PartitionRun] = {}
 
-    def results(self, clock: Clock) -> RxResults[Any]:
+    def _count(self) -> int:
+        if self._record.task_count is not None:
+            return self._record.task_count
+        # Of an iterator: all that it has given.
+        return 1 + max((max(part.numbers) for part in self._partition_results if part.numbers), default=-1)
+
+    def results(self, clock: Clock) -> AnyResults:
         """Give the results, in the order of the tasks; after an interrupt, another call goes on where it ended."""
+        if self._record.combine is not None:
+            return combined_results(self._record, self._partition_results, clock)
         began = time.perf_counter()
         while self._taken < len(self._partition_results):
             part = self._partition_results[self._taken]
+            assert isinstance(part, PartitionResult)
             self._take(part)
             self._taken += 1
             if not self._keep:
@@ -116,7 +126,7 @@ class Gathering:
         return [node_name(hosts[number]) if number in hosts else name for number, name in enumerate(names)]
 
 
-def first_error(partition_results: Iterable[PartitionResult]) -> RxTaskError:
+def first_error(partition_results: Iterable[AnyPartitionResult]) -> RxTaskError:
     """The error of the failed task with the lowest number."""
     number, failure, host = min(
         ((number, failure, part.host) for part in partition_results for number, failure in part.failures.items()),
@@ -129,13 +139,14 @@ def first_error(partition_results: Iterable[PartitionResult]) -> RxTaskError:
 _TOLD = 1000
 
 
-def warn_of_failures(results: RxResults[Any], stacklevel: int) -> None:
+def warn_of_failures(results: AnyResults, stacklevel: int) -> None:
     """Give one warning, `stacklevel` frames up, when tasks failed; it carries the results, in case it is raised."""
     if not results.errors:
         return
     number, error = next(iter(results.errors.items()))
+    tasks = results.tasks if isinstance(results, RxCombined) else len(results)
     warning = RxTaskWarning(
-        f"{len(results.errors)} of {len(results)} tasks failed; task {number}: {error.type}: "
+        f"{len(results.errors)} of {tasks} tasks failed; task {number}: {error.type}: "
         f"{bounded(error.message, _TOLD)} (all are in .errors of the result)"
     )
     warning.results = results
@@ -146,7 +157,7 @@ def warn_of_failures(results: RxResults[Any], stacklevel: int) -> None:
 _LONG = 2.0
 
 
-def warn_of_preparing(results: RxResults[Any], stacklevel: int) -> None:
+def warn_of_preparing(results: AnyResults, stacklevel: int) -> None:
     """Give one warning, `stacklevel` frames up, when it took longer to keep the tasks apart than to run them."""
     preparing, running = results.preparing
     if preparing > max(_LONG, running):

@@ -21,7 +21,7 @@ from rxspark.jobs.record import JobRecord
 from rxspark.jobs.relay import relay
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING, follow
 from rxspark.serialize.payload import Payload
-from rxspark.worker.results import PartitionResult
+from rxspark.worker.combining import AnyPartitionResult
 
 __all__ = ["Job"]
 
@@ -90,13 +90,13 @@ class Job:
         """Give the error for who wants results that there are none of."""
         return self.error
 
-    def readable_results(self) -> list[PartitionResult]:
+    def readable_results(self) -> list[AnyPartitionResult]:
         """Give the results that have come back, here and to the job's folder."""
-        return self._attempts.results + ([] if self.folder is None else self.folder.readable_results())
+        return self._attempts.so_far() + ([] if self.folder is None else self.folder.readable_results())
 
-    def partition_results(self, after: int = 0) -> list[PartitionResult]:
+    def partition_results(self, after: int = 0) -> list[AnyPartitionResult]:
         """Give the results that have come back, but for the first `after` of them."""
-        return self._attempts.results[after:]
+        return self._attempts.so_far(after)
 
     def run(self) -> None:
         """Run all tasks to their end, in the caller's thread.
@@ -127,7 +127,7 @@ class Job:
         """Give all that it had to run, if it was started in the background."""
         return self._whole
 
-    def resume_after(self, state: str, payload: Payload, results: list[PartitionResult]) -> None:
+    def resume_after(self, state: str, payload: Payload, results: list[AnyPartitionResult]) -> None:
         """Be queued after another one of this id, which had this to run, ended in `state` and left these results."""
         self.state, self._whole, self._attempts.results = state, payload, results
         self.done = sum(len(part.numbers) for part in results)
@@ -264,7 +264,7 @@ class Job:
             self._attempts.remove_journals()
         self._move(FINISHED)
 
-    def _note(self, part: PartitionResult) -> None:
+    def _note(self, part: AnyPartitionResult) -> None:
         """Note a result that has come, and let it be seen; on whatever thread brings it."""
         with self._changed:
             self.done += len(part.numbers)

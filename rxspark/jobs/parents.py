@@ -13,7 +13,7 @@ from rxspark.jobs.record import JobRecord
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.states import UNDETERMINED
 from rxspark.serialize.payload import Payload
-from rxspark.worker.results import PartitionResult
+from rxspark.worker.combining import AnyPartitionResult
 
 __all__ = ["ParentsJob", "seen_from_a_fork"]
 
@@ -44,11 +44,11 @@ class ParentsJob:
         """Error to raise when somebody wants results."""
         return self.error
 
-    def partition_results(self, after: int = 0) -> list[PartitionResult]:
+    def partition_results(self, after: int = 0) -> list[AnyPartitionResult]:
         """Nothing."""
         return []
 
-    def readable_results(self) -> list[PartitionResult]:
+    def readable_results(self) -> list[AnyPartitionResult]:
         """Nothing."""
         return []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import calendar
 import re
 import secrets
@@ -73,6 +74,8 @@ class JobRecord:
     """Whether elements come of an iterator, and so are not in the job."""
     rows_in_engine: bool = False
     """Whether the rows of the groups are in a table of the engine, and so not in the job."""
+    combine: str | None = None
+    """The pickle of the function that combines results, in base 64; None: there is one for each task."""
     plan_seconds: float = 0.0
     ship_seconds: float = 0.0
 
@@ -94,6 +97,7 @@ class JobRecord:
             stop_on_error=spec.stop_on_error,
             auto_cleanup=spec.auto_cleanup,
             console_output=spec.console_output,
+            combine=None if spec.combine is None else "",
             keys=keys_as_text(spec.tasks.groups.keys) if spec.tasks.groups else "",
             elements_read_later=spec.tasks.are_read_later,
             rows_in_engine=spec.tasks.groups is not None and spec.tasks.groups.table is None,
@@ -126,6 +130,7 @@ class JobRecord:
             modules=sorted(payload.requirements.modules),
             shared_files=sorted({handle.file for handle in payload.shared_objects}),
             created=time.time(),
+            combine=None if payload.combine is None else base64.b64encode(payload.combine).decode(),
             plan_seconds=plan_seconds,
             ship_seconds=ship_seconds,
         )

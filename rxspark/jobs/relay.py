@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from rxspark.worker.results import PartitionResult
+from rxspark.worker.combining import AnyPartitionResult
 
 __all__ = ["output_lines", "relay"]
 
 
-def relay(part: PartitionResult) -> None:
+def relay(part: AnyPartitionResult) -> None:
     """Show the console output of a partition's tasks."""
     for line in output_lines(part.output):
         sys.stdout.write(f"{line}\n")

@@ -14,7 +14,7 @@ from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
 from rxspark.serialize.payload import Payload
-from rxspark.worker.results import PartitionResult, merged
+from rxspark.worker.combining import AnyPartitionResult, each_task_once
 
 __all__ = ["RemoteJob"]
 
@@ -90,7 +90,7 @@ class RemoteJob:
         status = self._status()
         return status is not None and status.fetched
 
-    def partition_results(self, after: int = 0) -> list[PartitionResult]:
+    def partition_results(self, after: int = 0) -> list[AnyPartitionResult]:
         """Read the results in the folder: all, each task once; or those that have come since the first `after`."""
         if self._damage is not None:
             raise self._damage
@@ -99,7 +99,7 @@ class RemoteJob:
             self._names += names
             return self.folder.partition_results(names)
         self._names += names
-        return merged(self.folder.partition_results(self._names))
+        return each_task_once(self.folder.partition_results(self._names))
 
     def failed(self) -> set[int]:
         """Read which tasks have failed, one file after another, so that the results are never all in memory."""
@@ -125,7 +125,7 @@ class RemoteJob:
             raise self._damage
         return self.folder.payload()
 
-    def readable_results(self) -> list[PartitionResult]:
+    def readable_results(self) -> list[AnyPartitionResult]:
         """Read the results in the folder, but for damaged files."""
         return self.folder.readable_results()
 

@@ -7,22 +7,23 @@ from collections.abc import Callable
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxMissingError
-from rxspark.results import RxGroupResults, RxResults
+from rxspark.jobs.gathering import AnyResults
+from rxspark.results import RxCombined, RxGroupResults
 from rxspark.results.groups import frame_of
 from rxspark.worker.results import dump_value
 
 __all__ = ["FORMATS"]
 
 
-def _pickled(results: RxResults[Any]) -> bytes:
+def _pickled(results: AnyResults) -> bytes:
     return dump_value(results, in_caller=True)
 
 
-def _csv(results: RxResults[Any]) -> bytes:
+def _csv(results: AnyResults) -> bytes:
     return str(_table(results).to_csv(index=False)).encode()
 
 
-def _parquet(results: RxResults[Any]) -> bytes:
+def _parquet(results: AnyResults) -> bytes:
     file, table = io.BytesIO(), _table(results)
     try:
         table.to_parquet(file, index=False)
@@ -33,7 +34,7 @@ def _parquet(results: RxResults[Any]) -> bytes:
     return file.getvalue()
 
 
-FORMATS: dict[str, Callable[[RxResults[Any]], bytes]] = {
+FORMATS: dict[str, Callable[[AnyResults], bytes]] = {
     ".pickle": _pickled,
     ".pkl": _pickled,
     ".csv": _csv,
@@ -42,10 +43,20 @@ FORMATS: dict[str, Callable[[RxResults[Any]], bytes]] = {
 """By the suffix of a file: what makes its bytes, or raises RxArgumentError if the results do not go into such a one."""
 
 
-def _table(results: RxResults[Any]) -> Any:
-    """Make one table of all results, with the numbers of the tasks or the keys of the groups in front."""
+def _table(results: AnyResults) -> Any:
+    """Make one table of all results, with the numbers of the tasks or the keys of the groups in front.
+
+    Combined results make a table where they are combined to one.
+    """
     import pandas
 
+    if isinstance(results, RxCombined):
+        if isinstance(results.value, pandas.DataFrame):
+            return results.value
+        kind = type(results.value).__name__
+        raise RxArgumentError(
+            f"the results are combined to one value, of type {kind}, which is no table. Write them to a .pickle"
+        )
     keys = pandas.DataFrame({"task": range(len(results))})
     if isinstance(results, RxGroupResults):
         keys = results.keys.drop(columns="rows")

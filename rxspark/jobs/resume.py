@@ -18,8 +18,9 @@ from rxspark.jobs.parents import ParentsJob
 from rxspark.jobs.record import JobRecord
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.serialize.payload import PartitionPayload, Payload
+from rxspark.worker.combining import AnyPartitionResult, each_task_once
 from rxspark.worker.protocol import Call, Partition
-from rxspark.worker.results import PartitionResult, merged
+from rxspark.worker.results import PartitionResult
 
 __all__ = ["check_needs", "leased", "resumed"]
 
@@ -65,32 +66,37 @@ def resumed(
     """
     record, folder = source.record, source.folder
     call: Call = pickle.loads(payload.program.part(0))
-    there = merged(source.readable_results())
+    there = each_task_once(source.readable_results())
     redo_failures = failed_too or record.stop_on_error
-    missing = _missing(payload, there, redo_failures, alone=call.tasks_per_stream == 1)
+    if record.combine is None:
+        missing, kept = _missing(payload, there, redo_failures, alone=call.tasks_per_stream == 1)
+    else:
+        missing, kept = _missing_partitions(payload, there, redo_failures)
     if not missing:
         raise RxJobError(
             f"{record.id} is {state}, and nothing is missing: rxGetJobResults(job) gives its results; "
             f'rxResumeJob(job, only="failed") runs failed tasks again'
         )
-    again = {number for numbers, _ in missing for number in numbers}
     # A name of its own: workers know a call by it, and this one may come from another environment.
     call_id = f"{record.id}-{secrets.token_hex(4)}"
     new_call = replace(call, id=call_id, folder=None if folder is None else str(folder.path), journals=backend.journals)
     program = [pickle.dumps(new_call, 5), *(payload.program.part(index) for index in range(1, len(payload.program)))]
     rest = replace(payload, call_id=call_id, program=Bundle(program), partitions=tuple(missing), stored_program=None)
     job = Job(record, rest, backend, folder)
-    kept = [part.only(set(part.numbers) - again) for part in there if not again.issuperset(part.numbers)]
     job.resume_after(state, payload, kept)
     return job
 
 
 def _missing(
-    payload: Payload, there: list[PartitionResult], redo_failures: bool, alone: bool
-) -> list[PartitionPayload]:
-    """Find what is to be run: whole partitions, or, where each task has a stream `alone`, failed tasks of them."""
-    answered = {number for part in there for number in part.numbers}
-    failed = {number for part in there for number in part.failures} if redo_failures else set()
+    payload: Payload, there: list[AnyPartitionResult], redo_failures: bool, alone: bool
+) -> tuple[list[PartitionPayload], list[AnyPartitionResult]]:
+    """Find what is to be run: whole partitions, or, where each task has a stream `alone`, failed tasks of them.
+
+    The results that stay come with it.
+    """
+    parts = [part for part in there if isinstance(part, PartitionResult)]
+    answered = {number for part in parts for number in part.numbers}
+    failed = {number for part in parts for number in part.failures} if redo_failures else set()
     missing: list[PartitionPayload] = []
     for partition in payload.partitions:
         numbers = partition.numbers
@@ -98,7 +104,24 @@ def _missing(
             missing.append(partition)  # in a chunk the tasks share a stream: all of them draw again
         elif not failed.isdisjoint(numbers):
             missing.append(_these_tasks(partition, failed))
-    return missing
+    again = {number for numbers, _ in missing for number in numbers}
+    return missing, [part.only(set(part.numbers) - again) for part in parts if not again.issuperset(part.numbers)]
+
+
+def _missing_partitions(
+    payload: Payload, there: list[AnyPartitionResult], redo_failures: bool
+) -> tuple[list[PartitionPayload], list[AnyPartitionResult]]:
+    """Find the same where results are combined: whole partitions, as no value can be put into a combined one."""
+    whole = {part.numbers[0]: part for part in there if part.numbers and not (redo_failures and part.failures)}
+    kept: list[AnyPartitionResult] = []
+    missing: list[PartitionPayload] = []
+    for partition in payload.partitions:
+        part = whole.get(partition.numbers[0])
+        if part is None or len(part.numbers) < len(partition.numbers):
+            missing.append(partition)
+        else:
+            kept.append(part)
+    return missing, kept
 
 
 def _these_tasks(whole: PartitionPayload, wanted: set[int]) -> PartitionPayload:

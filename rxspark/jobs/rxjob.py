@@ -28,9 +28,10 @@ from rxspark.jobs.resume import check_needs, leased, resumed
 from rxspark.jobs.scheduler import start
 from rxspark.jobs.states import CANCELED, ENDED, FINISHED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.table import jobs_html, text_table
-from rxspark.results import RxGroupResults, RxResults
+from rxspark.results import RxCombined, RxGroupResults, RxResults
 from rxspark.serialize.payload import Requirements
 from rxspark.validation import check_flags, check_timeout
+from rxspark.worker.results import PartitionResult
 
 __all__ = [
     "CANCEL_TIMEOUT_S",
@@ -140,7 +141,7 @@ class RxJob(Generic[T]):
         if record.console_output if console_output is None else console_output:
             for part in partition_results:
                 relay(part)
-        return results
+        return cast("RxResults[T]", results)  # or RxCombined, as the call was
 
     def _was_read(self, auto_cleanup: bool | None) -> None:
         source = self._source
@@ -282,14 +283,20 @@ class RxJob(Generic[T]):
         known how many tasks there would be: then each value is handed out once and kept no longer, so that a job
         without end takes no more and more memory.
         """
-        if isinstance(self._source, Job) and self._source.record.task_count is None:
-            yield from handed_out(self._source)
-            return
         source, seen = self._source, 0
+        if source.record.combine is not None:
+            raise RxJobError(
+                f"{self.id} combines its results, so that no single ones come home: rxGetJobResults(job, partial=True) "
+                f"gives the combined value of those that there are"
+            )
+        if isinstance(source, Job) and source.record.task_count is None:
+            yield from handed_out(source)
+            return
         while True:
             ended = source.state in ENDED  # asked first: what came before the end is then all there
             for part in source.partition_results(seen):
                 seen += 1
+                assert isinstance(part, PartitionResult)
                 for number, value, error in opened(part):
                     yield number, value if error is None else cast("T", error)
             if ended:
@@ -348,11 +355,15 @@ def results_of(
 
 if TYPE_CHECKING:
 
-    class RxResultsOrJob(RxResults[T], RxJob[T]):
-        """Result of rxExec: results, or a job in a context that does not wait; a type checker lets it be either."""
+    class RxResultsOrJob(RxResults[T], RxCombined[Any], RxJob[T]):
+        """Result of rxExec: results, or with `combine` the combined one, or a job in a context that does not wait.
+
+        A type checker lets it be each of these.
+        """
 
         info: Any
         output: Any
+        count: Any
 
         def __iter__(self) -> Iterator[T]: ...  # type: ignore[override] # a job's own gives pairs
 

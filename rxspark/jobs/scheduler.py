@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
 from functools import partial
-from typing import Any
 
 from rxspark.backends.base import Backend
+from rxspark.errors import RxCombineError
 from rxspark.jobs.callbacks import wait_for_callbacks
-from rxspark.jobs.gathering import Gathering
+from rxspark.jobs.gathering import AnyResults, Gathering
 from rxspark.jobs.job import Job
-from rxspark.results import RxResults
 
 __all__ = ["run_and_gather", "start"]
 
@@ -144,7 +144,7 @@ def _cancel_all(owner: int) -> None:
     wait_for_callbacks(END_TIMEOUT_S)
 
 
-def run_and_gather(job: Job) -> RxResults[Any]:
+def run_and_gather(job: Job) -> AnyResults:
     """Wait for the results of a call; what ends it early, an error or Ctrl-C, carries what had finished."""
     keep_alive(job)
     gathering = None
@@ -156,7 +156,8 @@ def run_and_gather(job: Job) -> RxResults[Any]:
         if gathering is not None:
             job.stay_unfetched()
         gathering = gathering or Gathering(job.record, job.partition_results())
-        end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
+        with contextlib.suppress(RxCombineError):  # there is no value then
+            end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
         raise
     job.was_fetched(remove=job.record.auto_cleanup)
     return results

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, SupportsIndex, TypeVar, overloa
 
 from rxspark.errors import RxTaskError, closest
 from rxspark.html_tables import html_code, html_table
-from rxspark.results.timings import Clock, RxTimings, timings_of
+from rxspark.results.timings import Clock, RxTimings, preparing_of, timings_of, work_of
 from rxspark.rng.kinds import SeedRoot
 from rxspark.worker.results import PartitionRun
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["Execution", "RxNotFinished", "RxResults", "node_name"]
+__all__ = ["Execution", "RxNotFinished", "RxResults", "node_name", "short"]
 
 T = TypeVar("T")
 
@@ -189,8 +189,7 @@ class RxResults(list[T]):
     @property
     def preparing(self) -> tuple[float, float]:
         """Seconds that all workers took to rebuild what tasks have in common, or to compare it, and for the tasks."""
-        preparing = sum(run.preparing for run in self._execution.runs)
-        return preparing, sum(sum(run.seconds) for run in self._execution.runs) - preparing
+        return preparing_of(self._execution.runs)
 
     def unlist(self) -> list[Any]:
         """All values in one flat list: entries that are lists, tuples or arrays are opened, as R's `unlist` does.
@@ -216,20 +215,18 @@ class RxResults(list[T]):
 
     def _summary(self) -> str:
         failed = f", {len(self.errors)} failed" if self.errors else ""
-        busy = sum(sum(run.seconds) for run in self._execution.runs)
-        processes = len({(run.host, run.pid) for run in self._execution.runs})
-        return f"{len(self)} results{failed}; {busy:.3g} s of work in {processes} process{'es' * (processes != 1)}"
+        return f"{len(self)} results{failed}; {work_of(self._execution.runs)}"
 
     def _repr_html_(self) -> str:
         shown = itertools.islice(zip(self.names, self, strict=True), _SHOWN)
-        rows = [(escape(name), html_code(_short(value))) for name, value in shown]
+        rows = [(escape(name), html_code(short(value))) for name, value in shown]
         rows += [("…", f"{len(self) - _SHOWN:,} more")] if len(self) > _SHOWN else []
         return f"<p>RxResults: {escape(self._summary())}</p>{html_table(('task', 'value'), rows, wide=['value'])}"
 
     def __repr__(self) -> str:
         if len(self) <= _SHOWN:
             return super().__repr__()
-        head = ", ".join(_short(value) for value in itertools.islice(self, _SHOWN))
+        head = ", ".join(short(value) for value in itertools.islice(self, _SHOWN))
         return f"[{head}, ... {len(self) - _SHOWN} more]\n# RxResults: {self._summary()}"
 
 
@@ -240,9 +237,10 @@ def _rebuild(kind: type[RxResults[T]], values: list[T], kept: dict[str, Any]) ->
     return kind(values, **kept)
 
 
-def _short(value: Any) -> str:
+def short(value: Any, most: int = 200) -> str:
+    """Show a value in at most so many characters."""
     text = repr(value)
-    return text if len(text) <= 200 else text[:197] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _flat(value: Any) -> Iterable[Any]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from rxspark.worker.results import PartitionRun
+from rxspark.worker.combining import AnyPartitionRun
 
-__all__ = ["Clock", "RxTimings", "timings_of"]
+__all__ = ["Clock", "RxTimings", "preparing_of", "timings_of", "work_of"]
 
 
 class RxTimings(NamedTuple):
@@ -62,11 +62,11 @@ class Clock:
     decoded: float = 0.0
 
 
-def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
+def timings_of(clock: Clock, runs: Iterable[AnyPartitionRun]) -> RxTimings:
     """Compute the phases of a call; without any task that has run, only the caller's."""
     ran = [part for part in runs if part.host and part.numbers]  # else the answers of workers that died
-    began = min((min(part.started) for part in ran), default=clock.launched)
-    ended = max((max(map(sum, zip(part.started, part.seconds, strict=True))) for part in ran), default=began)
+    began = min((part.began for part in ran), default=clock.launched)
+    ended = max((part.ended for part in ran), default=began)
     return RxTimings(
         plan=clock.planned,
         ship=clock.shipped,
@@ -75,3 +75,19 @@ def timings_of(clock: Clock, runs: Iterable[PartitionRun]) -> RxTimings:
         fetch=max(0.0, clock.ended - ended) if clock.ended else 0.0,
         decode=clock.decoded,
     )
+
+
+def preparing_of(runs: Iterable[AnyPartitionRun]) -> tuple[float, float]:
+    """Give the seconds in which workers rebuilt what tasks have in common, or compared it, and those of the tasks."""
+    preparing = busy = 0.0
+    for run in runs:
+        preparing += run.preparing
+        busy += run.busy
+    return preparing, busy - preparing
+
+
+def work_of(runs: Iterable[AnyPartitionRun]) -> str:
+    """Say how long all tasks together took, and in how many processes."""
+    found = list(runs)
+    processes = len({(run.host, run.pid) for run in found})
+    return f"{sum(run.busy for run in found):.3g} s of work in {processes} process{'es' * (processes != 1)}"

@@ -57,6 +57,8 @@ class Payload:
     requirements: Requirements
     stored_program: RemoteFileRef | None = None
     """The program in the folder of the job, if it has one that workers may read."""
+    combine: bytes | None = None
+    """The pickle of the function that combines results, for who puts them together here."""
     shared_objects: tuple[Shared, ...] = ()
     """Handles whose files the workers will read; they must live as long as the call."""
     feed: ElementFeed | None = None
@@ -85,6 +87,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
     parts = tuple(
         PartitionPayload(numbers, Bundle([serializer.partition(spec.tasks, numbers)])) for numbers in partitions
     )
+    combine = None if spec.combine is None else serializer.combine(spec.combine)
     for package in spec.packages:
         serializer.modules.note_name(package)
     with_data = not destination.same_host
@@ -103,6 +106,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
         stop_on_error=spec.stop_on_error,
         time_limit=spec.time_limit,
         retries=spec.retries,
+        combine=combine,
         threads=spec.threads_per_task,
         journals=destination.journals,
         folder=destination.job_folder,
@@ -114,6 +118,7 @@ def serialize_call(spec: CallSpec, partitions: list[range], call_id: str, destin
         program=Bundle([pickle.dumps(call, 5), *program]),
         partitions=parts,
         requirements=Requirements(spec.seed_root.kind, frozenset(needed)),
+        combine=combine,
         shared_objects=tuple(serializer.handles),
         feed=ElementFeed(spec, serializer, sources, destination.slots, with_data) if later else None,
     )

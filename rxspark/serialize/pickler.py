@@ -205,6 +205,13 @@ class CallSerializer:
             self._warn_of_size(size, limit, self._parts(function, tasks, objects))
         return [packed, *aside]
 
+    def combine(self, function: Callable[[Any, Any], Any]) -> bytes:
+        """The pickle of the function that combines results."""
+        try:
+            return self.dump(function, of_one_task=True)  # its classes are those that the program has
+        except Exception as error:
+            raise self._named(error, [("combine", function)]) from error
+
     def shared(self, value: Any) -> list[Buffer]:
         """The pickle of an object that is to be shared, and its large buffers."""
         aside: list[Buffer] = []

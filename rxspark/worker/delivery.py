@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from rxspark.errors import RxError
+from rxspark.errors import RxContextError, RxError
 from rxspark.files import atomic
 from rxspark.files.io import private, read, write
 from rxspark.files.paths import FsPath, file_errors, open_path
+from rxspark.worker.combining import AnyPartitionResult, CombinedResult
 from rxspark.worker.results import PartitionResult, TaskFailure, size_of
 
 __all__ = ["ABOUT", "PARTS", "ResultFile", "ResultMessage", "ResultSink"]
@@ -78,7 +79,7 @@ class ResultSink:
     by_file: bool = True
     """Whether large results go by files; not where they stay in this process."""
 
-    def send(self, result: PartitionResult, job_folder: str | None) -> ResultMessage:
+    def send(self, result: AnyPartitionResult, job_folder: str | None) -> ResultMessage:
         """Give the message for the caller, and keep the results in the folder of the job, if it has one.
 
         That they cannot be kept there is no error of the job: they come home, and `unsaved` tells why.
@@ -151,8 +152,15 @@ def _write_here(path: str, packed: bytes) -> None:
 
 
 def _without(packed: bytes, room: int, why: Callable[[int], str]) -> bytes:
-    """The results with so many of the largest values turned into errors that the rest has room."""
-    result = PartitionResult.unpack(packed)
+    """The results with so many of the largest values turned into errors that the rest has room.
+
+    Combined values are none of single tasks: without them there is no result of the call.
+    """
+    result: AnyPartitionResult = PartitionResult.unpack(packed)
+    if isinstance(result, CombinedResult):
+        result.problem = RxContextError(f"tasks {result.numbers[0]} to {result.numbers[-1]}: {why(len(packed))}")
+        result.branches.clear()
+        return result.pack()
     sizes = {index: size_of(value) for index, value in enumerate(result.values) if value is not None}
     left = len(packed)
     for index in sorted(sizes, key=lambda index: -sizes[index]):

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from rxspark.files.io import private
-from rxspark.worker.results import PartitionResult, size_of
+from rxspark.worker.results import PartitionResult
 
 __all__ = ["PartitionJournal", "journal_path"]
 
@@ -66,7 +66,7 @@ class PartitionJournal:
 
     def _write(self, part: PartitionResult, stream: Any) -> None:
         """Write no more where that is not possible."""
-        self._open = sum(map(size_of, part.values)) <= _LARGEST_VALUES
+        self._open = part.size <= _LARGEST_VALUES
         if self._open:
             try:
                 if self._file is None:

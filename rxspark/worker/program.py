@@ -45,6 +45,8 @@ class _Loaded:
         self.objects: dict[str, Any]
         self.retry_on: tuple[type[BaseException], ...]
         """Errors behind which a task is tried again; none: all but those that end a process."""
+        self.combine: Callable[[Any, Any], Any] | None = None
+        """The function that combines results."""
         self.names: dict[str, Any] = {}
         """Functions and classes of the caller's script that FUN uses, by their names."""
         self._snapshot: Snapshot | None = None
@@ -57,7 +59,7 @@ class _Loaded:
         """Note the state before a task: of all the first time, then of classes that came with its elements."""
         if self._snapshot is None:
             self._snapshot = Snapshot()
-            held = (self.function, *self.args, *self.kwargs.values(), *self.objects.values())
+            held = (self.function, self.combine, *self.args, *self.kwargs.values(), *self.objects.values())
             self._snapshot.take(held, self.classes.values(), shared_objects_here())
         elif self.noted != len(self.classes):
             self._snapshot.take((), self.classes.values())
@@ -164,6 +166,10 @@ class Program:
         finally:
             _put_back(main, displaced)
 
+    def combined(self, call: Callable[..., Any], left: Any, right: Any) -> Any:
+        """Have `call` call the function that combines results."""
+        return self.run(call, self._loaded.combine, (left, right), {})
+
     def retries_on(self, error: BaseException) -> bool:
         """Whether a task that failed by this error may be tried again."""
         if self._call.retries is None:
@@ -188,6 +194,7 @@ class Program:
             loaded.function, loaded.args, loaded.kwargs, loaded.objects, loaded.retry_on = pickle.loads(
                 self._bundle.part(1), buffers=self._bundle.private(2)
             )
+            loaded.combine = None if self._call.combine is None else pickle.loads(self._call.combine)
         except RxError:
             raise
         except Exception as error:

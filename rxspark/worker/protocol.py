@@ -80,6 +80,8 @@ class Call:
     """Seconds that one task may take."""
     retries: RetryPolicy | None = None
     """Whether and how a failed task is tried again."""
+    combine: bytes | None = None
+    """The pickle of the function that combines results; None: each comes home."""
     threads: int = 1
     """Threads that the libraries of one task may use."""
     journals: str | None = None

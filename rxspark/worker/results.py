@@ -21,6 +21,7 @@ from types import CoroutineType
 from typing import Any, TypeVar
 
 from rxspark.errors import RxError, RxTaskError, bounded
+from rxspark.worker.tree import Branches
 
 __all__ = [
     "CallerInterrupt",
@@ -86,6 +87,21 @@ class PartitionRun:
     tries: dict[int, int] = field(default_factory=dict)
     """How often each task was tried that was tried more than once."""
 
+    @property
+    def began(self) -> float:
+        """When the first task began, in seconds since 1970-01-01 UTC."""
+        return min(self.started)
+
+    @property
+    def ended(self) -> float:
+        """When the last task ended, likewise."""
+        return max(map(sum, zip(self.started, self.seconds, strict=True)))
+
+    @property
+    def busy(self) -> float:
+        """Seconds that all tasks together have taken."""
+        return sum(self.seconds)
+
     def run(self) -> PartitionRun:
         """Give the same without what the tasks gave."""
         return PartitionRun(**{column.name: getattr(self, column.name) for column in fields(PartitionRun)})
@@ -108,6 +124,8 @@ class PartitionResult(PartitionRun):
 
     values: list[Any] = field(default_factory=list)
     """The value of each task, as `kept_value` gives it: bytes are a pickle; None where it failed."""
+    branches: Branches | None = None
+    """Where the values of the call are combined: those that are there instead, likewise."""
     failures: dict[int, TaskFailure] = field(default_factory=dict)
     output: dict[int, str] = field(default_factory=dict)
     """Console text by task number, for the tasks that wrote any."""
@@ -128,14 +146,24 @@ class PartitionResult(PartitionRun):
     def add(self, number: int, value: Any, started: float, seconds: float) -> None:
         """Take in the result of one task."""
         self.numbers.append(number)
-        self.values.append(value)
         self.started.append(started)
         self.seconds.append(seconds)
+        if self.branches is None:
+            self.values.append(value)
+        elif number not in self.failures:
+            self.branches[0, number] = value
+
+    @property
+    def size(self) -> int:
+        """Bytes that the values take, about."""
+        return sum(map(size_of, self.values if self.branches is None else self.branches.values()))
 
     def drop_last(self) -> TaskFailure:
         """Forget the task that came last, and give how it failed."""
-        for column in (self.values, self.started, self.seconds):
+        for column in (self.started, self.seconds):
             column.pop()
+        if self.branches is None:
+            self.values.pop()
         return self.failures.pop(self.numbers.pop())
 
     def note_earlier_tries(self, errors: Sequence[str], began: float, text: str) -> None:
@@ -160,11 +188,15 @@ class PartitionResult(PartitionRun):
         self.output |= more.output
         self.tries |= more.tries
         self.problem = self.problem or more.problem
+        if self.branches is not None and more.branches is not None:
+            self.branches.take_in(more.branches)
 
     def take(self) -> PartitionResult:
-        """The results so far, which this object has no longer."""
+        """The results so far, which this object has no longer; but for branches, which later tasks go on from."""
         taken = replace(self)
-        fresh = PartitionResult(self.host, self.pid, self.attempt)
+        if self.branches is not None:
+            taken.branches = self.branches.since(self.numbers[0]) if self.numbers else Branches()
+        fresh = PartitionResult(self.host, self.pid, self.attempt, branches=self.branches)
         self.__dict__.update(fresh.__dict__)
         return taken
 
@@ -184,6 +216,7 @@ class PartitionResult(PartitionRun):
         part = PartitionResult(self.host, self.pid, self.attempt)
         part.numbers, part.values = self.numbers[index:], self.values[index:]
         part.started, part.seconds = self.started[index:], self.seconds[index:]
+        part.branches = None if self.branches is None else self.branches.since(part.numbers[0])
         part.failures = {number: self.failures[number] for number in part.numbers if number in self.failures}
         part.output = {number: self.output[number] for number in part.numbers if number in self.output}
         part.tries = {number: self.tries[number] for number in part.numbers if number in self.tries}
@@ -194,10 +227,9 @@ class PartitionResult(PartitionRun):
         return dumps(self, 5)
 
     @staticmethod
-    def unpack(packed: bytes) -> PartitionResult:
-        """The results that `pack` made into bytes."""
-        partition_results: PartitionResult = loads(packed)
-        return partition_results
+    def unpack(packed: bytes) -> Any:
+        """The results that `pack` made into bytes, be they combined (CombinedResult) or not."""
+        return loads(packed)
 
 
 def merged(parts: list[PartitionResult]) -> list[PartitionResult]:

@@ -33,6 +33,7 @@ from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import user_modules
 from rxspark.worker.child_process import ChildSetup, RunRequest, TaskReport, die_with_parent, requests, run_in_children
+from rxspark.worker.combining import Combiner, going_home
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
 from rxspark.worker.delivery import ResultMessage, ResultSink
@@ -46,6 +47,7 @@ from rxspark.worker.program import Program
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import CallerInterrupt, PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
+from rxspark.worker.tree import Branches
 
 __all__ = ["PartitionRunner", "serve"]
 
@@ -112,9 +114,9 @@ class PartitionRunner:
             except RxError as problem:
                 (results[-1] if results else begin()).problem = problem
             except CallerInterrupt as interrupt:
-                interrupt.finished = [result.pack() for result in results]
+                interrupt.finished = [going_home(result).pack() for result in results]
                 raise
-            messages = [self.sink.send(result, job_folder) for result in results]
+            messages = [self.sink.send(going_home(result), job_folder) for result in results]
             if must_leave():
                 leave_pool()
             return messages
@@ -142,6 +144,7 @@ def serve(asked: Connection, writing: int) -> None:
                 bundle = program.open()
                 call, tasks = pickle.loads(bundle.part(0)), pickle.loads(start.partition.open().part(0))
                 console = Console(call.console_limit, call.log_level, file=text)
+                result.branches = _no_branches(call)
                 with _Ready(call, bundle, process_environment, console, pause) as ready:
                     ready.run(tasks, result, start, answer)
         except RxError as problem:
@@ -150,6 +153,10 @@ def serve(asked: Connection, writing: int) -> None:
         if must_leave():
             break
     end_nested()
+
+
+def _no_branches(call: Call) -> Branches | None:
+    return None if call.combine is None else Branches()
 
 
 def _no_state() -> None:
@@ -168,6 +175,7 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
         ready: _Ready | None = None
         for partition in partitions:
             result = begin()
+            result.branches = _no_branches(call)
             tasks: Partition = pickle.loads(partition.open().part(0))
             journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
             if in_children:
@@ -223,6 +231,9 @@ class _Ready:
             self._state = stack.enter_context(ProcessState(call, found, self._threads.variables))
             self._streams = stack.enter_context(Streams(call.root))
             self._program = stack.enter_context(Program(call, self._bundle))
+            self._combine = Combiner(
+                partial(self._program.combined, _call), call.console_limit, self._program.in_caller
+            )
             self._state.begin()
             self._exits = stack.pop_all()
         return self
@@ -246,6 +257,7 @@ class _Ready:
             user_modules.install_more(partition.modules)
         stream, stream_numbers = -1, partition.stream_numbers(call.tasks_per_stream)
         first = start.index if start else 0
+        self._first = partition.numbers[first]
         stream_state = streams.get_state if call.tasks_per_stream > 1 else _no_state
         if start and answer is not None:
             answer(lambda: start.stream)
@@ -257,15 +269,22 @@ class _Ready:
                     streams.set_state(start.stream)
             console.task.number = number
             place = stream_state() if call.retries is not None else None
-            again = _run_task(self._program, partition, index, number, result, call.console_limit)
-            self._restore(number, result)
-            if again:
+            if self._try(partition, index, result):
                 self._try_again(partition, index, result, place)
             failed = bool(result.failures)
             if answer is not None:
                 answer(stream_state)
             if failed and call.stop_on_error:
                 return
+
+    def _try(self, partition: Partition, index: int, result: PartitionResult, last: bool = False) -> bool:
+        """Run a task once; tells whether it may be tried again, which it may not after its `last` try."""
+        number = partition.numbers[index]
+        again = _run_task(self._program, partition, index, number, result, self._call.console_limit) and not last
+        if result.branches is not None and not again:
+            result.branches.complete(number, self._first, self._combine)
+        self._restore(number, result)
+        return again
 
     def _try_again(self, partition: Partition, index: int, result: PartitionResult, place: Any) -> None:
         """Run a failed task anew, from its own place in the random stream, as often as the call allows."""
@@ -280,9 +299,7 @@ class _Ready:
                 self._streams.start(partition.stream_numbers(1)[index])  # it has one of its own
             else:
                 self._streams.set_state(place)
-            again = _run_task(self._program, partition, index, number, result, self._call.console_limit)
-            self._restore(number, result)
-            if not again:
+            if not self._try(partition, index, result, last=len(earlier) == self._call.retries.count):
                 break
         result.note_earlier_tries(earlier, began, text)
 

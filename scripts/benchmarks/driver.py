@@ -19,7 +19,10 @@ from benchmarks.tasks import noop
 from rxspark import RxLocalSeq, execute, rxExec, rxOptions
 from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.sequential import SequentialBackend
+from rxspark.results import RxCombined
+from rxspark.worker.combining import going_home
 from rxspark.worker.results import PartitionResult
+from rxspark.worker.tree import Branches
 
 # Tasks and partitions; the last is a thousand executors with ten slots each.
 SIZES = ((10**4, 100), (10**5, 1_000), (10**6, 10_000), (10**7, 10_000))
@@ -31,9 +34,10 @@ class Cluster(SequentialBackend):
     same_host = False
     partitions_per_slot = 1
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, combined: bool) -> None:
         super().__init__(share_dir=None)
         self._slots = slots
+        self._combined = combined
         self.spent = 0.0
         """Seconds in which answers were made."""
 
@@ -44,28 +48,36 @@ class Cluster(SequentialBackend):
     def run(self, attempt: Attempt) -> Outcome:
         """Answer for each partition."""
         for numbers, _ in attempt.partitions:
-            began = time.perf_counter()
-            part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0)
+            began = time.process_time()
+            part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0, branches=Branches() if self._combined else None)
             for number in numbers:
                 part.add(number, None, began, 1e-6)
-            packed = part.pack()
-            self.spent += time.perf_counter() - began
+                if part.branches is not None:
+                    part.branches.complete(number, numbers[0], lambda branch, left, right: None)
+            packed = going_home(part).pack()
+            self.spent += time.process_time() - began
             attempt.deliver(packed)
         return Outcome()
 
 
-def measure(tasks: int, partitions: int) -> dict[str, float]:
+def _neither(a: None, b: None) -> None:
+    """Combine results that are nothing."""
+
+
+def measure(tasks: int, partitions: int, combined: bool) -> dict[str, float]:
     """Seconds and peak memory of one call."""
-    cluster = Cluster(partitions)
+    cluster = Cluster(partitions, combined)
     execute.backend_for = lambda context, background: cluster  # type: ignore[assignment]
     rxOptions(reportProgress=0)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began = time.process_time()
     with RxLocalSeq():
-        results = rxExec(noop, timesToRun=tasks)
-    seconds = time.perf_counter() - began - cluster.spent
-    if len(results) != tasks or any(value is not None for value in results):
-        raise ValueError(f"{len(results)} results, not {tasks} times None")
+        results = rxExec(noop, timesToRun=tasks, combine=_neither if combined else None)
+    seconds = time.process_time() - began - cluster.spent
+    values = [results.value] if isinstance(results, RxCombined) else results
+    count = results.count if isinstance(results, RxCombined) else len(results)
+    if count != tasks or any(value is not None for value in values):
+        raise ValueError(f"{count} results, not {tasks} times None")
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     timings = results.timings
     return {
@@ -78,17 +90,18 @@ def measure(tasks: int, partitions: int) -> dict[str, float]:
 
 def table() -> str:
     """All sizes, as Markdown."""
-    lines = ["| tasks | partitions | seconds | plan, ship | decode | µs a task | MB | bytes a task |", "|--:" * 8 + "|"]
-    for tasks, partitions in SIZES:
-        command = [sys.executable, "-m", "benchmarks.driver", str(tasks), str(partitions)]
+    titles = "| tasks | partitions | results | seconds | plan, ship | decode | µs a task | MB | bytes a task |"
+    lines = [titles, "|--:" * 9 + "|"]
+    for tasks, partitions, combined in [(*size, combined) for combined in (False, True) for size in SIZES]:
+        command = [sys.executable, "-m", "benchmarks.driver", str(tasks), str(partitions), str(int(combined))]
         told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        seconds, megabytes = told["seconds"], told["megabytes"]
+        seconds, megabytes, results = told["seconds"], told["megabytes"], ("each", "combined")[combined]
         lines.append(
-            f"| {tasks:,} | {partitions:,} | {seconds:.2f} | {told['plan and ship']:.2f} | {told['decode']:.2f} | "
-            f"{seconds / tasks * 1e6:.2f} | {megabytes:,.0f} | {megabytes * 1e6 / tasks:,.0f} |"
+            f"| {tasks:,} | {partitions:,} | {results} | {seconds:.2f} | {told['plan and ship']:.2f} | "
+            f"{told['decode']:.2f} | {seconds / tasks * 1e6:.2f} | {megabytes:,.0f} | {megabytes * 1e6 / tasks:,.0f} |"
         )
     return "\n".join(lines)
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]))))
+    print(json.dumps(measure(*map(int, sys.argv[1:3]), combined=sys.argv[3] == "1")))

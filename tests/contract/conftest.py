@@ -147,6 +147,7 @@ ON_CONNECT = {
     "test_cancelling_frees_the_slots_and_keeps_what_was_finished",
     "test_large_constants_are_mapped",
     "test_each_group_of_rows_is_a_task",
+    "test_the_value_has_the_bits_of_the_tree",
 }
 
 

@@ -255,6 +255,23 @@ def test_results_as_tables(submit, share, tmp_path, capfd):
     assert not list(tmp_path.glob("l.*"))
 
 
+def test_combined_results_as_files(share, tmp_path, capfd):
+    """A frame is a table as it is; any combined value goes to a pickle, with its count."""
+    place = ["--share", str(share)]
+    with RxLocalSeq(wait=False, shareDir=str(share), autoCleanup=False):
+        frame = rxExec(lambda i: pandas.DataFrame({"i": [i]}), rxElemArg(range(3)), combine="concat")
+        number = rxExec(abs, rxElemArg(range(3)), combine="sum")
+        number.wait(60)
+    assert shell.jobs(["results", frame.id, *place, "--to", str(tmp_path / "f.csv")]) == 0
+    assert (tmp_path / "f.csv").read_text() == "i\n0\n1\n2\n"
+    assert shell.jobs(["results", number.id, *place, "--to", str(tmp_path / "n.pickle")]) == 0
+    found = pickle.loads((tmp_path / "n.pickle").read_bytes())
+    assert (found.value, found.count) == (3, 3)
+    capfd.readouterr()
+    assert shell.jobs(["results", number.id, *place, "--to", str(tmp_path / "n.csv")]) == 2
+    assert "combined to one value, of type int, which is no table. Write them to a .pickle" in capfd.readouterr().err
+
+
 def test_results_are_noted_as_read_only_when_they_are_in_the_file(submit, share, tmp_path, capfd):
     """A file that is there stays without --force; until a file was written, clean leaves the job."""
     job, place = submit(abs, -7), ["--share", str(share)]

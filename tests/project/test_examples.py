@@ -190,6 +190,20 @@ def test_group_models_are_near_the_truth(context: str) -> None:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
+def test_combined_dice_give_one_table(context: str) -> None:
+    """Games by rolls and outcome: all are counted, the first rolls as probability says, and alike everywhere."""
+    text = output("combine_dice", context)
+    rows = re.findall(r"^(\d|more) +(\d+) +(\d+)$", text, re.MULTILINE)
+    table = {rolls: (int(lost), int(won)) for rolls, lost, won in rows}
+    assert list(table) == ["1", "2", "3", "4", "5", "6", "more"]
+    assert sum(lost + won for lost, won in table.values()) == 20_000
+    for found, chance in ((table["1"][0], 4 / 36), (table["1"][1], 8 / 36)):
+        assert abs(found - 20_000 * chance) < 5 * math.sqrt(20_000 * chance * (1 - chance))
+    assert f"of 20,000 games, {sum(won for _, won in table.values()) / 20_000:.4f}; expected: 0.4929" in text
+    assert text.partition("came home")[0] == output("combine_dice", "local").partition("came home")[0]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
 def test_local_contexts_draw_the_same_numbers(context: str) -> None:
     """Six calls in RxLocalSeq, RxLocalParallel with several worker counts and the context asked for: one answer."""
     text = output("local_contexts", context)

@@ -12,7 +12,7 @@ import pytest
 from project import ROOT
 
 PROGRAM = """
-from rxspark import RxJob, RxLocalSeq, RxNotFinished, RxResults, rxElemArg, rxExec, rxExecBy
+from rxspark import RxCombined, RxJob, RxLocalSeq, RxNotFinished, RxResults, rxElemArg, rxExec, rxExecBy
 from rxspark import rxGetJobResults, rxGetJobStatus
 
 def square(x: int) -> float:
@@ -27,6 +27,8 @@ reveal_type([value for value in z])  # list[float]
 reveal_type(z.names)  # list[str]
 reveal_type(z.errors)  # dict[int, RxTaskError]
 plain: RxResults[float] = z
+reveal_type(rxExec(square, 1, combine=max).value)  # Any
+combined: RxCombined[float] = rxExec(square, 1, combine="sum")
 finished = [value for value in z if not isinstance(value, RxNotFinished)]
 
 with RxLocalSeq(wait=False):

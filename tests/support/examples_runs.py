@@ -61,7 +61,7 @@ def output(example: str, context: str) -> str:
 
 ON_SPARK = (
     *("dice", "birthday", "mandelbrot", "kmeans", "sharing_data", "poisson", "controls", "local_contexts"),
-    *("random_numbers", "quasi_random", "nonblocking", "survive", "group_models"),
+    *("random_numbers", "quasi_random", "nonblocking", "survive", "group_models", "combine_dice"),
 )
 
 # The start of Spark takes most of the time of a small example: this program runs one after another on one session.

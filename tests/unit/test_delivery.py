@@ -6,8 +6,10 @@ from pathlib import Path
 
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
+from rxspark.worker.combining import going_home
 from rxspark.worker.delivery import ABOUT, FILE_THRESHOLD, PARTS, ResultFile, ResultSink
 from rxspark.worker.results import PartitionResult
+from rxspark.worker.tree import Branches
 
 
 def _result(size: int) -> PartitionResult:
@@ -51,6 +53,19 @@ def test_a_large_result_without_a_job_folder_leaves_no_file_behind(tmp_path: Pat
     assert len(list(tmp_path.iterdir())) == 1
     assert len(PartitionResult.unpack(message.take()).values) == 2
     assert list(tmp_path.iterdir()) == []
+
+
+def test_combined_values_that_are_too_large_are_the_error_of_the_call() -> None:
+    """They are no single task's: without them there would be a value that lacks tasks and does not say so."""
+    result = PartitionResult("node", 1, 0, branches=Branches())
+    for number in (3, 4):
+        result.add(number, bytes(5000), 0.0, 0.0)
+    message = ResultSink(largest=8000, limit="the.setting=8k").send(going_home(result), None)
+    assert isinstance(message, bytes)
+    there = PartitionResult.unpack(message)
+    assert "tasks 3 to 4: " in str(there.problem)
+    assert "8000 bytes that come with the.setting=8k" in str(there.problem)
+    assert len(there.branches) == 0
 
 
 def test_a_folder_that_takes_nothing_costs_no_result(tmp_path: Path) -> None:
