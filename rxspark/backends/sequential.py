@@ -74,12 +74,12 @@ _A_WHILE = 0.05
 
 
 def _for_a_while(waiting: deque[PartitionPayload], cancelled: threading.Event) -> Iterator[DataRef]:
-    """Take partitions to run before any is delivered: one, and more as long as they are many short tasks."""
+    """Take partitions to run before any is delivered: one, and more as long as they are short."""
     end = monotonic() + _A_WHILE
     while waiting:
-        numbers, data = waiting.popleft()
+        _, data = waiting.popleft()
         yield inline(data)
-        if len(numbers) == 1 or monotonic() > end or cancelled.is_set():
+        if monotonic() > end or cancelled.is_set():
             return
 
 

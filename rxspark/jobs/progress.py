@@ -34,7 +34,8 @@ class Progress:
         self._started = time.monotonic()
 
     def __enter__(self) -> Progress:
-        if rxGetOption("reportProgress") and self._total not in (0, 1):
+        looked_at = rxGetOption("reportProgress") and _somebody_looks(terminal=not self._another)
+        if looked_at and self._total not in (0, 1):
             self._timer = threading.Timer(_DELAY_S, self._show)
             self._timer.daemon = True
             self._timer.name = "rxspark-progress"
@@ -57,8 +58,6 @@ class Progress:
                 self._bar.update(tasks)
 
     def _show(self) -> None:
-        if not _somebody_looks(terminal=not self._another):
-            return
         from tqdm.auto import tqdm
 
         with self._lock:

@@ -249,13 +249,11 @@ def _imported_at_head(module: ModuleSource, name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def _imported_by_code(code: CodeType) -> Iterator[str]:
-    for step in dis.get_instructions(code):
-        if step.opname == "IMPORT_NAME":
-            yield str(step.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _imported_by_code(constant)
+@lru_cache(maxsize=1024)
+def _imported_by_code(code: CodeType) -> frozenset[str]:
+    """Names that a function, and those inside it, import."""
+    found = {str(step.argval) for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
+    return frozenset(found.union(*map(_imported_by_code, (c for c in code.co_consts if isinstance(c, CodeType)))))
 
 
 # Bytecode of import statements at the head of a function; a `try` begins with a NOP.

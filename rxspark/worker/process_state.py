@@ -170,7 +170,7 @@ class ProcessState:
         self._filters: Any = list(warnings.filters)
         self._kept.callback(follow_exits())
         self._rounds, new = rounds_of(self._call.id)
-        if new:
+        if new and not self._watch.own:  # the caller's process is looked at before and after each call
             self._watch.put_back()
         self._sort()
         self._modules = len(sys.modules)

@@ -188,7 +188,8 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
                 ready.run(tasks, result, answer=None if journal is None or alone else partial(journal.note, result))
             if journal is not None:
                 journal.close()
-            if in_children or call.folder is not None or (call.stop_on_error and result.failures):
+            awaited = call.folder is not None or result.output  # by who reads it while the next partition runs
+            if in_children or awaited or (call.stop_on_error and result.failures):
                 break
     return call
 

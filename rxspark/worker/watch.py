@@ -114,6 +114,8 @@ class Watch:
 
     Attributes
     ----------
+    own : bool
+        Whether this is the caller's own process.
     before : dict
         The value of each setting that all threads share.
     stuck : set of str
@@ -126,7 +128,7 @@ class Watch:
         if not own:
             leave_stdin()
         hold_stdin()
-        self._own = own
+        self.own = own
         self.before: dict[Setting, Any] = {}
         self.stuck: set[str] = set()
         self.users = 1
@@ -136,7 +138,7 @@ class Watch:
     def meet(self) -> None:
         """Take in the settings that can be read since the last time."""
         for setting in filter(readable, self._to_come):
-            if self._own or setting.tier < LASTING_TIER:
+            if self.own or setting.tier < LASTING_TIER:
                 self.before[setting] = taken(setting)
             else:
                 if setting not in _lasting:
@@ -151,7 +153,7 @@ class Watch:
 
     def tell(self) -> None:
         """See to what could not be put back: the worker ends, the caller is told."""
-        (keeps if self._own else leave)(self.stuck)
+        (keeps if self.own else leave)(self.stuck)
 
     def note(self, stuck: Iterable[Setting]) -> None:
         """Note what cannot be put back."""

@@ -47,7 +47,7 @@ class _Functions:
         but = _OTHERS_OF.get(module, ())
         self._names = [
             name
-            for name, value in self._space.items()
+            for name, value in list(self._space.items())
             if not name.startswith("_") and name not in but and (callable(value) or type(value) in _CONSTANTS)
         ]
         self._values = itemgetter(*self._names, self._names[0]) if self._names else _nothing  # never of one name alone
@@ -76,7 +76,7 @@ class _Methods:
         self._but = _OTHERS_OF.get(module, ())
         classes = {
             base
-            for name, found in vars(loaded(module)).items()
+            for name, found in list(vars(loaded(module)).items())
             if isinstance(found, type) and not name.startswith("_") and found.__module__.partition(".")[0] == top
             for base in found.__mro__
             if base.__module__.partition(".")[0] == top
@@ -158,8 +158,8 @@ class _Modules:
 
     def read(self) -> dict[str, Any]:
         if len(sys.modules) != self._seen:
-            modules = list(sys.modules.items())
-            loading = sum(map(_is_loading, sys.modules.values()))
+            modules = list(sys.modules.items())  # at once: other threads may be importing
+            loading = any(_is_loading(module) for _, module in modules)
             self._seen = len(modules) if not loading else -1
             for name, module in modules:
                 ready = self._compared(name) and type(module) is ModuleType and not (loading and _is_loading(module))
