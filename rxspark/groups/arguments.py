@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rxspark.analysis.data.sources import check_column, check_unique
+from rxspark.calls.elements import ElemArg
 from rxspark.errors import RxArgumentError
 from rxspark.validation import short_repr
 
@@ -58,6 +59,12 @@ def check_function(func: Any, params: Any) -> dict[str, Any]:
             f"funcParams={short_repr(params)}: funcParams is a dict of func's further arguments by their names"
         )
     given = dict(params or {})
+    split = [name for name, value in given.items() if isinstance(value, ElemArg)]
+    if split:
+        raise RxArgumentError(
+            f"funcParams: {split[0]!r} is {short_repr(given[split[0]])}, but the groups are the tasks; give one value "
+            f"for all, or a dict of values by key, from which func takes its own"
+        )
     try:
         signature = inspect.signature(func, follow_wrapped=False)
     except (ValueError, TypeError):  # a builtin that does not tell

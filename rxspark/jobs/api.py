@@ -176,8 +176,9 @@ def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
     Returns
     -------
     dict, or list of dict for a list
-        Among others ``id``, ``state``, ``description``, ``context``, ``tasks`` and how many of them are ``done``,
-        ``submitted`` (local time), ``seconds`` (until its end, or until now), ``RNGkind``, ``RNGseed``, ``error``.
+        Among others ``id``, ``state``, ``description``, ``context``, ``tasks`` (None as long as nobody knows how many
+        elements of an iterator will come) and how many of them are ``done``, ``submitted`` (local time), ``seconds``
+        (until its end, or until now), ``RNGkind``, ``RNGseed``, ``error``.
 
     Raises
     ------

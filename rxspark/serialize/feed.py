@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextvars import copy_context
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from rxspark.calls.spec import CallSpec
@@ -93,8 +94,8 @@ class ElementFeed:
         """Give the partitions that are there, once there are so many, or no more will come, or the time is over."""
         with self._changed:
             if self._reader is None and not self._closed:
-                run = self._context.run
-                self._reader = threading.Thread(target=run, args=[self._run], name="rxspark-elements", daemon=True)
+                run = partial(self._context.run, self._run)  # code of the user's, so not one of rxspark's own threads
+                self._reader = threading.Thread(target=run, name="elements of a job", daemon=True)
                 self._reader.start()
             self._changed.wait_for(lambda: len(self._ready) >= least or self._ended or self._closed, timeout)
             taken = [] if self._closed else list(self._ready)
@@ -201,6 +202,7 @@ class ElementFeed:
                     iterator.close()
                 except Exception:
                     logger.exception("a generator of elements raised as it was closed")
+        self._iterators = {}
 
 
 def _iterators(spec: CallSpec) -> dict[int | str, Iterator[Any]]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import itertools
 import os
 import pickle
 import sys
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -36,6 +38,16 @@ class _NoLength:
 
     def __len__(self):
         raise TypeError("no length here")
+
+
+class _Torn(Sequence):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index:
+            raise OSError("torn")
+        return index
 
 
 class SparkSession:
@@ -144,6 +156,14 @@ CALLS = {
     "elements: no length": (lambda: rxExec(one, rxElemArg(_NoLength())), ["raised TypeError: no length here"]),
     "elements: scalar array": (lambda: rxExec(one, rxElemArg(np.array(3))), ["array(3)", "without dimensions"]),
     "elements: generator": (lambda: rxExec(one, rxElemArg(_no_end())), ["OSError", "the disk is gone", "nothing was"]),
+    "elements: without end": (
+        lambda: rxExec(one, rxElemArg(itertools.count())),
+        ["FUN: rxElemArg(count(0))", "islice"],
+    ),
+    "elements: torn": (
+        lambda: rxExec(one, y=rxElemArg(_Torn()), x=1),
+        ["'y'", "element 1", "OSError: torn", "nothing"],
+    ),
     "async def": (lambda: rxExec(_later, 1), ["FUN=_later", "asyncio.run(_later(*args))"]),
     "async def in a partial": (lambda: rxExec(functools.partial(_later, 1)), ["asyncio.run(_later(*args))"]),
     "async method": (lambda: rxExec(_Later().method, 1), ["FUN=method", "asyncio.run"]),

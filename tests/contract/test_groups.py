@@ -21,6 +21,7 @@ from rxspark import (
     RxSpark,
     RxTaskError,
     RxTaskWarning,
+    rxElemArg,
     rxExec,
     rxExecBy,
 )
@@ -185,6 +186,7 @@ def test_bad_input_is_named_before_launch(table: Any) -> None:
     refused(r"cannot be called as <lambda>\(keys, data\): too many positional", func=lambda keys: 1)
     refused(r"called as count\(keys, data, unit=...\): got an unexpected", funcParams={"unit": 1})
     refused("funcParams=7: funcParams is a dict", funcParams=7)
+    refused(r"funcParams: 'unit' is rxElemArg\(.*the groups are the tasks", funcParams={"unit": rxElemArg([1])})
     refused("filterFunc=7: filterFunc is a function", filterFunc=7)
     refused("filterFunc: it keeps none of the 3 groups", filterFunc=lambda keys: keys[keys.rows > 1000])
     refused("filterFunc: it gave a table with rows that are not", filterFunc=lambda keys: keys.assign(month=2))
