@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lab_hosts.host import HostPlan, address_of, name_of
-from lab_hosts.services import service_problem, services_of
+from lab_hosts.services import prepare, service_problem, service_variables, services_of
 from lab_hosts.switch import Cable
 from lab_hosts.wires import ask
 
@@ -79,6 +79,7 @@ class Lab:
             (self.folder / "share").mkdir(exist_ok=True)
             (self.folder / "share").chmod(0o1777)
             if not before:
+                prepare(services, self.folder / "share")
                 self._start_switch()
             self._state.write_text(json.dumps({"workers": workers, "services": services}))
             for number in range(workers + 1):
@@ -234,7 +235,8 @@ class Lab:
 
     def _start_services(self, number: int) -> None:
         """Start what runs on a host from its boot on, with logs in the host's /tmp."""
-        for service, command in services_of(self.state()["services"], number, self._variables()).items():
+        kind = self.state()["services"]
+        for service, command in services_of(kind, number, self.folder / "share", self._variables()).items():
             words = ["bash", "-c", f'exec "$@" >/tmp/{service}.log 2>&1', service, *command]
             subprocess.Popen(
                 self.command_on(name_of(number), words),
@@ -257,6 +259,7 @@ class Lab:
             "LANG": "C.UTF-8",
             "PYSPARK_PYTHON": str(python / "python"),
         }
+        variables |= service_variables(self.state().get("services", "none"))
         return variables | {key: os.environ[key] for key in ("JAVA_HOME", "TERM") if key in os.environ}
 
 

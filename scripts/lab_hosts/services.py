@@ -6,11 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from hadoop_parts import java_home
+
+from lab_hosts.hadoop import CONF, hadoop_problem, hadoop_services, prepare_hadoop
 from lab_hosts.host import name_of
 
-__all__ = ["KINDS", "service_problem", "services_of"]
+__all__ = ["KINDS", "prepare", "service_problem", "service_variables", "services_of"]
 
-KINDS = ("none", "spark")
+KINDS = ("none", "spark", "hadoop")
 
 _MASTER_PORT, _MASTER_WEB_PORT = 7077, 8080  # Spark's own defaults
 _STATE_PAGE = f"http://host0:{_MASTER_WEB_PORT}/json/"
@@ -23,11 +26,25 @@ _WORKER_SIZE = ["--cores", "2", "--memory", "1g"]
 _BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
-def services_of(kind: str, number: int, variables: Mapping[str, str]) -> dict[str, list[str]]:
-    """Give the commands of the services of a host, by name: on the first host the master, on the others a worker."""
-    if kind == "none":
-        return {}
-    python = Path(variables["PYSPARK_PYTHON"])
+def prepare(kind: str, share: Path) -> None:
+    """Put what services need into the folder that all hosts share."""
+    if kind == "hadoop":
+        prepare_hadoop(share)
+
+
+def service_variables(kind: str) -> dict[str, str]:
+    """Give the environment variables by which programs on the hosts find the services."""
+    return {"HADOOP_CONF_DIR": CONF, "JAVA_HOME": str(java_home())} if kind == "hadoop" else {}
+
+
+def services_of(kind: str, number: int, share: Path, variables: Mapping[str, str]) -> dict[str, list[str]]:
+    """Give the commands of the services of a host, by name: on the first host the masters, on the others workers."""
+    if kind == "hadoop":
+        return hadoop_services(number, share)
+    return _spark_services(number, Path(variables["PYSPARK_PYTHON"])) if kind == "spark" else {}
+
+
+def _spark_services(number: int, python: Path) -> dict[str, list[str]]:
     [home] = python.parents[1].glob("lib/python*/site-packages/pyspark")
     own = {
         "SPARK_HOME": str(home),
@@ -45,9 +62,17 @@ def services_of(kind: str, number: int, variables: Mapping[str, str]) -> dict[st
 
 def service_problem(kind: str, workers: int, output: Callable[..., str]) -> str:
     """Tell what is missing until all services are at work; '' when they are. `output(host, *command)` asks a host."""
-    if kind == "none":
-        return ""
-    told = output("host0", "python", "-c", _ASK, _STATE_PAGE)
+
+    def ask(url: str) -> str:
+        return output("host0", "python", "-c", _ASK, url)
+
+    if kind == "hadoop":
+        return hadoop_problem(workers, ask)
+    return _spark_problem(workers, ask) if kind == "spark" else ""
+
+
+def _spark_problem(workers: int, ask: Callable[[str], str]) -> str:
+    told = ask(_STATE_PAGE)
     if not told:
         return "the Spark master does not answer; see /tmp/spark-master.log on host0"
     alive = {worker["host"] for worker in json.loads(told)["workers"] if worker["state"] == "ALIVE"}

@@ -110,7 +110,8 @@ print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
     path = Path(package.packed_rxspark())
     assert runs.pop().split()[0] == path.name
     with zipfile.ZipFile(path) as archive:
-        assert {"rxspark/__init__.py", "rxspark/__init__.pyc", "rxspark/worker/runner.py"} <= set(archive.namelist())
+        assert {"rxspark/__init__.pyc", "rxspark/worker/runner.pyc"} <= set(archive.namelist())
+        assert {name.rpartition(".")[2] for name in archive.namelist()} == {"pyc"}
     run = [sys.executable, "-P", "-c", "import rxspark.worker.runner as r; print(r.__file__, r.__cached__)"]
     loaded = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(path)})
     assert loaded.stdout.split() == [f"{path}/rxspark/worker/runner.pyc"] * 2, loaded.stderr

@@ -1,0 +1,189 @@
+"""Hosts lose their cable or their power while a call runs: its numbers stay, and so does all that had come home."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from lab_runs import Lab
+
+pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
+
+Runs = dict[int, list[tuple[str, str]]]
+"""Notes of each task, as (began or ended, host)."""
+
+TASKS = 45  # of two seconds each on three slots, which is half a minute
+
+# Runs on host0. Each task notes in the folder that all hosts share when it begins and when it has ended.
+_CALL = f"""
+import json, socket, sys, time, warnings
+from pathlib import Path
+import numpy as np
+from rxspark import *
+
+def work(i, seconds, folder):
+    def note(what):
+        with open(f"{{folder}}/{{i}}", "a") as file:
+            file.write(f"{{what}} {{socket.gethostname()}}\\n")
+    note("began")
+    time.sleep(seconds)
+    note("ended")
+    return i, float(np.random.random())
+
+notes = Path("/run/share", sys.argv[1])
+notes.mkdir()
+quiet = Path("/tmp/quiet")
+quiet.mkdir(exist_ok=True)
+call = dict(RNGseed=5, taskChunkSize=1)
+config = {{"spark.ui.enabled": "false", "spark.cores.max": "3"}}
+context = RxSpark(master="spark://host0:7077", executorCores=1, executorMem="512m", extraSparkConfig=config)
+with context, warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    while len(rxPingNodes()) < 3:
+        time.sleep(0.5)
+    print("ready", flush=True)
+    result = rxExec(work, rxElemArg(range({TASKS})), 2, str(notes), **call)
+    with RxLocalSeq():
+        alone = rxExec(work, rxElemArg(range({TASKS})), 0, str(quiet), **call)
+    print(json.dumps(dict(errors=len(result.errors), same=result == alone)), flush=True)
+    assert list(rxExec(abs, rxElemArg([-1, -2]))) == [1, 2]
+    print("again", flush=True)
+    for line in sys.stdin:
+        print(json.dumps(sorted(rxPingNodes())), flush=True)
+"""
+
+
+class Call:
+    """A call that runs on host0, the notes of its tasks, and what it says at its end."""
+
+    def __init__(self, lab: Lab, name: str, process: subprocess.Popen[str]) -> None:
+        self._notes = lab.share / name
+        self._process = process
+        self.next_line("ready")
+
+    def next_line(self, wanted: str = "") -> str:
+        """Give the next line that it prints."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        assert line, f"it ended with {self._process.wait()}"
+        assert not wanted or line == wanted
+        return line
+
+    def nodes(self) -> list[str]:
+        """Ask it for the nodes that there are now."""
+        assert self._process.stdin is not None
+        print(file=self._process.stdin, flush=True)
+        told: list[str] = json.loads(self.next_line())
+        return told
+
+    def runs(self) -> Runs:
+        """Give the notes of each task, as (began or ended, host)."""
+        notes = {}
+        for file in self._notes.iterdir():
+            lines = [line.split() for line in file.read_text().splitlines()]
+            notes[int(file.name)] = [(what, host) for what, host in lines]
+        return notes
+
+    def wait_until(self, true: Callable[[Runs], bool], seconds: float) -> None:
+        """Wait for something of the notes."""
+        end = time.monotonic() + seconds
+        while not true(self.runs()):
+            assert time.monotonic() < end, self.runs()
+            time.sleep(0.1)
+
+    def outcome(self) -> dict[str, Any]:
+        """Give what it says at its end, and the tasks that began more than once, with the hosts where they did."""
+        told: dict[str, Any] = json.loads(self.next_line())
+        began = {number: [host for what, host in notes if what == "began"] for number, notes in self.runs().items()}
+        self.next_line("again")
+        return {**told, "again": {number: hosts for number, hosts in began.items() if len(hosts) > 1}}
+
+
+def _ended_on(runs: Runs) -> set[str]:
+    return {host for notes in runs.values() for what, host in notes if what == "ended"}
+
+
+@contextmanager
+def call(lab: Lab, name: str) -> Iterator[Call]:
+    """Start a call and wait until each host has ended a task of it."""
+    command = lab.command("on", "host0", "python", "-c", _CALL, name)
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            running = Call(lab, name, process)
+            running.wait_until(lambda runs: _ended_on(runs) == {"host1", "host2", "host3"}, 120)
+            yield running
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def test_a_cable_that_is_mended_after_half_a_minute_costs_nothing(spark_lab: Lab) -> None:
+    """The tasks there go on, and what they gave comes late: nothing runs twice."""
+    with call(spark_lab, "mended") as running:
+        spark_lab.do("cut", "host1")
+        until = time.monotonic() + 30
+        running.wait_until(lambda _: time.monotonic() > until, 60)
+        spark_lab.do("mend", "host1")
+        assert running.outcome() == {"errors": 0, "same": True, "again": {}}
+
+
+def test_a_cable_that_stays_cut_costs_what_had_not_come_home(spark_lab: Lab) -> None:
+    """The task that ran there runs again elsewhere, and no other; a mended host serves again."""
+    with call(spark_lab, "cut") as running:
+        spark_lab.do("cut", "host2")
+        told = running.outcome()
+        spark_lab.do("mend", "host2")
+        again = told.pop("again")
+        assert told == {"errors": 0, "same": True}
+        assert [hosts[0] for hosts in again.values()] == ["host2"]
+        _back(running, "HOST2")
+
+
+def test_a_host_without_power_costs_what_had_not_come_home_and_comes_back(spark_lab: Lab) -> None:
+    """The task that ran there runs again elsewhere, and no other; once it is booted, the host serves again."""
+    with call(spark_lab, "power") as running:
+        spark_lab.do("kill", "host3")
+        told = running.outcome()
+        again = told.pop("again")
+        assert told == {"errors": 0, "same": True}
+        assert [hosts[0] for hosts in again.values()] == ["host3"]
+        spark_lab.do("boot", "host3")
+        _back(running, "HOST3")
+
+
+def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
+    """Booted at once, while Spark still takes it for alive, it costs no more than one that stays away."""
+    with call(spark_lab, "moment") as running:
+        spark_lab.do("kill", "host1")
+        spark_lab.do("boot", "host1")
+        told = running.outcome()
+        again = told.pop("again")
+        assert told == {"errors": 0, "same": True}
+        assert [hosts[0] for hosts in again.values()] == ["host1"]
+        _back(running, "HOST1")
+
+
+def test_a_slow_network_that_loses_frames_changes_nothing(spark_lab: Lab) -> None:
+    """100 ms there and back and 2 % of the frames lost, from the start of the session to the end of the call."""
+    hosts = ("host0", "host1", "host2", "host3")
+    try:
+        for host in hosts:
+            spark_lab.do("net", host, "--delay", 25, "--loss", 0.5)  # each way takes two cables
+        with call(spark_lab, "slow") as running:
+            assert running.outcome() == {"errors": 0, "same": True, "again": {}}
+    finally:
+        for host in hosts:
+            spark_lab.do("net", host)
+
+
+def _back(running: Call, node: str) -> None:
+    """Wait until a node serves again: Spark asks for an executor there once its worker has registered."""
+    end = time.monotonic() + 200
+    while node not in running.nodes():
+        assert time.monotonic() < end
+        time.sleep(1)
