@@ -1,4 +1,4 @@
-"""Hosts lose their cable or their power while a call runs: its numbers stay, and so does all that had come home."""
+"""Hosts lose their power while a call runs: its numbers stay, and so does all that had come home."""
 
 from __future__ import annotations
 
@@ -122,40 +122,6 @@ def call(lab: Lab, name: str) -> Iterator[Call]:
             process.stdin.close()
 
 
-def test_a_cable_that_is_mended_after_half_a_minute_costs_nothing(spark_lab: Lab) -> None:
-    """The tasks there go on, and what they gave comes late: nothing runs twice."""
-    with call(spark_lab, "mended") as running:
-        spark_lab.do("cut", "host1")
-        until = time.monotonic() + 30
-        running.wait_until(lambda _: time.monotonic() > until, 60)
-        spark_lab.do("mend", "host1")
-        assert running.outcome() == {"errors": 0, "same": True, "again": {}}
-
-
-def test_a_cable_that_stays_cut_costs_what_had_not_come_home(spark_lab: Lab) -> None:
-    """The task that ran there runs again elsewhere, and no other; a mended host serves again."""
-    with call(spark_lab, "cut") as running:
-        spark_lab.do("cut", "host2")
-        told = running.outcome()
-        spark_lab.do("mend", "host2")
-        again = told.pop("again")
-        assert told == {"errors": 0, "same": True}
-        assert [hosts[0] for hosts in again.values()] == ["host2"]
-        _back(running, "HOST2")
-
-
-def test_a_host_without_power_costs_what_had_not_come_home_and_comes_back(spark_lab: Lab) -> None:
-    """The task that ran there runs again elsewhere, and no other; once it is booted, the host serves again."""
-    with call(spark_lab, "power") as running:
-        spark_lab.do("kill", "host3")
-        told = running.outcome()
-        again = told.pop("again")
-        assert told == {"errors": 0, "same": True}
-        assert [hosts[0] for hosts in again.values()] == ["host3"]
-        spark_lab.do("boot", "host3")
-        _back(running, "HOST3")
-
-
 def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
     """Booted at once, while Spark still takes it for alive, it costs no more than one that stays away."""
     with call(spark_lab, "moment") as running:
@@ -166,19 +132,6 @@ def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
         assert told == {"errors": 0, "same": True}
         assert [hosts[0] for hosts in again.values()] == ["host1"]
         _back(running, "HOST1")
-
-
-def test_a_slow_network_that_loses_frames_changes_nothing(spark_lab: Lab) -> None:
-    """100 ms there and back and 2 % of the frames lost, from the start of the session to the end of the call."""
-    hosts = ("host0", "host1", "host2", "host3")
-    try:
-        for host in hosts:
-            spark_lab.do("net", host, "--delay", 25, "--loss", 0.5)  # each way takes two cables
-        with call(spark_lab, "slow") as running:
-            assert running.outcome() == {"errors": 0, "same": True, "again": {}}
-    finally:
-        for host in hosts:
-            spark_lab.do("net", host)
 
 
 def _back(running: Call, node: str) -> None:
