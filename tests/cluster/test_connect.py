@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from connect_server import connect_server
 from project import ROOT
+from waiting import let_pass, wait_until
 
 from rxspark import (
     RxContextError,
@@ -125,7 +126,8 @@ def test_a_job_is_cancelled_by_its_tag_and_frees_the_slots() -> None:
     """After rxCancelJob a call runs at once, although the tasks of the job would have slept for minutes."""
     with RxSpark(wait=False):
         job = rxExec(time.sleep, rxElemArg([200.0] * 2))
-        time.sleep(4)
+        wait_until(lambda: job.status() == "running", "the job runs")
+        let_pass(2, "its tasks have come to sleep")
         began = time.monotonic()
         assert rxCancelJob(job)
         assert rxWaitForJob(job, timeout=60) == "canceled"
@@ -188,6 +190,7 @@ import numpy as np
 from connect_server import connect_server
 from pyspark.sql.connect.session import SparkSession
 from rxspark import RxContextError, RxSpark, rxElemArg, rxExec, rxOptions
+from waiting import wait_until
 
 folder = Path(sys.argv[1])
 marks = folder / "marks"
@@ -199,8 +202,8 @@ def task(k):
     return float(np.random.uniform())
 
 def kill_when_four_have_finished_and_two_run(pid):
-    while len(list(folder.rglob("*.results"))) < 4 or len(list(marks.iterdir())) < 6:
-        time.sleep(0.1)
+    four_have_finished = lambda: len(list(folder.rglob("*.results"))) >= 4
+    wait_until(lambda: four_have_finished() and len(list(marks.iterdir())) >= 6, "four have finished and two run", 200)
     os.kill(pid, signal.SIGKILL)
 
 rxOptions(connectTimeout=20)

@@ -11,6 +11,7 @@ import time
 
 import pytest
 from project import HADOOP
+from waiting import wait_until
 
 from rxspark import RxSpark, rxElemArg, rxExec, rxGetJobs, rxGetJobStatus, rxHadoopListFiles, rxHadoopMakeDir
 from rxspark.files import atomic
@@ -47,8 +48,7 @@ def test_jobs_on_hdfs(namenode):
     try:
         with context:
             job = rxExec(_slow_square, rxElemArg(range(8)), taskChunkSize=1)
-            while job.info()["done"] < 3:
-                time.sleep(0.05)
+            wait_until(lambda: job.info()["done"] >= 3, "three tasks have finished")
             assert job.cancel() is True
             folder = JobFolder(job._source.folder.path)
             assert not atomic.create(folder.path / "lease-1", b"")
@@ -59,8 +59,7 @@ def test_jobs_on_hdfs(namenode):
             assert rxHadoopListFiles("/jobs") == []
 
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
-            while stranded.info()["done"] < 1:
-                time.sleep(0.05)
+            wait_until(lambda: stranded.info()["done"] >= 1, "a task has finished")
             seen_by_others = RxJob(RemoteJob(JobFolder(stranded._source.folder.path)))
             os.kill(namenode, signal.SIGKILL)
             assert stranded.wait(120) == "finished"

@@ -12,7 +12,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from pathlib import Path
 import pytest
 from brief_java import BRIEF
 from project import EXAMPLES, HADOOP, ROOT
+from waiting import wait_until
 
 from rxspark import RxFileError, RxLocalSeq, rxExec, rxHadoopFileExists, rxHadoopListFiles
 from rxspark.backends.spark.preflight import probe_file
@@ -374,10 +374,8 @@ def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, ob
     (kept,) = told["next_sees"]
     assert kept not in told["stranded"]
     assert told["left_by_next"] == []
-    until = time.monotonic() + 100  # until YARN has seen that its application is no more
-    while list(cluster.parent.glob("nodemanager*/local/**/fetched/*.*")) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert list(cluster.parent.glob("nodemanager*/local/**/fetched/*.*")) == []
+    fetched = "nodemanager*/local/**/fetched/*.*"
+    wait_until(lambda: not list(cluster.parent.glob(fetched)), "YARN clears up behind its application", 100)
 
 
 @pytest.mark.parametrize("victim", ["datanode", "executor", "nodemanager"])

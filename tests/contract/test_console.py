@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 
 import pytest
+from waiting import wait_until
 
 from rxspark import RxTaskWarning, rxElemArg, rxExec, rxOptions
 
@@ -262,8 +263,7 @@ def test_a_program_that_outlives_its_task_writes_to_no_other(tmp_path):
             subprocess.Popen(f"{wait}; echo from the task before; touch '{written}'", shell=True)
         else:
             runs.touch()
-            while not written.exists():
-                time.sleep(0.01)
+            wait_until(written.exists, "the program has written")
             print("mine")
 
     assert rxExec(task, rxElemArg(range(2)), taskChunkSize=2).output == {1: "mine\n"}

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from waiting import stays_true
 
 from rxspark import RxShippingError, RxTaskError, RxTaskWarning, rxElemArg, rxExec
 
@@ -256,8 +257,7 @@ def test_what_still_runs_is_ended(tmp_path):
 
     with pytest.raises(RxTaskError, match="soon"):
         rxExec(task, rxElemArg(range(3)), taskChunkSize=1, continueOnFailure=False)
-    time.sleep(5.5)
-    assert not list(tmp_path.iterdir())
+    stays_true(lambda: not list(tmp_path.iterdir()), "a task went on", 5.5)
 
 
 def test_an_element_that_cannot_be_unpickled_costs_its_task_alone():

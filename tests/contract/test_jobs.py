@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from rxspark import (
     ComputeContext,
@@ -46,8 +47,7 @@ def not_waiting(context: ComputeContext) -> Iterator[ComputeContext]:
 
 def _draw(number: int, gate: str) -> tuple[int, float]:
     """Wait until the gate is opened, and give a random number."""
-    while not os.path.exists(gate):
-        time.sleep(0.02)
+    wait_until(lambda: os.path.exists(gate), "the gate is opened", 200)
     return number, random.random()
 
 
@@ -111,8 +111,7 @@ def test_cancelling_frees_the_slots_and_keeps_what_was_finished(tmp_path: Path) 
     """A job that is busy inside of native code ends, once and for all; the next one has the workers."""
     job = rxExec(_busy_from, rxElemArg(range(4)), 1, str(tmp_path), taskChunkSize=1)
     first = next(iter(job))
-    while not (tmp_path / "started-1").exists():
-        time.sleep(0.05)
+    wait_until((tmp_path / "started-1").exists, "the second task has begun")
     assert first == (0, 0)
     assert (rxCancelJob(job), rxCancelJob(job)) == (True, False)
     assert rxGetJobStatus(job) == "canceled"
@@ -199,12 +198,14 @@ def test_this_process_stays_as_it_is_while_a_job_runs(capsys: pytest.CaptureFixt
 
     state, folder, out = random.getstate(), os.getcwd(), sys.stdout
     job = rxExec(task)
-    deadline = time.monotonic() + 60
-    while rxGetJobStatus(job) != "finished" and time.monotonic() < deadline:
+
+    def finished_and_nothing_seen():
         assert sys.stdout is out
         assert "RXSPARK_TEST_TASK" not in os.environ
         assert (os.getcwd(), random.getstate()) == (folder, state)
-        time.sleep(0.05)
+        return rxGetJobStatus(job) == "finished"
+
+    wait_until(finished_and_nothing_seen, "the job has finished")
     assert rxGetJobResults(job) != [os.getpid()]
     assert capsys.readouterr().out == ""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import mmap
 import os
 import platform
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from rxspark import RxFileError, RxSpark, rxElemArg, rxExec, rxShare
 
@@ -149,10 +149,7 @@ def test_broadcasts_end_with_their_calls():
     before, files = held()
     for _ in range(4):
         assert rxExec(len, big) == [1_000_000]
-    deadline = time.monotonic() + 30
-    while held()[0] > before + 4_000_000 and time.monotonic() < deadline:
-        time.sleep(0.5)
-    assert held()[0] <= before + 4_000_000
+    wait_until(lambda: held()[0] <= before + 4_000_000, "Spark drops the broadcasts of calls that are over", 30)
     assert held()[1] == files
 
 

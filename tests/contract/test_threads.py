@@ -15,6 +15,7 @@ import pytest
 from numpy.random import normal as HELD_NORMAL  # noqa: N812
 from numpy.random import random_sample as HELD_RANDOM_SAMPLE  # noqa: N812
 from threadpoolctl import threadpool_info
+from waiting import let_pass, wait_until
 
 from rxspark import (
     RxLocalParallel,
@@ -128,7 +129,7 @@ def test_another_thread_of_the_caller_is_outside_of_the_task(context):
             rxExec(os.getpid)  # the workers are there
         long = pool.submit(call)
         begun.wait()
-        time.sleep(1)
+        let_pass(1, "the long call runs")
         assert rxRemoteGetId() == -1
         with RxLocalParallel():
             (elsewhere,) = rxExec(lambda: (os.getpid(), rxRemoteGetId()))
@@ -208,10 +209,9 @@ def test_a_thread_left_behind_does_not_draw_from_later_streams(kind):
         if i == 0 and leave:
 
             def go_on():
-                until = time.time() + 1
-                while time.time() < until:
+                for _ in range(1000):  # for a second and more
                     draw_all()
-                    time.sleep(0.0001)
+                    time.sleep(0.001)
 
             threading.Thread(target=go_on, daemon=True).start()
         if i == 0:
@@ -224,7 +224,7 @@ def test_a_thread_left_behind_does_not_draw_from_later_streams(kind):
     alone = rxExec(task, rxElemArg(range(4)), leave=False, **arguments)
     assert rxExec(task, rxElemArg(range(4)), leave=True, **arguments) == alone
     assert rxExec(task, rxElemArg(range(4)), leave=False, **arguments) == alone
-    time.sleep(1)  # no thread is left to the next test
+    let_pass(1, "no thread is left to the next test")
 
 
 def test_threads_of_a_task_draw_from_its_stream(kind):
@@ -301,10 +301,9 @@ def test_other_threads_of_the_caller_do_not_draw_from_the_stream(kind, call):
     going, stop = threading.Event(), threading.Event()
 
     def go_on():
-        while not stop.is_set():
+        while not stop.wait(0.0001):
             draw_all()
             going.set()
-            time.sleep(0.0001)
 
     thread = threading.Thread(target=go_on)
     thread.start()
@@ -329,22 +328,18 @@ def test_other_threads_of_the_caller_draw_what_the_caller_seeded(tmp_path):
     asked, drawn = tmp_path / "asked", tmp_path / "drawn"
     found = []
 
-    def wait_for(sign):
-        while not sign.exists():
-            time.sleep(0.01)
-
     def numbers():
         return np.random.normal(), random.gauss(0, 1), np.random.random(), random.random()
 
     def beside():
-        wait_for(asked)
+        wait_until(asked.exists, "a task has drawn")
         found.append(numbers())
         drawn.touch()
 
     def task(i):
         draw()
         asked.touch()
-        wait_for(drawn)
+        wait_until(drawn.exists, "the other thread has drawn")
         return draw()
 
     thread = threading.Thread(target=beside)
@@ -380,8 +375,7 @@ def test_what_other_threads_of_the_caller_change_stays(tmp_path, monkeypatch):
     asked, done = tmp_path / "asked", tmp_path / "done"
 
     def beside():
-        while not asked.exists():
-            time.sleep(0.01)
+        wait_until(asked.exists, "a task runs")
         os.environ["RXSPARK_NEW"] = "1"
         os.environ["RXSPARK_CHANGED"] = "1"
         del os.environ["RXSPARK_GONE"]
@@ -392,8 +386,7 @@ def test_what_other_threads_of_the_caller_change_stays(tmp_path, monkeypatch):
         os.environ["RXSPARK_OF_TASK"] = os.environ["RXSPARK_CHANGED"] = f"task {i}"
         os.chdir("/")
         asked.touch()
-        while not done.exists():
-            time.sleep(0.01)
+        wait_until(done.exists, "the other thread is done")
         os.environ["RXSPARK_OF_TASK"] = f"after {i}"
         os.chdir("/")
 

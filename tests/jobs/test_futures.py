@@ -8,6 +8,7 @@ from concurrent.futures import CancelledError
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from rxspark import RxCanceledError, RxLocalParallel, RxTaskError, rxCancelJob, rxElemArg, rxExec, rxGetJobStatus
 
@@ -28,8 +29,7 @@ def test_a_future_gives_the_results_and_calls_back() -> None:
     job.future().add_done_callback(seen.append)
     assert job.future().result(timeout=60) == [4, 9]
     assert job.future() is job.future()
-    while not seen:
-        time.sleep(0.01)
+    wait_until(lambda: seen, "the callback was called")
     assert seen == [job.future()]
 
 

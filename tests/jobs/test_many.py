@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from waiting import let_pass, wait_until
 
 from rxspark import RxLocalParallel, RxLocalSeq, RxSpark, rxCancelJob, rxElemArg, rxExec, rxGetJobResults, rxGetJobs
 
@@ -21,14 +22,9 @@ def _held() -> tuple[int, int]:
     return threading.active_count(), len(os.listdir("/proc/self/fd"))
 
 
-def _settles(before: tuple[int, int], more: tuple[int, int]) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        now = _held()
-        if now[0] <= before[0] + more[0] and now[1] <= before[1] + more[1]:
-            return True
-        time.sleep(0.1)
-    return False
+def _settle(before: tuple[int, int], more: tuple[int, int]) -> None:
+    most = before[0] + more[0], before[1] + more[1]
+    wait_until(lambda: all(map(operator.le, _held(), most)), f"no more than {most} threads and files", 20)
 
 
 @pytest.mark.parametrize("jobs", [100, pytest.param(1000, marks=pytest.mark.slow)])
@@ -45,7 +41,7 @@ def test_jobs_leave_nothing(jobs, durable, tmp_path, monkeypatch):
             submitted = [rxExec(abs, -n) for n in range(start, start + 50)]
             assert rxGetJobResults_of(submitted) == [[n] for n in range(start, start + 50)]
         assert rxGetJobs() == []
-    assert _settles(before, (0, 2))
+    _settle(before, (0, 2))
     assert not (tmp_path / "rxspark-jobs").exists()
     assert [path for path in temporary.rglob("*") if path.suffix in (".bundle", ".journal", ".results")] == []
 
@@ -65,11 +61,11 @@ def test_submitting_and_cancelling_again_and_again(jobs, tmp_path):
         before = _held()
         for number in range(jobs):
             job = rxExec(lambda: sum(range(10**15)), timesToRun=2)
-            time.sleep(number % 5 / 20)
+            let_pass(number % 5 / 20, "it is still queued, about to begin, or running")
             assert rxCancelJob(job) is True
             assert job.status() == "canceled"
         assert rxGetJobResults_of([rxExec(abs, rxElemArg([-1, -2]))]) == [[1, 2]]
-    assert _settles(before, (1, 6))
+    _settle(before, (1, 6))
 
 
 @pytest.mark.spark
@@ -84,14 +80,12 @@ def test_spark_jobs_side_by_side_leave_nothing():
             gate = Path(tempfile.mkdtemp()) / "gate"
 
             def waits(path):  # until there is such a file
-                while not os.path.exists(path):
-                    time.sleep(0.02)
+                wait_until(lambda: os.path.exists(path), "the gate is opened", 200)
                 return "waited"
 
             long = rxExec(waits, str(gate), timesToRun=30, taskChunkSize=1)
             short = rxExec(abs, rxElemArg([-1, -2]), taskChunkSize=1)
-            while long.status() != "running":
-                time.sleep(0.02)
+            wait_until(lambda: long.status() == "running", "the long job runs")
             # With both slots taken a pool of its own would not help; one slot comes free as soon as one task ends.
             gate.touch()
             assert short.wait(60) == "finished"
@@ -109,20 +103,15 @@ def test_spark_jobs_side_by_side_leave_nothing():
             before, threads = _held(), count()
             for _ in range(5):
                 rxGetJobResults_of([rxExec(abs, -n) for n in range(10)])
-            assert _settles(before, (1, 4))
-            deadline = time.monotonic() + 20
-            while count() > threads + 5 and time.monotonic() < deadline:
-                time.sleep(0.2)
-            assert count() <= threads + 5
+            _settle(before, (1, 4))
+            wait_until(lambda: count() <= threads + 5, "the JVM's threads have ended", 20)
 
             victim = rxExec(waits, "/nowhere", timesToRun=2)
-            while not context.statusTracker().getActiveJobsIds():
-                time.sleep(0.05)
+            wait_until(context.statusTracker().getActiveJobsIds, "Spark runs the job")
             context.cancelAllJobs()  # as from the Spark UI
             assert victim.wait(60) == "canceled"
             stranded = rxExec(waits, "/nowhere", timesToRun=2)
-            while not context.statusTracker().getActiveJobsIds():
-                time.sleep(0.05)
+            wait_until(context.statusTracker().getActiveJobsIds, "Spark runs the job")
             context.stop()
             assert stranded.wait(60) in ("failed", "canceled")
     finally:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from project import ROOT
+from waiting import wait_until
 
 from rxspark import (
     RxJobError,
@@ -52,14 +53,12 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
     flag = Path(os.environ["RXSPARK_TEST_OBJECTS"]).parent / "go"
 
     def task(number):
-        while number > 2 and not os.path.exists(str(flag)):
-            time.sleep(0.02)
+        wait_until(lambda: number <= 2 or os.path.exists(str(flag)), "the job may go on", 200)
         return number * number
 
     with RxLocalParallel(wait=False, packagesToLoad="objects_store"):
         job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
-        while job.info()["done"] < 3:
-            time.sleep(0.02)
+        wait_until(lambda: job.info()["done"] >= 3, "three tasks have finished")
         assert job.cancel() is True
         folder = JobFolder(job._source.folder.path)
         assert folder.part_names() == [f"{n}-{n}-1.results" for n in range(3)]

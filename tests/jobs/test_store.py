@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from rxspark import (
     RxArgumentError,
@@ -250,8 +251,7 @@ def test_a_job_can_be_cancelled_from_another_process(context, tmp_path, monkeypa
 
     monkeypatch.setattr(scheduler, "HEARTBEAT_INTERVAL_S", 0.2)
     job = rxExec(lambda: sum(range(10**15)))
-    while job.status() != "running":
-        time.sleep(0.05)
+    wait_until(lambda: job.status() == "running", "the job runs")
     assert _elsewhere(tmp_path, job).status() == "running"
     assert rxCancelJob(_elsewhere(tmp_path, job)) is True
     assert job.status() == "canceled"
@@ -262,8 +262,7 @@ def test_a_job_whose_folder_goes_is_missing_for_others_and_still_there_for_its_o
     """Its results come home as ever; one warning says that they could not be kept."""
     job = rxExec(lambda i: time.sleep(0.3) or i, rxElemArg(range(4)), taskChunkSize=1)
     elsewhere = _elsewhere(tmp_path, job)
-    while job.info()["done"] < 1:
-        time.sleep(0.02)
+    wait_until(lambda: job.info()["done"] >= 1, "a task has finished")
     JobFolder(open_path(str(_folder(tmp_path, job)))).remove()
     assert job.wait(60) == "finished"
     assert elsewhere.status() == "missing"

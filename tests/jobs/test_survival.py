@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from rxspark import (
     RxJobError,
@@ -76,11 +77,13 @@ def _parts(share: Path, job: str) -> list[str]:
     return sorted(file.name for file in (share / "rxspark-jobs" / job / "parts").glob("*.results"))
 
 
-def _wait_for_parts(share: Path, job: str, count: int) -> list[str]:
-    deadline = time.monotonic() + 120
-    while len(_parts(share, job)) < count and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return _parts(share, job)
+def _wait_for_parts(share: Path, job: str, count: int) -> None:
+    wait_until(lambda: len(_parts(share, job)) >= count, f"{count} partitions are kept", 120)
+
+
+def _one_kept(share: Path, driver: subprocess.Popen) -> bool:
+    assert driver.poll() is None
+    return any(share.glob("rxspark-jobs/*/parts/*.results"))
 
 
 def _ran(folder: Path) -> Counter:
@@ -101,11 +104,16 @@ def _undisturbed(tasks=20, size=1):
 
 def _settled(share: Path, job: str) -> list[str]:
     """Files that are there when the workers that a killed driver has left behind have ended."""
-    before = None
-    while before != (now := _parts(share, job)):
-        before = now
-        time.sleep(1)
-    return now
+    seen: list[tuple[float, list[str]]] = [(time.monotonic(), [])]
+
+    def unchanged_for_a_second():
+        now = _parts(share, job)
+        if now != seen[-1][1]:
+            seen.append((time.monotonic(), now))
+        return time.monotonic() - seen[-1][0] > 1
+
+    wait_until(unchanged_for_a_second, "no file is added any more", 120)
+    return seen[-1][1]
 
 
 @pytest.mark.parametrize(("percent", "size"), [(10, 1), (50, 3), (90, 1)])
@@ -250,8 +258,7 @@ def test_a_waiting_call_survives_too(tmp_path):
     """A blocking call in a context with a share folder can be resumed after its driver was killed."""
     context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
     driver = _driver(tmp_path, context, tasks=8, size=2, pause=0.3)
-    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.results")):
-        time.sleep(0.02)
+    wait_until(lambda: _one_kept(tmp_path, driver), "a partition is kept")
     driver.kill()
     driver.wait()
     with RxLocalSeq(shareDir=str(tmp_path)):
@@ -375,9 +382,7 @@ def test_a_waiting_call_whose_shared_object_is_gone_names_it(tmp_path):
     )
     context = f"RxLocalParallel(shareDir={str(tmp_path)!r})"
     driver = _driver(tmp_path, context, tasks=6, pause=0.5, before=before)
-    while not list(tmp_path.glob("rxspark-jobs/*/parts/*.results")):
-        assert driver.poll() is None
-        time.sleep(0.02)
+    wait_until(lambda: _one_kept(tmp_path, driver), "a partition is kept")
     driver.kill()
     driver.wait()
     with RxLocalSeq(shareDir=str(tmp_path)):

@@ -15,6 +15,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec, rxShare
 from rxspark.backends.foreach import ForeachBackend
@@ -118,14 +119,12 @@ def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(cluste
     """Their tasks are not in this process; a job whose tasks go on for ever is cancelled at once all the same."""
 
     def waits(gate: str) -> int:
-        while not os.path.exists(gate):
-            time.sleep(0.02)
+        wait_until(lambda: os.path.exists(gate), "the gate is opened", 200)
         return os.getpid()
 
     with active(cluster), RxForeachDoPar(wait=False):
         busy = rxExec(waits, str(tmp_path / "gate"), timesToRun=20, taskChunkSize=1)
-        while busy.status() != "running":
-            time.sleep(0.02)
+        wait_until(lambda: busy.status() == "running", "the job runs")
         assert rxCancelJob(busy) is True
         assert busy.status() == "canceled"
         (tmp_path / "gate").touch()
@@ -146,14 +145,15 @@ def test_workers_with_another_hash_seed_hand_tasks_to_children(backend):
 
 
 ALONE = """
-import sys, time
+import os, sys, time
 from rxspark import *
+out = os.dup(1)  # past the capture of what tasks write
 with RxForeachDoPar():
     rxExec(abs, rxElemArg([-1, -2]))
     rxExec(abs, rxElemArg([-1, -2]))
     began = time.time()
     try:
-        rxExec(lambda i: print("begun", i, flush=True) or time.sleep(20), rxElemArg(range(3)), taskChunkSize=1)
+        rxExec(lambda i: os.write(out, b"begun\\n") and time.sleep(20), rxElemArg(range(3)), taskChunkSize=1)
     except KeyboardInterrupt:
         print("interrupted", time.time() - began < 10, flush=True)
     print(rxExec(abs, -3), flush=True)
@@ -165,7 +165,8 @@ def test_without_a_backend_it_says_that_nothing_is_parallel_and_ctrl_c_ends_the_
     program = subprocess.Popen([sys.executable, "-c", ALONE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert program.stderr is not None
     assert "joblib has one worker" in program.stderr.readline()
-    time.sleep(4)  # the first two calls take milliseconds
+    assert program.stdout is not None
+    assert program.stdout.readline() == "begun\n"
     program.send_signal(signal.SIGINT)
     out, err = program.communicate(timeout=60)
     assert out.splitlines() == ["interrupted True", "[3]"]

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from waiting import let_pass, wait_until
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "TERM": "dumb"}
 
@@ -46,6 +47,7 @@ def test_input_asks_at_the_terminal(tmp_path: Path) -> None:
     script = tmp_path / "program.py"
     script.write_text(
         """
+from waiting import let_pass, wait_until
 from rxspark import rxElemArg, rxExec
 def ask(i):
     print("task", i)
@@ -111,10 +113,8 @@ with joblib.parallel_config("threading", n_jobs=2):
     program = subprocess.Popen(
         [sys.executable, str(script), str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT
     )
-    deadline = time.time() + 60
-    while not (tmp_path / "started-0").exists() and time.time() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
+    wait_until((tmp_path / "started-0").exists, "a task has begun")
+    let_pass(0.3, "the caller waits for it")
     program.send_signal(signal.SIGINT)
     told, complaints = program.communicate(timeout=60)
     lines = told.decode().splitlines()

@@ -6,15 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from waiting import let_pass, wait_until
 
 PROGRAM = """
 import os, sys, time
 os.environ["PYSPARK_PYTHON"] = sys.executable
 import joblib
+from waiting import let_pass, wait_until
 from rxspark import *
 
 def task(i):
@@ -82,10 +83,8 @@ def test_one_interrupt_ends_a_blocking_call(context: str, tmp_path: Path) -> Non
     program = subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE
     )
-    deadline = time.time() + 120
-    while not any(tmp_path.glob("started-*")) and time.time() < deadline and program.poll() is None:
-        time.sleep(0.1)
-    time.sleep(0.5)
+    wait_until(lambda: program.poll() is not None or any(tmp_path.glob("started-*")), "a task has begun", 120)
+    let_pass(0.5, "the caller waits for it")
     program.send_signal(signal.SIGINT)
     told, complaints = program.communicate(timeout=120)
     lines = told.splitlines()
@@ -104,10 +103,8 @@ def test_the_interrupt_carries_what_had_finished(context: str, tmp_path: Path) -
     program = subprocess.Popen(
         [sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE
     )
-    deadline = time.time() + 120
-    while not started.exists() and time.time() < deadline and program.poll() is None:
-        time.sleep(0.1)
-    time.sleep(0.5)
+    wait_until(lambda: program.poll() is not None or started.exists(), "the fourth task has begun", 120)
+    let_pass(0.5, "the results of the others are with the caller")
     program.send_signal(signal.SIGINT)
     told, complaints = program.communicate(timeout=120)
     assert told.splitlines() == ["[0, 10, 20, <not finished>] True", "5 [0, 1, 2] {}"], complaints[-3000:]

@@ -6,11 +6,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 
 import psutil
 import pytest
+from waiting import let_pass, wait_until
 
 from rxspark import RxLocalParallel, RxSpark, rxExec
 from rxspark.backends.spark.session import stop_own
@@ -35,21 +35,20 @@ def test_a_child_ends_with_its_worker_even_in_native_code(tmp_path):
     mark = tmp_path / "pid"
     caller = subprocess.Popen([sys.executable, "-c", LIMITED, str(mark)])
     try:
-        _until(lambda: mark.exists() and mark.read_text(), seconds=60)
-        child = int(mark.read_text())
+        child = int(wait_until(lambda: mark.exists() and mark.read_text(), "the task has begun"))
         assert psutil.pid_exists(child)
-        time.sleep(0.5)  # it is in the native code now
+        let_pass(0.5, "it is in the native code now")
     finally:
         caller.send_signal(signal.SIGKILL)
         caller.wait()
-    _until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie", seconds=10)
+    wait_until(lambda: _has_ended(child), "the process of the task has ended", 10)
 
 
-def _until(true, seconds):
-    patience = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < patience
-        time.sleep(0.05)
+def _has_ended(pid):
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _listening():

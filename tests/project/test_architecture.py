@@ -7,7 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -349,3 +349,27 @@ def test_each_test_is_in_the_folder_of_its_kind() -> None:
     files = [file for folder in ("unit", "spark", "cluster") for file in (tests / folder).rglob("*.py")]
     assert len(files) > 20
     assert not [file for file in files if marked.search(file.read_text())]
+
+
+def test_tests_wait_for_conditions() -> None:
+    """No test sleeps, and no loop of the tests does, which polls in a way of its own: `waiting` has all the ways.
+
+    A task, or another function inside of a test, may sleep once: that is what it does.
+    """
+    tests = PACKAGE.parent / "tests"
+    for file in sorted(tests.rglob("*.py")):
+        if file != tests / "support" / "waiting.py":
+            for node in ast.walk(ast.parse(file.read_text())):
+                test = isinstance(node, FUNCTIONS) and node.name.startswith("test_")
+                if test or isinstance(node, ast.While):
+                    sleeps = [line for name, line in _own_calls(node) if name == "time.sleep"]
+                    assert not sleeps, f"{file}:{sleeps[0]} sleeps"
+
+
+def _own_calls(node: ast.AST) -> Iterator[tuple[str, int]]:
+    """Functions that are called here, but for those within functions inside."""
+    for inner in ast.iter_child_nodes(node):
+        if isinstance(inner, ast.Call):
+            yield ast.unparse(inner.func), inner.lineno
+        if not isinstance(inner, (*FUNCTIONS, ast.Lambda)):
+            yield from _own_calls(inner)

@@ -7,13 +7,13 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import pyspark
+from waiting import wait_until
 
 _SETTINGS = {
     "spark.connect.grpc.binding.address": "127.0.0.1",
@@ -47,10 +47,11 @@ def connect_server(master: str = "local[2,4]", **settings: str) -> Iterator[Serv
 
 
 def _port(log: Path, server: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and server.poll() is None:
-        started = re.search(r"Spark Connect server started at: \S+:(\d+)", log.read_text())
-        if started:
-            return int(started[1])
-        time.sleep(0.2)
-    raise RuntimeError(f"no Spark Connect server came up:\n{log.read_text()[-3000:]}")
+    def told() -> re.Match[str] | None:
+        if server.poll() is not None:
+            raise RuntimeError(f"no Spark Connect server came up:\n{log.read_text()[-3000:]}")
+        return re.search(r"Spark Connect server started at: \S+:(\d+)", log.read_text())
+
+    started = wait_until(told, "the Spark Connect server tells its port", 120)
+    assert started
+    return int(started[1])

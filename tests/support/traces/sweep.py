@@ -6,12 +6,13 @@ import os
 import signal
 import tempfile
 import threading
-import time
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
+
+from waiting import let_pass, wait_until
 
 from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxGetJobResults, rxSetComputeContext, rxWaitForJob
 from traces.table import TRACES, visit
@@ -103,10 +104,7 @@ class _Interrupted(Way):
                 thread.start()
                 with suppress(KeyboardInterrupt):
                     rxExec(visit, label, rxElemArg(["wait", "look"]), told.name)
-                    for _ in range(40):  # the signal may come behind the call that heeds none
-                        time.sleep(0.05)
-                        if not thread.is_alive():
-                            break
+                    thread.join(2)  # the signal may come behind the call that heeds none
                 thread.join()
             found[label] = {seen_afterwards([label])[label]}
         return found
@@ -116,10 +114,9 @@ class _Interrupted(Way):
 
 
 def _interrupt(told: str) -> None:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and not os.path.getsize(told):
-        time.sleep(0.01)
-    time.sleep(0.02)
+    with suppress(TimeoutError):
+        wait_until(lambda: os.path.getsize(told), "the task has left something", 20)
+    let_pass(0.02, "the task waits")
     os.kill(os.getpid(), signal.SIGINT)
 
 
