@@ -75,9 +75,9 @@ def main() -> int:
             minutes = (time.monotonic() - begun) / 60
             print(f"{number:6} {minutes:8.1f} {memory:8.1f} {threads:8} {files:6}", flush=True)
         time.sleep(max(0.0, begun + number * given.minutes * 60 / given.calls - time.monotonic()))
-    memory, threads, files = (now - then for now, then in zip(_state(), settled, strict=True))
-    print(f"grown by {memory:.1f} MB, {threads} threads, {files} files since call {given.calls // 10}")
-    return 0 if memory < 100 and threads <= 4 and files <= 4 else 1
+    grown, more_threads, more_files = (now - then for now, then in zip(_state(), settled, strict=True))
+    print(f"grown by {grown:.1f} MB, {more_threads} threads, {more_files} files since call {given.calls // 10}")
+    return 0 if grown < 100 and more_threads <= 4 and more_files <= 4 else 1
 
 
 if __name__ == "__main__":

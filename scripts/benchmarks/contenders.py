@@ -112,7 +112,7 @@ class Rx(Contender):
         self.borrowed = borrowed
         self.settings = settings
         # joblib's own default is one worker.
-        self.options = {"foreachOpts": {"n_jobs": CORES}} if context == "RxForeachDoPar" else {}
+        self.options: dict[str, Any] = {"foreachOpts": {"n_jobs": CORES}} if context == "RxForeachDoPar" else {}
 
     def start(self) -> None:
         import rxspark
@@ -156,7 +156,7 @@ class PySpark(Contender):
         self.spark = spark_session({key.replace("_", "."): value for key, value in self.config.items()})
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
-        return self.spark.sparkContext.parallelize(items, min(len(items), PARTITIONS)).map(task).collect()
+        return list(self.spark.sparkContext.parallelize(items, min(len(items), PARTITIONS)).map(task).collect())
 
     def place(self, data: Any) -> Any:
         return self.spark.sparkContext.broadcast(data)
@@ -225,7 +225,7 @@ class Joblib(Contender):
         from joblib import Parallel, delayed, parallel_config
 
         with parallel_config(backend=self.backend, n_jobs=CORES):
-            return Parallel()(delayed(call[0])(*call[1:]) for call in calls)
+            return list(Parallel()(delayed(call[0])(*call[1:]) for call in calls))
 
 
 class JoblibSpark(Joblib):
@@ -255,14 +255,14 @@ class Dask(Contender):
     def start(self) -> None:
         from distributed import Client, LocalCluster
 
-        self.cluster = LocalCluster(
+        self.cluster = LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=CORES, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
         )
-        self.client = Client(self.cluster)
+        self.client: Any = Client(self.cluster)  # type: ignore[no-untyped-call]
 
     def map(self, task: Callable[[Any], Any], items: list[Any]) -> list[Any]:
         # pure=False: otherwise the second run finds the first one's results.
-        return self.client.gather(self.client.map(task, items, pure=False))
+        return list(self.client.gather(self.client.map(task, items, pure=False)))
 
     def place(self, data: Any) -> Any:
         return self.client.scatter(data, broadcast=True)
@@ -271,7 +271,7 @@ class Dask(Contender):
         return groups.by_dask(table, key, task)
 
     def map_over(self, placed: Any, task: Callable[[Any, Any], Any], items: list[Any]) -> list[Any]:
-        return self.client.gather(self.client.map(task, [placed] * len(items), items, pure=False))
+        return list(self.client.gather(self.client.map(task, [placed] * len(items), items, pure=False)))
 
     def stop(self) -> None:
         self.client.close()
@@ -349,7 +349,7 @@ class RxRandom(Random):
     def switch(self) -> float:
         for number in range(SWITCHES):
             self.streams.start(number)
-        return self.random.uniform()
+        return float(self.random.uniform())
 
     def normals(self) -> Any:
         return self.random.normal(size=NORMALS)
@@ -369,7 +369,7 @@ class Mkl(Random):
     def switch(self) -> float:
         for number in range(SWITCHES):
             self.random.seed(SEED, brng=("MT2203", number % 6024))
-        return self.random.uniform()
+        return float(self.random.uniform())
 
     def normals(self) -> Any:
         return self.random.normal(size=NORMALS)

@@ -56,7 +56,7 @@ def by_dask(table: Any, key: str, task: Task) -> list[float]:
     """groupby.apply of a Dask frame, whose rows are shuffled so that a group is together."""
     import dask.dataframe as dd
 
-    frame = dd.from_pandas(table, npartitions=4, sort=False)
+    frame = dd.from_pandas(table, npartitions=4, sort=False)  # type: ignore[no-untyped-call]
     found = frame.groupby(key, observed=True).apply(lambda rows: task(None, rows), meta=(None, "f8")).compute()
     return found.sort_index().tolist()  # type: ignore[no-any-return]
 

@@ -28,7 +28,7 @@ def copies(contender: Contender, work: Workload) -> float:
     for contender.data in (np.zeros(1), whole):
         shutil.rmtree(meeting, ignore_errors=True)
         meeting.mkdir(parents=True)
-        before, after = resident(), []
+        before, after = resident(), list[float]()
         watch = threading.Thread(target=_watch, args=[meeting, work.workers, after], daemon=True)
         watch.start()
         results = contender.run(work)

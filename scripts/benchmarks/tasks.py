@@ -83,7 +83,7 @@ def estimate_batch(seed: int) -> list[list[list[float]]]:
     def model() -> list[float]:
         data = simulated()
         columns = np.column_stack([np.ones(OBSERVATIONS), data["x1"], data["x2"]])
-        return sm.GLM(data["count"], columns, family=sm.families.Poisson()).fit().params.tolist()
+        return list(map(float, sm.GLM(data["count"], columns, family=sm.families.Poisson()).fit().params))
 
     np.random.seed(seed)
     return [[model() for _ in range(TRIALS)] for _ in range(RUNS_A_CHUNK)]

@@ -93,7 +93,10 @@ def test_all_formulas_mean_the_same_on_spark(session: Any) -> None:
 def test_whole_columns_are_those_of_the_chosen_rows(session: Any) -> None:
     """Means in transforms, rowSelection and the formula are of the rows that each sees; predictions keep them."""
     frame = plain("mtcars")
-    arguments = {"transforms": {"wt": "wt / mean(wt)", "far": "hp > mean(hp)"}, "rowSelection": "qsec > mean(qsec) - 1"}
+    arguments: dict[str, Any] = {
+        "transforms": {"wt": "wt / mean(wt)", "far": "hp > mean(hp)"},
+        "rowSelection": "qsec > mean(qsec) - 1",
+    }
     model = rxGlm("mpg ~ scale(wt) + far", session.createDataFrame(frame), **arguments)
     by_hand = frame.assign(wt=frame["wt"] / frame["wt"].mean(), far=frame["hp"] > frame["hp"].mean())
     by_hand = by_hand[frame["qsec"] > frame["qsec"].mean() - 1]

@@ -6,6 +6,7 @@ import pickle
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,11 +15,12 @@ import pytest
 from golden import CASES, GOLDEN, data, expected
 
 from rxspark import RxArgumentError, RxForeachDoPar, RxLocalParallel, RxModelWarning, rxElemArg, rxExec, rxGlm
+from rxspark.analysis.glm.result import RxGlm
 
-CLOSE = {"rel": 1e-6, "abs": 1e-9}
+CLOSE: dict[str, Any] = {"rel": 1e-6, "abs": 1e-9}
 
 
-def fitted(case: str) -> object:
+def fitted(case: str) -> RxGlm:
     """The model of a golden case; a warning of collinear columns is all that may come."""
     arguments = dict(CASES[case])
     with warnings.catch_warnings():
@@ -179,7 +181,7 @@ def test_units_do_not_matter() -> None:
     assert model.deviance == pytest.approx(right.deviance, rel=1e-6)
 
 
-def estimate(seed: int) -> list[float]:
+def estimate(seed: int) -> Any:
     """Simulate, fit, and give the coefficients, or the model: a task."""
     x = np.random.uniform(size=500)
     model = rxGlm("y ~ x", {"x": x, "y": np.random.poisson(np.exp(1 + x))}, "poisson")
@@ -205,7 +207,7 @@ def test_tasks_fit_a_model_each(context: RxLocalParallel) -> None:
         ({"transforms": {"z": "log(agee)"}}, "transforms['z']: there is no column 'agee'; did you mean 'age'?"),
     ],
 )
-def test_columns_of_selections_that_are_not_there_are_named(argument: dict[str, object], told: str) -> None:
+def test_columns_of_selections_that_are_not_there_are_named(argument: dict[str, Any], told: str) -> None:
     """A misspelt column in rowSelection or transforms is an error of ours, which names the one that was meant."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxGlm("y ~ age", {"y": [1, 2, 3], "age": [1, 2, 4]}, **argument)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -208,7 +209,7 @@ PEOPLE = {"income": [1.0, 2.0, 3.0, 4.0], "age": [1.0, 4.0, 9.0, 16.0], "state":
         ("income + age", {}, 'must be of the form "y ~ x1 + x2"'),
     ],
 )
-def test_input_that_cannot_be_is_refused(formula: str, arguments: dict[str, object], told: str) -> None:
+def test_input_that_cannot_be_is_refused(formula: str, arguments: dict[str, Any], told: str) -> None:
     """Each is an error that names the argument, the value and what there is instead."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxGlm(formula, PEOPLE, **arguments)
@@ -220,6 +221,7 @@ def test_counts_that_vary_less_than_poisson_ones_are_told() -> None:
     with pytest.warns(RxModelWarning, match='theta has no end.*family="poisson" fits them'):
         model = rxGlm("y ~ x", table, "negative.binomial")
     assert model.params.to_numpy() == pytest.approx(rxGlm("y ~ x", table, "poisson").params.to_numpy(), rel=1e-6)
+    assert model.thetaError is not None
     assert np.isnan(model.thetaError)
 
 

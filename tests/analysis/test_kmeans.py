@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pytest
 from golden import data
 
 from rxspark import RxArgumentError, RxLocalParallel, RxModelWarning, rxElemArg, rxExec, rxKmeans
+from rxspark.analysis.kmeans.result import RxKmeans
 
 GOLDEN = project.GOLDEN / "kmeans"
 CASES = pd.read_csv(GOLDEN / "cases.csv", index_col="case")
@@ -21,12 +23,13 @@ RESULTS = pd.read_csv(GOLDEN / "results.csv", dtype={"name": str}).fillna({"name
 FLOWERS = "~ Sepal.Length + Sepal.Width + Petal.Length + Petal.Width"
 
 
-def from_rows(case: str) -> tuple[object, pd.DataFrame]:
+def from_rows(case: str) -> tuple[RxKmeans, pd.DataFrame]:
     """The clustering of a golden case, from the rows of the data where R started, and the data."""
     table = data(CASES["data"][case])
     formula = CASES["formula"][case]
     starts = [int(row) - 1 for row in CASES["starts"][case].split()]
     centers = rxKmeans(formula, table.iloc[starts], len(starts), seed=0)  # each row is a cluster: columns by R's names
+    assert centers.cluster is not None
     return rxKmeans(formula, table, centers=centers.centers.iloc[centers.cluster - 1]), table
 
 
@@ -107,7 +110,7 @@ def test_more_starts_find_what_one_may_miss() -> None:
     assert (best < 0.999 * alone).any()
 
 
-def cluster(rows: int) -> list[float]:
+def cluster(rows: int) -> Any:
     """Draw data and cluster them, or give the clustering: a task."""
     x = np.random.uniform(size=abs(rows))
     model = rxKmeans("~ x", {"x": x}, 4)
@@ -241,7 +244,7 @@ PEOPLE = {
         ("~ age", {"seed": 2**32}, "a seed of rxKmeans is at most 2**32 - 1"),
     ],
 )
-def test_input_that_cannot_be_is_refused(formula: str, arguments: dict[str, object], told: str) -> None:
+def test_input_that_cannot_be_is_refused(formula: str, arguments: dict[str, Any], told: str) -> None:
     """Each is an error that names the argument, the value and what there is instead."""
     with pytest.raises(RxArgumentError, match=re.escape(told)):
         rxKmeans(formula, PEOPLE, **{"numClusters": 2, **arguments})

@@ -15,6 +15,8 @@ import pytest
 
 from rxspark import RxArgumentError, rxGlm, rxKmeans, rxLinePlot
 
+line_plot: Any = rxLinePlot  # axes, or a list of them for panels
+
 PEOPLE = pd.DataFrame(
     {
         "y": [1.0, 2, 4, 3, 6, 5],
@@ -54,9 +56,9 @@ def test_tables_of_any_library_are_data(kind: str) -> None:
     clusters = rxKmeans("~ x + y", made(), centers=[[1, 1], [4, 4]])
     assert clusters.cluster.fillna(0).tolist() == [1, 1, 2, 2, 2, 0]
     assert clusters.predict(made()).fillna(0).tolist() == [1, 1, 2, 2, 2, 0]
-    axes = rxLinePlot("y ~ x", made(), groups="g", rowSelection="x > 2")
+    axes = line_plot("y ~ x", made(), groups="g", rowSelection="x > 2")
     assert [line.get_ydata().tolist() for line in axes.lines] == [[4.0, 3.0], [6.0]]
-    assert rxLinePlot("y ~ x", made(), groups=list("ababab")).lines[0].get_ydata().tolist() == [1.0, 4.0, 6.0]
+    assert line_plot("y ~ x", made(), groups=list("ababab")).lines[0].get_ydata().tolist() == [1.0, 4.0, 6.0]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_columns_whose_names_are_numbers_work_by_what_is_printed() -> None:
     model = rxGlm("`0` ~ .", frame)
     assert model.params.tolist() == rxGlm("a ~ .", named).params.tolist()
     assert model.predict(frame).tolist() == rxGlm("a ~ .", named).predict(named).tolist()
-    assert rxLinePlot("`0` ~ `1`", frame).get_xlabel() == "1"
+    assert line_plot("`0` ~ `1`", frame).get_xlabel() == "1"
     with pytest.raises(RxArgumentError, match="the response '0' names no column; a name that is a number is `0`"):
         rxGlm("0 ~ 1", frame)
     text = pd.DataFrame({"y": [1.0, 2, 3, 5], "1": list("abab")})
@@ -110,7 +112,7 @@ def test_numbers_in_columns_of_objects_are_numbers(values: list[object]) -> None
     assert model.names == ("(Intercept)", "x")
     assert model.params.to_numpy() == pytest.approx(right.params.to_numpy(), rel=1e-12)
     assert model.nMissingObs == 1
-    assert rxLinePlot("y ~ x", table).lines[0].get_xdata()[[0, 1, 3]].tolist() == [1.0, 2.5, 4.0]
+    assert line_plot("y ~ x", table).lines[0].get_xdata()[[0, 1, 3]].tolist() == [1.0, 2.5, 4.0]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_columns_of_one_name_are_refused_where_they_are_needed() -> None:
     """By name, in each function; a model that does not need them is fitted."""
     frame = pd.DataFrame([[1, 2, 3, 1], [2, 3, 5, 1], [3, 1, 1, 2]], columns=["y", "x", "x", "z"])
     told = "2 columns have one name: 'x', 'x'; rename or drop all but one"
-    for call in (lambda: rxGlm("y ~ x", frame), lambda: rxKmeans("~ .", frame, 2), lambda: rxLinePlot("y ~ x", frame)):
+    for call in (lambda: rxGlm("y ~ x", frame), lambda: rxKmeans("~ .", frame, 2), lambda: line_plot("y ~ x", frame)):
         with pytest.raises(RxArgumentError, match=told):
             call()
     model = rxGlm("y ~ z", frame)

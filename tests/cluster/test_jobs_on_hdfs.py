@@ -52,7 +52,7 @@ def test_jobs_on_hdfs(namenode):
             assert job.cancel() is True
             folder = JobFolder(job._source.folder.path)
             assert not atomic.create(folder.path / "lease-1", b"")
-            elsewhere = RxJob(RemoteJob(folder))
+            elsewhere: RxJob[int] = RxJob(RemoteJob(folder))
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
             assert elsewhere.results() == [number * number for number in range(8)]
@@ -60,7 +60,7 @@ def test_jobs_on_hdfs(namenode):
 
             stranded = rxExec(_slow_square, rxElemArg(range(4)), taskChunkSize=1)
             wait_until(lambda: stranded.info()["done"] >= 1, "a task has finished")
-            seen_by_others = RxJob(RemoteJob(JobFolder(stranded._source.folder.path)))
+            seen_by_others: RxJob[int] = RxJob(RemoteJob(JobFolder(stranded._source.folder.path)))
             os.kill(namenode, signal.SIGKILL)
             assert stranded.wait(120) == "finished"
             assert seen_by_others.status() == "undetermined"

@@ -15,7 +15,9 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyspark
 import pytest
 from brief_java import BRIEF
 from project import EXAMPLES, HADOOP, ROOT
@@ -45,7 +47,7 @@ def pack() -> list[str]:
     return ["pandas", *(f"--exclude={pattern}" for pattern in ("share/*", "opt/*", "etc/*", "*/tests/*", *unused))]
 
 
-JARS = "local:" + os.path.join(os.path.dirname(__import__("pyspark").__file__), "jars", "*")
+JARS = "local:" + os.path.join(pyspark.__path__[0], "jars", "*")
 SETTINGS = {
     "spark.yarn.jars": JARS,
     "spark.ui.enabled": "false",
@@ -304,14 +306,14 @@ print([file.name for file in rxHadoopListFiles(sys.argv[1], recursive=True) if f
 
 
 @pytest.fixture(scope="session")
-def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Output of the program above, by name; afterwards all daemons run again."""
     folder = tmp_path_factory.mktemp("program")
     arguments = [str(EXAMPLES), share, environment, str(cluster.parent), repr(SIZE), repr(SETTINGS)]
     try:
         lines = run(PROGRAM, folder, cluster, *arguments, ends=-signal.SIGKILL)
     finally:
-        command = [sys.executable, HADOOP, "start", "--dir", cluster.parent]
+        command = [sys.executable, str(HADOOP), "start", "--dir", str(cluster.parent)]
         subprocess.run(command, check=True, timeout=200)
     seen = {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines if "=" in line)}
     (next_sees,) = run(NEXT, folder, cluster, share)
@@ -332,12 +334,12 @@ def wins(games: int, chunk: int) -> int:
         return rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777).count("Win")
 
 
-def test_plain_python_plays_the_same_games_on_yarn(told: dict[str, object]) -> None:
+def test_plain_python_plays_the_same_games_on_yarn(told: dict[str, Any]) -> None:
     """RxSpark(master="yarn") gives the numbers of RxLocalSeq."""
     assert told["games"] == wins(1000, 100)
 
 
-def test_executors_run_the_environment_that_travelled(told: dict[str, object], cluster: Path) -> None:
+def test_executors_run_the_environment_that_travelled(told: dict[str, Any], cluster: Path) -> None:
     """Interpreter and packages are those unpacked in the container."""
     for place, prefix, numpy, container in told["places"]:
         assert place.startswith(f"{cluster.parent}/nodemanager")
@@ -346,29 +348,30 @@ def test_executors_run_the_environment_that_travelled(told: dict[str, object], c
         assert numpy.startswith(f"{place}/environment/lib/python3")
 
 
-def test_a_package_that_did_not_travel_is_named_before_launch(told: dict[str, object]) -> None:
+def test_a_package_that_did_not_travel_is_named_before_launch(told: dict[str, Any]) -> None:
     """The function imports scikit-learn, which was not packed."""
     assert re.match(r"'sklearn' cannot be imported on \S+, and the function", str(told["lacking"]))
 
 
-def test_the_share_folder_was_tested_and_left_clean(told: dict[str, object]) -> None:
+def test_the_share_folder_was_tested_and_left_clean(told: dict[str, Any]) -> None:
     """Its test file is gone."""
     assert told["left"] == []
 
 
-def test_shared_data_goes_by_the_share_folder(told: dict[str, object], cluster: Path) -> None:
+def test_shared_data_goes_by_the_share_folder(told: dict[str, Any], cluster: Path) -> None:
     """One file on HDFS for two calls by rxShare, or for one call with a large constant; each host maps its copy."""
     first, second = told["rxShare"]
     assert first == second  # what the hosts have fetched, the very files, serves the next call
     for values, places, counts in (first, told["automatic"]):
         assert values == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
         assert counts == {1}
-        hosts = {re.match(rf"{cluster.parent}/nodemanager(\d)/local/.*/fetched/[^/]+$", path)[1] for path, _ in places}
+        fetched = re.compile(rf"{cluster.parent}/nodemanager(\d)/local/.*/fetched/[^/]+$")
+        hosts = {host for path, _ in places for host in fetched.findall(path)}
         assert len(hosts) == len(places)
     assert told["removed"] == told["left_by_calls"] == []
 
 
-def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, object], cluster: Path) -> None:
+def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, Any], cluster: Path) -> None:
     """Killed (-9) in a call: what it had shared goes from HDFS with the next program's first, from hosts by itself."""
     assert len(told["stranded"]) == 1
     (kept,) = told["next_sees"]
@@ -379,7 +382,7 @@ def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, ob
 
 
 @pytest.mark.parametrize("victim", ["datanode", "executor", "nodemanager"])
-def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) -> None:
+def test_what_is_killed_changes_no_result(told: dict[str, Any], victim: str) -> None:
     """Killed (-9) while tasks fetch shared data, read from HDFS and draw: results are those of an undisturbed run."""
     assert told["undisturbed"] == (24, 0)
     assert told["senders_killed"] == 1  # the DataNode, while it sent what rxShare had written
@@ -389,7 +392,7 @@ def test_what_is_killed_changes_no_result(told: dict[str, object], victim: str) 
 
 
 def test_a_task_that_ends_its_worker_costs_itself_alone(
-    told: dict[str, object], record_fault_row: Callable[[str, int, int, int], None]
+    told: dict[str, Any], record_fault_row: Callable[[str, int, int, int], None]
 ) -> None:
     """SIGSEGV, SIGKILL and os._exit in YARN's containers: three lost tasks, which tell how; none runs twice."""
     said = {1: "SIGSEGV", 6: "SIGKILL", 9: "exit status 3"}

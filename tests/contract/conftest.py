@@ -162,8 +162,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = list(CONTEXTS)
 
     def rank(item: pytest.Item) -> int:
-        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
-        return order.index(params["context"]) if params.get("context") in order else -1
+        context = item.callspec.params.get("context") if hasattr(item, "callspec") else None
+        return order.index(context) if context in order else -1
 
     items.sort(key=rank)
 

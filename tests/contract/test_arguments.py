@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,7 +148,8 @@ def test_times_to_run():
     """`timesToRun` counts the tasks; without elements one is the default; a NumPy integer is a count too."""
     assert rxExec(lambda: 5) == [5]
     assert rxExec(lambda: 5, timesToRun=3) == [5, 5, 5]
-    assert rxExec(lambda x: x, rxElemArg([1, 2]), timesToRun=np.int64(2)) == [1, 2]
+    times: Any = np.int64(2)
+    assert rxExec(lambda x: x, rxElemArg([1, 2]), timesToRun=times) == [1, 2]
 
 
 @pytest.mark.parametrize("chunk", [None, 1, 3, 100])

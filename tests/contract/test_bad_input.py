@@ -10,7 +10,7 @@ import os
 import pickle
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -88,7 +88,7 @@ class _Holder:
 
 
 def _deep(kind):
-    nested = None
+    nested: object = None
     for _ in range(10_000):
         nested = {"list": [nested], "tuple": (nested,), "dict": {"a": nested}, "object": _Holder(nested)}[kind]
     return nested
@@ -98,7 +98,7 @@ DEEP = {kind: _deep(kind) for kind in ("list", "tuple", "dict", "object")}
 DEEP_LIST = DEEP["list"]
 
 
-CALLS = {
+CALLS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "rngSeed": (lambda: rxExec(one, 1, rngSeed=1), ["rngSeed=1", "did you mean RNGseed?"]),
     "timestorun": (lambda: rxExec(one, 1, timestorun=7), ["timestorun=7", "timesToRun"]),
     "taskchunksize": (lambda: rxExec(one, ELEMENTS, taskchunksize=2), ["taskchunksize=2", "taskChunkSize"]),
@@ -108,12 +108,12 @@ CALLS = {
     "elemArgs differ": (lambda: rxExec(one, y=rxElemArg([1, 2]), elemArgs=[1, 2, 3]), ["elemArgs has 3", "'y' has 2"]),
     "timesToRun disagrees": (lambda: rxExec(one, ELEMENTS, timesToRun=2), ["timesToRun=2", "has 3 elements"]),
     "timesToRun negative": (lambda: rxExec(one, 1, timesToRun=-2), ["timesToRun=-2", "whole number of at least 0"]),
-    "timesToRun fractional": (lambda: rxExec(one, 1, timesToRun=2.0), ["timesToRun=2.0"]),
+    "timesToRun fractional": (lambda: rxExec(one, 1, timesToRun=2.0), ["timesToRun=2.0"]),  # type: ignore[arg-type]
     "timesToRun bool": (lambda: rxExec(one, 1, timesToRun=True), ["timesToRun=True"]),
-    "timesToRun text": (lambda: rxExec(one, 1, timesToRun="3"), ["timesToRun='3'"]),
+    "timesToRun text": (lambda: rxExec(one, 1, timesToRun="3"), ["timesToRun='3'"]),  # type: ignore[arg-type]
     "taskChunkSize zero": (lambda: rxExec(one, 1, taskChunkSize=0), ["taskChunkSize=0", "at least 1"]),
     "taskChunkSize negative": (lambda: rxExec(one, 1, taskChunkSize=-1), ["taskChunkSize=-1"]),
-    "taskChunkSize fractional": (lambda: rxExec(one, 1, taskChunkSize=1.5), ["taskChunkSize=1.5"]),
+    "taskChunkSize fractional": (lambda: rxExec(one, 1, taskChunkSize=1.5), ["taskChunkSize=1.5"]),  # type: ignore[arg-type]
     "taskChunkSize bool": (lambda: rxExec(one, 1, taskChunkSize=True), ["taskChunkSize=True"]),
     "of a context": (
         lambda: rxExec(one, ELEMENTS, taskTimeLimit=3),
@@ -121,27 +121,27 @@ CALLS = {
     ),
     "elemType": (lambda: rxExec(one, ELEMENTS, elemType="cores"), ["elemType='cores'", "leave elemType out"]),
     "quote, to a builtin": (lambda: rxExec(max, 1, 2, quote=True), ["quote=True", "leave quote out"]),
-    "RNGscope": (lambda: rxExec(one, 1, RNGscope="tasks"), ["RNGscope='tasks'", '"chunk" or "task"']),
-    "oncePerElem": (lambda: rxExec(one, 1, oncePerElem=1), ["oncePerElem=1", "True or False"]),
+    "RNGscope": (lambda: rxExec(one, 1, RNGscope="tasks"), ["RNGscope='tasks'", '"chunk" or "task"']),  # type: ignore[arg-type]
+    "oncePerElem": (lambda: rxExec(one, 1, oncePerElem=1), ["oncePerElem=1", "True or False"]),  # type: ignore[arg-type]
     "oncePerElem chunked": (lambda: rxExec(one, 1, oncePerElem=True, taskChunkSize=2), ["taskChunkSize=2", "oncePer"]),
     "oncePerElem elements": (lambda: rxExec(one, rxElemArg(range(77)), oncePerElem=True), ["77 tasks", "node"]),
-    "continueOnFailure": (lambda: rxExec(one, 1, continueOnFailure=0), ["continueOnFailure=0"]),
-    "consoleOutput": (lambda: rxExec(one, 1, consoleOutput="yes"), ["consoleOutput='yes'"]),
-    "autoCleanup": (lambda: rxExec(one, 1, autoCleanup=1), ["autoCleanup=1"]),
-    "foreachOpts": (lambda: rxExec(one, 1, foreachOpts=4), ["foreachOpts=4", "dict"]),
+    "continueOnFailure": (lambda: rxExec(one, 1, continueOnFailure=0), ["continueOnFailure=0"]),  # type: ignore[arg-type]
+    "consoleOutput": (lambda: rxExec(one, 1, consoleOutput="yes"), ["consoleOutput='yes'"]),  # type: ignore[arg-type]
+    "autoCleanup": (lambda: rxExec(one, 1, autoCleanup=1), ["autoCleanup=1"]),  # type: ignore[arg-type]
+    "foreachOpts": (lambda: rxExec(one, 1, foreachOpts=4), ["foreachOpts=4", "dict"]),  # type: ignore[arg-type]
     "packagesToLoad": (lambda: rxExec(one, 1, packagesToLoad="a b"), ["packagesToLoad", "'a b'"]),
-    "packagesToLoad, a number": (lambda: rxExec(one, 1, packagesToLoad=3), ["packagesToLoad", "3"]),
+    "packagesToLoad, a number": (lambda: rxExec(one, 1, packagesToLoad=3), ["packagesToLoad", "3"]),  # type: ignore[arg-type]
     "FUN called": (lambda: rxExec(one(1), 1), ["FUN=1", "not the result of calling it"]),
-    "FUN is None": (lambda: rxExec(None), ["FUN=None"]),
+    "FUN is None": (lambda: rxExec(None), ["FUN=None"]),  # type: ignore[arg-type]
     "too few arguments": (lambda: rxExec(one), ["FUN=one", "missing", "'x'", "one(x, y=0)"]),
     "too many arguments": (lambda: rxExec(one, 1, 2, 3), ["FUN=one", "too many"]),
     "unknown argument": (lambda: rxExec(one, 1, z=3), ["FUN=one", "'z'"]),
     "argument twice": (lambda: rxExec(one, 1, x=2), ["FUN=one", "'x'"]),
     "argument twice in elemArgs": (lambda: rxExec(one, y=1, elemArgs=[{"y": 2}]), ["'y'", "elemArgs"]),
     "wrong row of elemArgs": (lambda: rxExec(one, elemArgs=[(1,), (1, 2, 3)]), ["FUN=one", "too many"]),
-    "elemArgs number": (lambda: rxExec(one, elemArgs=5), ["elemArgs=5", "a list"]),
-    "elemArgs text": (lambda: rxExec(one, elemArgs="abc"), ["elemArgs='abc'"]),
-    "elemArgs rxElemArg": (lambda: rxExec(one, elemArgs=ELEMENTS), ["elemArgs=rxElemArg"]),
+    "elemArgs number": (lambda: rxExec(one, elemArgs=5), ["elemArgs=5", "a list"]),  # type: ignore[arg-type]
+    "elemArgs text": (lambda: rxExec(one, elemArgs="abc"), ["elemArgs='abc'"]),  # type: ignore[arg-type]
+    "elemArgs rxElemArg": (lambda: rxExec(one, elemArgs=ELEMENTS), ["elemArgs=rxElemArg"]),  # type: ignore[arg-type]
     "elemArgs keys": (lambda: rxExec(one, elemArgs=[{1: 2}]), ["entry 0", "key 1"]),
     "inside a list": (lambda: rxExec(one, [ELEMENTS]), ["rxElemArg", "inside another argument"]),
     "inside elemArgs": (lambda: rxExec(one, elemArgs=[(ELEMENTS,)]), ["rxElemArg", "inside another argument"]),
@@ -170,7 +170,7 @@ CALLS = {
     "async object": (lambda: rxExec(_Later(), 1), ["FUN=_Later", "asyncio.run"]),
     "async generator": (lambda: rxExec(_later_and_later, 1), ["FUN=_later_and_later", "asyncio.run"]),
     "seed negative": (lambda: rxExec(one, 1, RNGseed=-1), ["RNGseed=-1"]),
-    "seed fractional": (lambda: rxExec(one, 1, RNGseed=1.5), ["RNGseed=1.5"]),
+    "seed fractional": (lambda: rxExec(one, 1, RNGseed=1.5), ["RNGseed=1.5"]),  # type: ignore[arg-type]
     "kind": (lambda: rxExec(one, 1, RNGkind="MT19973"), ["MT19973", "MT19937"]),
 }
 
@@ -197,7 +197,7 @@ def _with_closure(held):
 OPENED = open(os.devnull, "w")  # noqa: SIM115 - a file that a function would carry along
 
 
-UNSENDABLE = {
+UNSENDABLE: dict[str, tuple[Callable[[], object], list[str]]] = {
     "element": (lambda: rxExec(one, rxElemArg([1, threading.Lock()])), ["element 1 of argument 1", "lock"]),
     "keyword element": (lambda: rxExec(one, 1, y=rxElemArg([[threading.Lock()]])), ["element 0 of y", "item 0"]),
     "positional": (lambda: rxExec(one, 1, threading.Lock()), ["argument 2 of FUN", "lock"]),
@@ -221,11 +221,11 @@ UNSENDABLE = {
     ),
     "accumulator": (lambda: rxExec(_with_closure(Accumulator())), ["variable 'held'", "accumulator", "return what"]),
     **{
-        f"deep {kind}": (lambda deep=deep: rxExec(one, deep), ["argument 1 of FUN", "too deep"])
+        f"deep {kind}": (functools.partial(rxExec, one, deep), ["argument 1 of FUN", "too deep"])
         for kind, deep in DEEP.items()
     },
     **{
-        f"deep {kind} element": (lambda deep=deep: rxExec(one, rxElemArg([1, deep])), ["element 1 of", "too deep"])
+        f"deep {kind} element": (functools.partial(rxExec, one, rxElemArg([1, deep])), ["element 1 of", "too deep"])
         for kind, deep in DEEP.items()
     },
     "deep elemArgs": (lambda: rxExec(one, elemArgs=[(DEEP["tuple"],)]), ["element 0 of elemArgs", "too deep"]),
@@ -239,7 +239,7 @@ UNSENDABLE = {
 
 
 def _looped():
-    value = [threading.Lock()]
+    value: list[object] = [threading.Lock()]
     value.append(value)
     return value
 
@@ -258,7 +258,7 @@ def test_what_cannot_travel_is_named_by_the_way_to_it(call, monkeypatch):
 def test_what_belongs_to_the_driver_is_told_before_the_way_to_it():
     """The sentence comes first, and the way ends at the object, not somewhere inside it."""
     session = SparkSession()
-    session.lock = threading.Lock()
+    session.lock = threading.Lock()  # type: ignore[attr-defined]
     with pytest.raises(RxShippingError) as caught:
         rxExec(_with_closure({"spark": session}))
     told = str(caught.value)
@@ -269,7 +269,7 @@ def test_what_belongs_to_the_driver_is_told_before_the_way_to_it():
 @pytest.mark.parametrize("kind", ["list", "object"])
 def test_nesting_does_not_end_a_program_that_allows_calls_without_end(kind):
     """Pickling stays within the stack where the recursion limit is higher than that."""
-    nested = None
+    nested: object = None
     for _ in range(60_000):
         nested = [nested] if kind == "list" else _Holder(nested)
     allowed = sys.getrecursionlimit()

@@ -350,7 +350,7 @@ def test_other_threads_of_the_caller_write_where_they_did(capfd):
     """While a call waits, the caller's other threads print, log and warn as if there were none."""
     records: list[str] = []
     handler = logging.Handler()
-    handler.emit = lambda record: records.append(record.getMessage())
+    handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
     stop = threading.Event()
 
     def chatter():

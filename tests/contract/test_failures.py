@@ -9,6 +9,7 @@ import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from waiting import stays_true
@@ -74,7 +75,7 @@ def fail(kind):
     if kind == "result: exit":
         return QuitsTheCaller()
     if kind == "result: deep":
-        value = []
+        value: list[object] = []
         for _ in range(100_000):
             value = [value]
         return value
@@ -168,13 +169,13 @@ def test_the_traceback_of_a_chain_shows_both():
 
     def chained(explicit):
         try:
-            {}["first"]
+            dict[str, int]()["first"]
         except KeyError as error:
             raise ValueError("second") from (error if explicit else None or error.__cause__)
 
     def during():
         try:
-            {}["first"]
+            dict[str, int]()["first"]
         except KeyError:
             int("second")
 
@@ -189,7 +190,7 @@ def test_the_traceback_of_a_chain_shows_both():
 @ignore_failed
 def test_wrong_arguments_found_only_in_the_task_have_a_short_traceback():
     """An error in the very call of FUN has no frame of the user's, and none of ours either."""
-    error = rxExec(lambda *args: int(*args), "x", "y", "z")[0]
+    error: Any = rxExec(lambda *args: int(*args), "x", "y", "z")[0]
     assert error.type == "TypeError"
     assert "runner.py" not in str(error)
     assert "runner.py" not in str(rxExec(int, "x")[0])

@@ -80,7 +80,7 @@ def test_each_fault_costs_its_own_task(where, tmp_path, record_fault_row):
     record_fault_row(where, len(FAULTS), len(lost), twice)
     assert list(result.errors) == list(lost) == [number for number, fault in enumerate(faults) if fault]
     for number, error in lost.items():
-        assert FAULTS[faults[number]] in error.message, error
+        assert FAULTS[str(faults[number])] in error.message, error
     assert [value for number, value in enumerate(result) if number not in lost] == list(range(0, len(faults), 2))
     assert twice == 0
 
@@ -92,7 +92,7 @@ def test_no_finished_task_runs_twice(where, chunk, tmp_path, record_fault_row):
     On other hosts than the caller's, as all behind a Spark Connect server are, the crashed worker's own chunk does, and
     no other.
     """
-    faults = [None] * 12
+    faults: list[str | None] = [None] * 12
     faults[5] = faults[9] = "killed"
     result = rxExec(work, rxElemArg(range(12)), rxElemArg(faults), str(tmp_path), taskChunkSize=chunk)
     twice = {int(file.name) for file in tmp_path.iterdir() if len(file.read_text()) > 1}

@@ -8,6 +8,7 @@ import operator
 import sys
 import weakref
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def double(x):
 
 def reads_globals():
     """Names that this module does not define."""
-    return _given, other  # noqa: F821
+    return _given, other  # type: ignore[name-defined]  # noqa: F821
 
 
 class _Scale:
@@ -155,7 +156,7 @@ def test_exec_objects_as_a_dict():
 @pytest.mark.parametrize("function", [_Scale(2), functools.partial(reads_globals)], ids=["object", "partial"])
 def test_exec_objects_for_other_callables(function):
     """The objects reach the globals of whatever function is behind FUN."""
-    arguments = {"x": 1} if isinstance(function, _Scale) else {}
+    arguments: dict[str, Any] = {"x": 1} if isinstance(function, _Scale) else {}
     result = rxExec(function, execObjects={"_given": 1, "other": 2}, **arguments)
     assert result == [2 if arguments else (1, 2)]
 
@@ -175,8 +176,8 @@ def test_objects_of_exec_objects_are_fresh_in_each_task():
     """A change that one task makes to such an object is not seen by the next."""
 
     def grow():
-        held.append(1)  # noqa: F821
-        return len(held)  # noqa: F821
+        held.append(1)  # type: ignore[name-defined]  # noqa: F821
+        return len(held)  # type: ignore[name-defined]  # noqa: F821
 
     assert rxExec(grow, execObjects={"held": []}, timesToRun=4, taskChunkSize=2) == [1, 1, 1, 1]
 
@@ -185,7 +186,7 @@ def test_packages_to_load_are_bound_in_the_globals_of_fun():
     """`packagesToLoad` imports modules on the workers and binds their names, top packages for dotted ones."""
 
     def uses():
-        return colorsys.rgb_to_hls(0, 0, 0), email.mime.text.__name__  # noqa: F821
+        return colorsys.rgb_to_hls(0, 0, 0), email.mime.text.__name__  # type: ignore[name-defined]  # noqa: F821
 
     assert rxExec(uses, packagesToLoad=["colorsys", "email.mime.text"]) == [((0.0, 0.0, 0.0), "email.mime.text")]
     assert "colorsys" not in globals()
@@ -196,7 +197,7 @@ def test_packages_to_load_of_the_context(context):
     import dataclasses
 
     with dataclasses.replace(context, packagesToLoad=["colorsys"]):
-        assert rxExec(lambda: colorsys.__name__) == ["colorsys"]  # noqa: F821
+        assert rxExec(lambda: colorsys.__name__) == ["colorsys"]  # type: ignore[name-defined]  # noqa: F821
 
 
 def test_a_missing_package_is_named_with_the_host(hosts):
@@ -393,7 +394,7 @@ def fails(n):
 @pytest.mark.parametrize("name", ["pool", "executor"])
 def test_child_processes_of_a_task_find_the_functions_of_the_script(name):
     """Pools of `multiprocessing` and `concurrent.futures` get helpers and classes of the script by their names."""
-    script = {"__name__": "__main__"}
+    script: dict[str, Any] = {"__name__": "__main__"}
     exec(SCRIPT, script)
     before = dict(vars(sys.modules["__main__"]))
     assert rxExec(script[name], rxElemArg([4, 5]), taskChunkSize=2) == [3.0, 5.0]

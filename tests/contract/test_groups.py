@@ -34,7 +34,7 @@ def flights() -> pd.DataFrame:
     rng = np.random.default_rng(5)
     return pd.DataFrame(
         {
-            "carrier": rng.choice(["UA", "AA", None, "DL"], ROWS),
+            "carrier": rng.choice(np.array(["UA", "AA", None, "DL"], object), ROWS),
             "month": rng.choice([12, 1, 6], ROWS),
             "delay": rng.normal(size=ROWS).round(3),
             "row": np.arange(ROWS),
@@ -124,7 +124,7 @@ def test_parameters_and_objects_reach_the_function(table: Any) -> None:
 def test_an_error_is_that_of_its_group(table: Any) -> None:
     """A group that fails has its error, the user's own line first; all others their values."""
 
-    def fail(keys: dict[str, Any], data: pd.DataFrame) -> int:
+    def fail(keys: dict[str, Any], data: pd.DataFrame) -> Any:
         if keys["month"] == 6:
             raise ValueError("summer")
         return len(data)
@@ -147,7 +147,7 @@ def test_an_error_is_that_of_its_group(table: Any) -> None:
 def test_a_death_costs_one_group(table: Any) -> None:
     """A group whose task kills its worker is lost alone."""
 
-    def die(keys: dict[str, Any], data: pd.DataFrame) -> int:
+    def die(keys: dict[str, Any], data: pd.DataFrame) -> Any:
         if keys["month"] == 6:
             os._exit(3)
         return len(data)

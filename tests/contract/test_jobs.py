@@ -110,7 +110,7 @@ def test_a_failed_task_is_an_entry_and_not_a_failed_job() -> None:
 def test_cancelling_frees_the_slots_and_keeps_what_was_finished(tmp_path: Path) -> None:
     """A job that is busy inside of native code ends, once and for all; the next one has the workers."""
     job = rxExec(_busy_from, rxElemArg(range(4)), 1, str(tmp_path), taskChunkSize=1)
-    first = next(iter(job))
+    first: object = next(iter(job))
     wait_until((tmp_path / "started-1").exists, "the second task has begun")
     assert first == (0, 0)
     assert (rxCancelJob(job), rxCancelJob(job)) == (True, False)
@@ -161,7 +161,7 @@ def test_a_callback_may_wait_for_another_job(context: ComputeContext) -> None:
     told: list[Any] = []
     first, second = rxExec(lambda: time.sleep(0.3) or 1), rxExec(lambda: 2)
 
-    def called(job: RxJob) -> None:
+    def called(job: RxJob[int]) -> None:
         told.append(rxWaitForJob(second, timeout=60))
         third = rxExec(lambda: 3)  # in the context in which the callback was added, which does not wait
         told.append(rxWaitForJob(third, timeout=60))

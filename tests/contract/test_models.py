@@ -18,6 +18,7 @@ from rxspark import (
     RxFileError,
     RxLocalSeq,
     RxModelWarning,
+    RxSpark,
     rxExec,
     rxGetComputeContext,
     rxGlm,
@@ -57,6 +58,7 @@ def given(frame: pd.DataFrame) -> Any:
     from rxspark.backends.spark.session import active_session
 
     rxExec(abs, -1)  # starts the session
+    assert isinstance(context, RxSpark)
     return active_session(context).createDataFrame(frame.replace({np.nan: None})).repartition(2)
 
 
@@ -173,9 +175,10 @@ def test_bad_input_is_told_alike(formula: str, arguments: dict[str, Any], told: 
 def test_clusters_from_a_seed_with_selections_and_gaps() -> None:
     """A seed starts from the same rows wherever they are: centers, sums, steps, clusters; an empty one has to move."""
     frame = table()
-    arguments = {"transforms": {"wide": "age * 2"}, "rowSelection": "group > 1"}
+    arguments: dict[str, Any] = {"transforms": {"wide": "age * 2"}, "rowSelection": "group > 1"}
     data = given(frame.assign(row=range(len(frame))))
-    for more in ({"numClusters": 3, "seed": 4}, {"centers": [[30, 1], [150, 2], [9999, 9]]}):
+    ways: list[dict[str, Any]] = [{"numClusters": 3, "seed": 4}, {"centers": [[30, 1], [150, 2], [9999, 9]]}]
+    for more in ways:
         model = rxKmeans("~ wide + log(cost)", data, **more, **arguments)
         with RxLocalSeq():
             right = rxKmeans("~ wide + log(cost)", frame, **more, **arguments)
@@ -269,4 +272,5 @@ def test_data_of_spark_by_name_and_by_path(context: ComputeContext, where: str, 
         rxKmeans("~ age", data, 2)
     assert rxKmeans("~ age", "people", 2, seed=1).values == pytest.approx(rxKmeans("~ age", frame, 2, seed=1).values)
     if where != "spark-connect":  # which has no RDDs to show
+        assert isinstance(context, RxSpark)
         assert not active_session(context).sparkContext._jsc.getPersistentRDDs()  # what the fits kept is gone

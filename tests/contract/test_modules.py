@@ -105,7 +105,7 @@ def test_a_package_of_files(tmp_path, monkeypatch):
             return run(x)
 
         assert rxExec(inside, rxElemArg([1, 2])) == [12, 13]
-        assert rxExec(lambda: rx_package.BASE, packagesToLoad="rx_package.other") == [10]  # noqa: F821
+        assert rxExec(lambda: rx_package.BASE, packagesToLoad="rx_package.other") == [10]  # type: ignore[name-defined]  # noqa: F821
     finally:
         for name in [name for name in sys.modules if name.startswith("rx_package")]:
             del sys.modules[name]

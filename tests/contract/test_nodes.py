@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from typing import Any
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_named_elements_go_to_their_nodes_and_other_names_are_refused(nodes, hos
 def test_once_per_elem_fails_like_any_task(nodes):
     """An error is in its slot, under the node's name."""
     with pytest.warns(RxTaskWarning, match=f"{len(nodes)} of {len(nodes)}"):
-        result = rxExec(lambda: 1 / 0, oncePerElem=True)
+        result: Any = rxExec(lambda: 1 / 0, oncePerElem=True)
     assert ({error.type for error in result}, result.names) == ({"ZeroDivisionError"}, nodes)
 
 

@@ -8,6 +8,7 @@ import os
 import pickle
 import time
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def _complain(made_by):
 
 def test_a_value_whose_rebuilding_warns_is_not_lost(where):
     """Also where warnings are errors: the warning is shown, and the value is there."""
-    complains = _Complains
+    complains: Any = _Complains
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("error")
         assert rxExec(complains) == ["rebuilt"]
@@ -171,7 +172,7 @@ def test_a_long_error_is_bounded_like_console_text():
 def test_failures_by_the_thousand_stay_small():
     """A failed task costs about a kilobyte, and the texts of failures that are alike are kept once."""
     with pytest.warns(RxTaskWarning, match="2000 of 2000 tasks failed"):
-        results = rxExec(lambda i: 1 // 0, rxElemArg(range(2000)))
+        results: Any = rxExec(lambda i: 1 // 0, rxElemArg(range(2000)))
     assert len(pickle.dumps(results)) < 1000 * len(results)
     assert len({id(error.traceback) for error in results}) < 200
 

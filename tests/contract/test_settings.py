@@ -167,7 +167,7 @@ def test_a_task_that_loads_a_module_and_replaces_its_function_has_done_so_for_it
 
         found = imaplib.Time2Internaldate
         if replace:
-            imaplib.Time2Internaldate = None
+            imaplib.Time2Internaldate = None  # type: ignore[assignment]
         return found is not None
 
     assert rxExec(task, rxElemArg([True, False, True, False]), taskChunkSize=2) == [True] * 4
@@ -210,7 +210,7 @@ def test_a_broken_environment_is_that_tasks_own_matter():
 
     def task(number):
         if number == 1:
-            os.environ = {}  # noqa: B003 - the mistake is what is tested
+            os.environ = {}  # type: ignore[assignment]  # noqa: B003 - the mistake is what is tested
         return os.environ.get("PATH") is not None
 
     assert rxExec(task, rxElemArg(range(4)), taskChunkSize=4) == [True, False, True, True]

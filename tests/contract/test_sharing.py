@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,11 +128,11 @@ def test_a_read_only_array_stays_read_only_at_every_size():
 def test_a_shared_object_is_the_plain_object_wherever_it_is_put():
     """As an argument, an element, inside containers, captured by FUN, and among execObjects."""
     array = np.arange(ROWS)
-    table = rxShare(array)
-    rest = rxShare({"k": array})
+    table: Any = rxShare(array)
+    rest: Any = rxShare({"k": array})
 
     def look(argument, element, held):
-        return [int(x[-1]) for x in (argument, element, held["inside"][0], table, rest["k"], named)]  # noqa: F821
+        return [int(x[-1]) for x in (argument, element, held["inside"][0], table, rest["k"], named)]  # type: ignore[name-defined]  # noqa: F821
 
     call = rxExec(look, table, rxElemArg([table, array]), {"inside": [table]}, execObjects={"named": table})
     assert call == [[ROWS - 1] * 6] * 2
@@ -211,7 +212,7 @@ def test_what_makes_a_call_large_is_named_with_its_size():
     assert rxExec(lambda x: len(x) + len(large), small) == [540_000]
 
 
-LOADS = []
+LOADS: list[int] = []
 
 
 class Counted:

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -87,7 +88,9 @@ def test_a_long_search_path_is_no_hindrance(limit, monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", [*sys.path, *(f"{tmp_path}/{i:090}" for i in range(4000))])
     last = sys.path[-1]
     limit(60)
-    result = rxExec(lambda i: os._exit(3) if i == 1 else (i, last in sys.path), rxElemArg(range(3)), taskChunkSize=3)
+    result: Any = rxExec(
+        lambda i: os._exit(3) if i == 1 else (i, last in sys.path), rxElemArg(range(3)), taskChunkSize=3
+    )
     assert isinstance(result[1], RxLostTaskError)
     assert [value[0] for value in (result[0], result[2])] == [0, 2]
     if rxGetComputeContext().alias != "spark":

@@ -25,7 +25,7 @@ def _in_background():
 def test_a_future_gives_the_results_and_calls_back() -> None:
     """The same future each time; its callbacks get it when the results are there."""
     job = rxExec(pow, rxElemArg([2, 3]), 2)
-    seen = []
+    seen: list[object] = []
     job.future().add_done_callback(seen.append)
     assert job.future().result(timeout=60) == [4, 9]
     assert job.future() is job.future()

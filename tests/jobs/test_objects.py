@@ -56,16 +56,16 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
         wait_until(lambda: number <= 2 or os.path.exists(str(flag)), "the job may go on", 200)
         return number * number
 
-    with RxLocalParallel(wait=False, packagesToLoad="objects_store"):
+    with RxLocalParallel(wait=False, packagesToLoad=("objects_store",)):
         job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
         wait_until(lambda: job.info()["done"] >= 3, "three tasks have finished")
         assert job.cancel() is True
         folder = JobFolder(job._source.folder.path)
         assert folder.part_names() == [f"{n}-{n}-1.results" for n in range(3)]
-        elsewhere = RxJob(RemoteJob(folder))
+        elsewhere: RxJob[int] = RxJob(RemoteJob(folder))
         assert (elsewhere.status(), elsewhere.info()["done"]) == ("canceled", 3)
         flag.touch()
-        with RxLocalSeq(packagesToLoad="objects_store"):
+        with RxLocalSeq(packagesToLoad=("objects_store",)):
             assert elsewhere.resume().wait(120) == "finished"
             assert RxJob(RemoteJob(JobFolder(folder.path))).results(autoCleanup=False) == [n * n for n in range(6)]
             assert elsewhere.results() == [n * n for n in range(6)]
@@ -74,9 +74,9 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
 
 def test_a_job_without_any_result_yet_can_be_looked_at(share):
     """Nothing lies below parts/ then, and there is no such folder: that is no error."""
-    with RxLocalSeq(wait=False, packagesToLoad="objects_store"):
+    with RxLocalSeq(wait=False, packagesToLoad=("objects_store",)):
         job = rxExec(time.sleep, 60)
-        elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
+        elsewhere: RxJob[int] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
         assert elsewhere.info()["done"] == 0
         assert elsewhere.output() == ""
         job.cancel()
@@ -103,7 +103,7 @@ def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
     """The store knows no owners: whose a job is, its record says."""
     from rxspark.jobs import remote_job, rxjob
 
-    with RxLocalSeq(packagesToLoad="objects_store", wait=False):
+    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False):
         job = rxExec(abs, -1)
         job.wait(60)
         monkeypatch.setattr(rxjob, "_jobs", {})
@@ -115,7 +115,7 @@ def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
 
 def test_a_job_that_is_held_is_not_resumed(share):
     """The lease counts there too."""
-    with RxLocalSeq(packagesToLoad="objects_store", wait=False):
+    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False):
         job = rxExec(time.sleep, 60)
         with pytest.raises(RxJobError, match=r"being run by process|is (queued|running)"):
             JobFolder(job._source.folder.path).take_lease()

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -391,6 +392,7 @@ def test_filters_of_the_list(job, context):
 
 def test_misuse_is_told(job):
     """An error for what is no job, or not there, or not in the state for it."""
+    wrong: Any
     for wrong in (5, None, 1.5):
         with pytest.raises(ValueError, match="job is what rxExec returned"):
             rxGetJobStatus(wrong)
@@ -409,7 +411,9 @@ def test_misuse_is_told(job):
     for wrong in ("x", -1, float("nan"), True):
         with pytest.raises(ValueError, match=f"timeout={wrong!r}"):
             rxWaitForJob(job, timeout=wrong)
-    for ask, name in ((rxGetJobResults, "partial"), (rxGetJobResults, "autoCleanup"), (rxCleanupJobs, "force")):
+    askers: list[tuple[Any, str]]
+    askers = [(rxGetJobResults, "partial"), (rxGetJobResults, "autoCleanup"), (rxCleanupJobs, "force")]
+    for ask, name in askers:
         with pytest.raises(ValueError, match=f"{name}=1: {name} is True or False"):
             ask(job, **{name: 1})
     for name, wrong in (("states", 5), ("own", None), ("exactMatch", 1), ("startTime", "today"), ("computeContext", 1)):

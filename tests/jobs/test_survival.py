@@ -53,9 +53,9 @@ if __name__ == "__main__":
 
 def _driver(folder: Path, context: str, tasks=20, pause=0.1, size=1, before="pass", after="job.wait()"):
     script = folder / "driver.py"
-    folder = str(folder)
+    where = str(folder)
     script.write_text(
-        DRIVER.format(context=context, tasks=tasks, folder=folder, pause=pause, size=size, before=before, after=after)
+        DRIVER.format(context=context, tasks=tasks, folder=where, pause=pause, size=size, before=before, after=after)
     )
     environment = {
         **os.environ,
@@ -67,7 +67,8 @@ def _driver(folder: Path, context: str, tasks=20, pause=0.1, size=1, before="pas
     )
 
 
-def _id_of(driver: subprocess.Popen) -> str:
+def _id_of(driver: subprocess.Popen[str]) -> str:
+    assert driver.stdout is not None
     line = driver.stdout.readline().strip()
     assert line.startswith("rxJob_"), driver.communicate(timeout=60)
     return line
@@ -81,12 +82,12 @@ def _wait_for_parts(share: Path, job: str, count: int) -> None:
     wait_until(lambda: len(_parts(share, job)) >= count, f"{count} partitions are kept", 120)
 
 
-def _one_kept(share: Path, driver: subprocess.Popen) -> bool:
+def _one_kept(share: Path, driver: subprocess.Popen[str]) -> bool:
     assert driver.poll() is None
     return any(share.glob("rxspark-jobs/*/parts/*.results"))
 
 
-def _ran(folder: Path) -> Counter:
+def _ran(folder: Path) -> Counter[int]:
     """How often each task was started."""
     return Counter(map(int, (folder / "ran").read_text().split()))
 
@@ -343,7 +344,7 @@ def test_a_call_interrupted_while_its_results_are_read_is_there_as_finished(tmp_
     with RxLocalParallel(shareDir=tmp_path):
         with pytest.raises(KeyboardInterrupt) as end:
             rxExec(Interrupting, timesToRun=1)
-        assert end.value.results == ["read"]
+        assert vars(end.value)["results"] == ["read"]
     (state,) = tmp_path.glob("rxspark-jobs/rxJob_*/state.json")
     assert '"state": "finished"' in state.read_text()
 

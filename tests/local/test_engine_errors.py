@@ -148,7 +148,7 @@ def test_mistakes_of_our_own_stay_what_they_are():
     from rxspark.calls.tasks import partition_tasks
 
     with pytest.raises(TypeError), translate_errors("RxLocalSeq()"):
-        partition_tasks(None, None, None, None)
+        partition_tasks(None, None, None, None)  # type: ignore[arg-type]
 
 
 def test_the_reason_is_free_of_java():

@@ -25,7 +25,6 @@ from rxspark import (
     rxShare,
     rxWaitForJob,
 )
-from rxspark.backends import base
 
 BACKGROUND = [RxLocalSeq(wait=False), RxLocalParallel(wait=False), RxForeachDoPar(wait=False)]
 
@@ -73,7 +72,7 @@ def test_workers_that_cannot_start_in_a_removed_folder(context: str) -> None:
 
 def test_a_working_folder_that_cannot_be_entered_is_told_before_launch(monkeypatch: pytest.MonkeyPatch) -> None:
     """By its name; the tests run as root, who may enter all, so that the system's answer is put in here."""
-    monkeypatch.setattr(base.os, "access", lambda path, mode: False)
+    monkeypatch.setattr("rxspark.backends.base.os.access", lambda path, mode: False)
     with RxLocalParallel(), pytest.raises(RxContextError, match=rf"{os.getcwd()}: .*permission denied.*os\.chdir"):
         rxExec(abs, -1)
 

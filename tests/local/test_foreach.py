@@ -137,7 +137,7 @@ def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(cluste
 def test_workers_with_another_hash_seed_hand_tasks_to_children(backend):
     """A set of strings has joblib's order under loky also where the workers' own hash seed is a random one."""
     names = [f"name {number}" for number in range(40)]
-    orders = []
+    orders: list[list[str]] = []
     for name in ("loky", backend):
         with active(name), RxForeachDoPar():
             orders += rxExec(lambda: list(set(names)), timesToRun=3)

@@ -65,9 +65,7 @@ def test_a_call_gives_results_or_an_error_of_ours(function, positional, named):
     with RxLocalSeq(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            result = rxExec(function, *positional, **named)
+            result: object = rxExec(function, *positional, **named)
         except RxError as error:
-            outcome = str(error)
-        else:
-            outcome = isinstance(result, RxResults)
-        assert outcome
+            result = str(error)
+        assert result if isinstance(result, str) else isinstance(result, RxResults)

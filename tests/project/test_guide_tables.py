@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
 from project import ROOT
@@ -59,6 +60,7 @@ def spark_arguments() -> str:
 
 def families() -> str:
     """Families of generalized linear models."""
+    others: dict[str, dict[str, Any]]
     others = {"quasi": {"variance": "constant"}, "negative.binomial": {"theta": 1}, "tweedie": {"varPower": 1.5}}
     rows = [(family, "") for family in FAMILIES.values()]
     rows += [

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import guides
 import pytest
-from guides import GUIDES, ROOT, blocks
+from _pytest.mark import ParameterSet
+from guides import GUIDES, blocks
+from project import ROOT
 
 
 def _name(guide: Path) -> str:
     return guide.relative_to(ROOT).as_posix()
 
 
-def _of(language: str) -> list[object]:
+def _of(language: str) -> list[ParameterSet]:
     found = []
     for guide in GUIDES:
         needs = {block.needs for block in blocks(guide) if block.language == language} - {"cluster"}

@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest import mock
 
 import joblib
@@ -95,7 +95,7 @@ class Call:
 
     tasks: int
     chunk: int | None
-    scope: str
+    scope: Literal["chunk", "task"]
     seed: int
     kind: str
     ways: tuple[str, ...]
@@ -190,7 +190,7 @@ def here(call: Call, function: Callable[..., Any] | None = None, *args: Any) -> 
 
 def own_generators() -> str:
     """The state of the caller's own generators."""
-    states = (np.random.get_state(), np.random.mtrand._rand.get_state())
+    states: Any = (np.random.get_state(), np.random.mtrand._rand.get_state())
     return repr([(name, keys.tolist(), *rest) for name, keys, *rest in states] + [random.getstate()])
 
 
@@ -346,7 +346,7 @@ def lost_and_found(call: Call, folder: Path) -> bool:
 
 @pytest.mark.parametrize("name", ["localpar, 2 workers", "dopar"])
 @pytest.mark.parametrize("scope", ["chunk", "task"])
-def test_tasks_that_run_again_draw_the_same(name: str, scope: str, tmp_path: Path) -> None:
+def test_tasks_that_run_again_draw_the_same(name: str, scope: Literal["chunk", "task"], tmp_path: Path) -> None:
     """When a task kills its worker the others run again: a death by chance costs nothing, a sure one its own task."""
     with place(name):
         assert lost_and_found(replace(DEADLY, scope=scope), tmp_path)
@@ -410,9 +410,9 @@ def standalone() -> Iterator[str]:
     environment = {**os.environ, "SPARK_HOME": str(home), "SPARK_DAEMON_MEMORY": "256m"}
 
     def start(name: str, host: str, *options: str) -> subprocess.Popen[bytes]:
-        command = [home / "bin" / "spark-class", f"org.apache.spark.deploy.{name}", "--host", host, *options]
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        return subprocess.Popen(command, env={**environment, "SPARK_LOCAL_IP": host}, **quiet)
+        command = [str(home / "bin" / "spark-class"), f"org.apache.spark.deploy.{name}", "--host", host, *options]
+        settings = {**environment, "SPARK_LOCAL_IP": host}
+        return subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     worker = ("--webui-port", "0", "--cores", "1", "--memory", "1g")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -454,9 +454,8 @@ def fixed_calls(folder: Path) -> dict[str, Any]:
     first = [digest(call.run()) for call in FIXED]
     second = [digest(call.run()) for call in reversed(FIXED)]
     third = [digest(call.run()) for call in FIXED[:2]]
-    deaths = [
-        lost_and_found(replace(DEADLY, scope=scope), Path(tempfile.mkdtemp(dir=folder))) for scope in ("chunk", "task")
-    ]
+    scopes: list[Literal["chunk", "task"]] = ["chunk", "task"]
+    deaths = [lost_and_found(replace(DEADLY, scope=one), Path(tempfile.mkdtemp(dir=folder))) for one in scopes]
     return {
         "expected": [digest(here(call)) for call in FIXED],
         "found": [first, second[::-1], third],
@@ -535,7 +534,7 @@ def test_a_chunk_that_takes_too_much_of_a_quasi_random_stream_is_told() -> None:
     """Numbers past a segment of SOBOL would be the next chunk's: the task fails and says how many are left."""
     sizes = rxElemArg([2**20, 2**20 + 1])
     with RxLocalSeq():
-        fits, exceeds = rxExec(lambda size: np.random.uniform(size=size).min(), sizes, RNGkind="SOBOL")
+        fits, exceeds = rxExec(lambda size: np.min(np.random.uniform(size=size)), sizes, RNGkind="SOBOL")
     assert 0 <= fits < 1e-5
     assert exceeds.type == "RxArgumentError"
     assert "1,048,576 points; 1,048,576 numbers are left and 1,048,577 are asked for" in exceeds.message

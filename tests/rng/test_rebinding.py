@@ -20,7 +20,7 @@ from rxspark.rng.pickling import reduce_generator
 from rxspark.rng.streams import Streams
 
 
-class Pickler(cloudpickle.Pickler):
+class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
     """A pickler that treats generators as rxspark's own does."""
 
     def reducer_override(self, obj):
@@ -204,7 +204,7 @@ def test_what_nothing_can_stand_for_is_refused(made):
 
 def test_everything_else_is_left_to_the_pickler():
     """Objects that are no generators, methods and functions of all sorts, are not touched."""
-    for obj in (
+    objects: tuple[object, ...] = (
         5,
         "x",
         [1],
@@ -217,7 +217,8 @@ def test_everything_else_is_left_to_the_pickler():
         np.random,
         random.Random,
         io.BytesIO(),
-    ):
+    )
+    for obj in objects:
         assert reduce_generator(obj) is None
 
 

@@ -11,6 +11,7 @@ import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from random import random as HELD  # noqa: N812
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from rxspark.rng.kinds import SeedRoot
 from rxspark.rng.streams import Streams
 
 NAMES = [name for name in np.random.__all__ if callable(getattr(np.random, name))]
+
+random_of_numpy: Any = np.random  # NumPy's types know neither all of its names nor the older form of a state
 
 
 @contextmanager
@@ -50,7 +53,7 @@ def task():
     with rxRngNewStream("MT2203", seed=5):
         found += [np.random.normal(), random.random()]
     np.random.seed(4), random.seed(4)
-    found += [np.random.normal(), random.random(), np.random.get_state()[0]]
+    found += [np.random.normal(), random.random(), random_of_numpy.get_state()[0]]
     np.random.set_state(np.random.get_state()), random.setstate(plain)
     found += [np.random.normal(), random.random()]
     HELD_SEED(3)
@@ -78,7 +81,7 @@ def test_the_generators_are_as_before(kind):
         on_stream(kind, task)
     assert (*found, np.random.normal(), random.gauss(0, 1), random.random()) == wanted
     assert (vars(random), {name: getattr(np.random, name) for name in NAMES}) == names
-    assert type(np.random.get_bit_generator()) is np.random.MT19937
+    assert type(random_of_numpy.get_bit_generator()) is np.random.MT19937
     assert type(random._inst) is random.Random
     assert type(random) is type(np.random) is type(sys)
 
@@ -88,7 +91,7 @@ def test_another_thread_draws_what_the_caller_seeded():
 
     def beside():
         HELD_SEED(8), np.random.seed(9)
-        return np.random.mtrand._rand.normal(), np.random.normal(), random.gauss(0, 1), np.random.get_state()[2]
+        return np.random.mtrand._rand.normal(), np.random.normal(), random.gauss(0, 1), random_of_numpy.get_state()[2]
 
     random.seed(9)
     wanted = beside()

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,8 @@ from rxspark.rng.kinds import KINDS, SeedRoot
 from rxspark.rng.streams import Streams, current
 
 PSEUDO = [name for name, row in KINDS.items() if not row.quasi]
+
+random_of_numpy: Any = np.random  # NumPy's types know neither all of its names nor the older form of a state
 
 
 def root(kind="MT2203", seed=777):
@@ -87,9 +90,10 @@ class TestEachKind:
         random.gauss(0, 1)
 
         def found():
-            numpy_state = np.random.get_state()
-            names = {**vars(np.random)}, {**vars(random)}, np.random.bit_generator.randbits
-            return numpy_state[1].tolist(), numpy_state[2:], random.getstate(), np.random.get_bit_generator(), names
+            numpy_state = random_of_numpy.get_state()
+            names = {**vars(np.random)}, {**vars(random)}, random_of_numpy.bit_generator.randbits
+            bits = random_of_numpy.get_bit_generator()
+            return numpy_state[1].tolist(), numpy_state[2:], random.getstate(), bits, names
 
         before = found()
         with pytest.raises(KeyError), Streams(root(kind)) as streams:  # noqa: PT012
@@ -259,7 +263,7 @@ def test_what_the_standard_library_makes_once_a_process_moves_nothing():
     with Streams(root("PHILOX")) as streams:
         for _ in range(2):
             streams.start(0)
-            next(tempfile._RandomNameSequence())
+            next(tempfile._RandomNameSequence())  # type: ignore[attr-defined]
             drawn.append(random.Random().random())
             streams.start(0)
             drawn.append(random.Random().random())
@@ -339,12 +343,12 @@ def test_a_bit_generator_of_the_tasks_own_ends_with_the_task():
         own = np.random.uniform(size=3).tolist()
         streams.start(0)
         first = np.random.uniform()
-        before = np.random.get_bit_generator()
-        np.random.set_bit_generator(np.random.PCG64(5))
+        before = random_of_numpy.get_bit_generator()
+        random_of_numpy.set_bit_generator(np.random.PCG64(5))
         assert np.random.uniform() == np.random.RandomState(np.random.PCG64(5)).uniform()
-        np.random.set_bit_generator(before)
+        random_of_numpy.set_bit_generator(before)
         second = np.random.uniform()
-        np.random.set_bit_generator(np.random.PCG64(5))
+        random_of_numpy.set_bit_generator(np.random.PCG64(5))
         streams.restore()
         assert [first, second, np.random.uniform()] == own
 

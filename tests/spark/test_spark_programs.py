@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from examples_runs import EXAMPLES, ROOT
+from examples_runs import EXAMPLES
+from project import ROOT
 
 from rxspark import rxElemArg, rxExec
 
@@ -45,7 +46,7 @@ def test_an_application_reads_computes_and_writes(tmp_path: Path, monkeypatch: p
     rows = [(name, value) for name, some in values.items() for value in some]
     pd.DataFrame(rows, columns=["group", "value"]).to_parquet(tmp_path / "sales.parquet")
 
-    arguments = ["--input", tmp_path / "sales.parquet", "--output", tmp_path / "intervals", "--resamples", "300"]
+    arguments = ["--input", f"{tmp_path}/sales.parquet", "--output", f"{tmp_path}/intervals", "--resamples", "300"]
     told = start("spark-submit", EXAMPLES / "submit_app.py", *arguments)
 
     assert f"3 intervals of 300 resamples: {tmp_path / 'intervals'}" in told

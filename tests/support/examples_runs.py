@@ -100,7 +100,7 @@ def _on_spark() -> dict[str, Outcome]:
     for example, (_, stderr) in told.items():
         assert "Traceback" not in without_engines_end(stderr), f"{example}: {stderr}"
     found = {example: picture.read_bytes() if picture.exists() else b"" for example, picture in pictures.items()}
-    return {example: Outcome(*texts, found[example]) for example, texts in told.items()}
+    return {example: Outcome(stdout, stderr, found[example]) for example, (stdout, stderr) in told.items()}
 
 
 def _no_picture(example: str) -> Path:

@@ -7,7 +7,6 @@ import resource
 
 import pytest
 
-from rxspark.worker import journal
 from rxspark.worker.journal import PartitionJournal, journal_path
 from rxspark.worker.results import PartitionResult, TaskFailure
 
@@ -16,7 +15,7 @@ from rxspark.worker.results import PartitionResult, TaskFailure
 def clock(monkeypatch):
     """A clock on which each writing takes 1 ms."""
     ticks = iter(range(1_000_000))
-    monkeypatch.setattr(journal.time, "perf_counter", lambda: next(ticks) / 1000)
+    monkeypatch.setattr("rxspark.worker.journal.time.perf_counter", lambda: next(ticks) / 1000)
 
 
 def noted(folder, seconds):
@@ -24,7 +23,7 @@ def noted(folder, seconds):
     partition_results, kept = PartitionResult("here", 1, 0), PartitionJournal(str(folder), "call-0")
     for number, length in enumerate(seconds):
         partition_results.add(number, b"value %d" % number, 0.0, length)
-        kept.note(partition_results, lambda number=number: f"after {number}")
+        kept.note(partition_results, f"after {number}".__str__)
     kept.close()
     found = PartitionResult("here", 1, 1)
     place = PartitionJournal(str(folder), "call-0").read(found)
@@ -63,7 +62,7 @@ def test_nothing_is_written_behind_what_found_no_room(tmp_path, clock):
             room = os.path.getsize(journal_path(str(tmp_path), "call-0")) + 10
             resource.setrlimit(resource.RLIMIT_FSIZE, (room, before[1]))
         try:
-            kept.note(whole, lambda number=number: f"after {number}")
+            kept.note(whole, f"after {number}".__str__)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
     found = PartitionResult("here", 1, 1)

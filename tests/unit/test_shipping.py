@@ -10,6 +10,7 @@ import random
 import sys
 import threading
 import zoneinfo
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,6 +50,8 @@ class _Zone(datetime.tzinfo):
 
     def utcoffset(self, when):
         return datetime.timedelta(0)
+
+    tzname = dst = utcoffset
 
 
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -153,7 +156,7 @@ def test_generators_among_elements_of_other_kinds_travel_as_they_are():
 
 def test_what_the_callers_script_defines_goes_by_value_in_its_own_process_too(monkeypatch):
     """A result may be read by another program, which has another `__main__`."""
-    script = {"__name__": "__main__"}
+    script: dict[str, Any] = {"__name__": "__main__"}
     exec("class Point:\n    def twice(self):\n        return 2\n", script)
     monkeypatch.setattr(sys.modules["__main__"], "Point", script["Point"], raising=False)
     packed = dump_value([script["Point"]()], in_caller=True)

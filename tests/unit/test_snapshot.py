@@ -12,6 +12,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import count
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def classes():
     @dataclass
     class Data:
         x: int = 1
-        y: list = field(default_factory=list)
+        y: list[int] = field(default_factory=list)
 
     class Color(enum.Enum):
         RED = 1
@@ -91,7 +92,7 @@ def marks_itself():
     """A function that has attributes."""
 
     def inner():
-        inner.calls = 1
+        inner.calls = 1  # type: ignore[attr-defined]
 
     return inner
 
@@ -200,7 +201,7 @@ def test_cycles_end():
     def factorial(n):
         return 1 if n < 2 else n * factorial(n - 1)
 
-    loop = []
+    loop: list[Any] = []
     loop.append(loop)
     (made, inner), taken = loaded((factorial, loop))
     assert made(5) == 120

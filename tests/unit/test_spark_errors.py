@@ -45,7 +45,7 @@ class Engine(SparkEngine):
     def _thread(self, *_: Any) -> Any:
         raise NotImplementedError
 
-    _listening = _submit = _thread
+    _listening = _submit = _thread  # type: ignore[assignment]
 
 
 def judged(text: str) -> Outcome:

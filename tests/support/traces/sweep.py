@@ -14,7 +14,15 @@ from typing import Any
 
 from waiting import let_pass, wait_until
 
-from rxspark import rxElemArg, rxExec, rxGetComputeContext, rxGetJobResults, rxSetComputeContext, rxWaitForJob
+from rxspark import (
+    RxResults,
+    rxElemArg,
+    rxExec,
+    rxGetComputeContext,
+    rxGetJobResults,
+    rxSetComputeContext,
+    rxWaitForJob,
+)
 from traces.table import TRACES, visit
 
 __all__ = ["WAYS", "Way", "seen_afterwards", "seen_by_caller"]
@@ -68,10 +76,11 @@ class Way:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of failed tasks
                 chunk = len(tasks) // len(chunks) if self.in_chunks else None
-                called = rxExec(visit, rxElemArg(labels), rxElemArg(hows), taskChunkSize=chunk)
+                called: RxResults[tuple[str, int]]
+                called = job = rxExec(visit, rxElemArg(labels), rxElemArg(hows), taskChunkSize=chunk)
                 if self.changes.get("wait", True) is False:
-                    rxWaitForJob(called)
-                    called = rxGetJobResults(called)
+                    rxWaitForJob(job)
+                    called = rxGetJobResults(job)
         finally:
             rxSetComputeContext(before)
         return self._looks(tasks, called)
