@@ -5,11 +5,14 @@ Where there can be no lab, as without root, its tests fail with what scripts/lab
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab_runs import Lab, lab_that_is_up
+from yarn import around, pack
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -17,6 +20,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     assert isinstance(item, pytest.Function)
     if item.get_closest_marker("lab") is None:
         item.add_marker("hadoop" if "cluster" in item.fixturenames else "spark")
+
+
+@pytest.fixture(scope="session")
+def share(hdfs_root: str) -> str:
+    """A share folder on HDFS."""
+    return f"{hdfs_root}/share/rxspark"
+
+
+@pytest.fixture(scope="session")
+def environment(cluster: Path, share: str) -> str:
+    """The Python of the tests, packed and put on HDFS: its URL."""
+    command = [sys.executable, "-m", "rxspark", "pack", "--to", share, *pack()]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=around(cluster)).stdout.strip()
 
 
 def _lab(folder: Path, workers: int, services: str) -> Iterator[Lab]:

@@ -1,103 +1,22 @@
-"""rxExec on a real YARN: the three ways to run there, the environment that travels, and what is killed meanwhile.
-
-One Hadoop for all of them (scripts/hadoop), and as few applications as possible, since each takes its time to start.
-"""
+"""rxExec on a real YARN from plain Python: the environment that travels, and what is killed meanwhile."""
 
 from __future__ import annotations
 
 import ast
-import functools
-import os
 import re
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pyspark
 import pytest
-from brief_java import BRIEF
-from project import EXAMPLES, HADOOP, ROOT
+from project import EXAMPLES, HADOOP
 from waiting import wait_until
-
-from rxspark import RxFileError, RxLocalSeq, rxExec, rxHadoopFileExists, rxHadoopListFiles
-from rxspark.backends.spark.preflight import probe_file
-from rxspark.backends.spark.yarn import jars_archive
-from rxspark.files.paths import open_path
+from yarn import SETTINGS, SIZE, files, run, wins
 
 pytestmark = pytest.mark.timeout(1200)  # Hadoop, the archive and a program come first
-
-# Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
-MKL = """
-import os, sys, mkl_random
-mkl_random.MKLRandomState(1, brng="MT2203").normal(size=9)
-mapped = {line.split()[-1] for line in open("/proc/self/maps")}
-print(*(os.path.basename(path) for path in mapped if os.path.dirname(path) == os.path.join(sys.prefix, "lib")))
-"""
-
-
-@functools.cache
-def pack() -> list[str]:
-    """Arguments of `python -m rxspark pack` for a small archive: the part of this environment that tests need."""
-    used = subprocess.run([sys.executable, "-c", MKL], check=True, capture_output=True, text=True).stdout.split()
-    unused = [f"lib/{path.name}" for path in Path(sys.prefix, "lib").glob("lib*") if path.name not in used]
-    return ["pandas", *(f"--exclude={pattern}" for pattern in ("share/*", "opt/*", "etc/*", "*/tests/*", *unused))]
-
-
-JARS = "local:" + os.path.join(pyspark.__path__[0], "jars", "*")
-SETTINGS = {
-    "spark.yarn.jars": JARS,
-    "spark.ui.enabled": "false",
-    "spark.yarn.am.extraJavaOptions": BRIEF,
-    "spark.driver.extraJavaOptions": BRIEF,
-    "spark.executor.extraJavaOptions": BRIEF,
-}
-SIZE = {
-    "numExecutors": 2,
-    "executorCores": 1,
-    "executorMem": "600m",
-    "driverMem": "512m",
-    "executorOverheadMem": "400m",
-}
-
-
-@pytest.fixture(scope="session")
-def share(hdfs_root: str) -> str:
-    """A share folder on HDFS."""
-    return f"{hdfs_root}/share/rxspark"
-
-
-@pytest.fixture(scope="session")
-def environment(cluster: Path, share: str) -> str:
-    """The Python of the tests, packed and put on HDFS: its URL."""
-    command = [sys.executable, "-m", "rxspark", "pack", "--to", share, *pack()]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=around(cluster)).stdout.strip()
-
-
-def around(cluster: Path, **more: str) -> dict[str, str]:
-    """The environment variables of a program on the cluster; the Python of its executors is not among them."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
-    return {**kept, "HADOOP_CONF_DIR": str(cluster), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT), **more}
-
-
-def run(code: str, folder: Path, cluster: Path, *arguments: str, ends: int = 0, **more: str) -> list[str]:
-    """Run a program that ends with this exit code; the lines that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=folder,
-        env=around(cluster, **more),
-        capture_output=True,
-        text=True,
-        timeout=800,
-    )
-    assert done.returncode == ends, done.stderr[-4000:]
-    return done.stdout.splitlines()
-
-
-# ------------------------------------------------------------------ one application from plain Python
 
 # Prints what the tests look at, one line a promise, as Python literals.
 PROGRAM = """
@@ -320,20 +239,6 @@ def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.T
     return {**seen, "next_sees": ast.literal_eval(next_sees), "left_by_next": files(share, ".bundle")}
 
 
-def files(folder: str, ending: str) -> list[str]:
-    """The files below a folder whose names end so."""
-    return [name for name in rxHadoopListFiles(folder, recursive=True).names if name.endswith(ending)]
-
-
-def wins(games: int, chunk: int) -> int:
-    """The games won in this process, with the seed of the dice example."""
-    sys.path.insert(0, str(EXAMPLES))
-    from dice import play_dice
-
-    with RxLocalSeq():
-        return rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777).count("Win")
-
-
 def test_plain_python_plays_the_same_games_on_yarn(told: dict[str, Any]) -> None:
     """RxSpark(master="yarn") gives the numbers of RxLocalSeq."""
     assert told["games"] == wins(1000, 100)
@@ -401,167 +306,3 @@ def test_a_task_that_ends_its_worker_costs_itself_alone(
     assert all(said[number] in message for number, (_, message) in told["faults"].items())
     assert told["survivors"] == [number for number in range(12) if number not in said]
     assert told["twice"] == []
-
-
-# ------------------------------------------------------------------ by scripts/submit
-
-
-@pytest.fixture(scope="session")
-def submitted(
-    cluster: Path, share: str, environment: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, tuple[str, str]]:
-    """Output and log of the dice example by scripts/submit, in client and in cluster mode side by side."""
-    folder = tmp_path_factory.mktemp("submitted")
-    modes = ("client", "cluster")
-    running = [submit(mode, folder, cluster, share) for mode in modes]
-    try:
-        ends = [process.wait(800) for process in running]
-    finally:
-        for process in running:
-            process.kill()
-    said = {mode: ((folder / f"{mode}.out").read_text(), (folder / f"{mode}.err").read_text()) for mode in modes}
-    assert ends == [0, 0], "\n".join(text[-4000:] for texts in said.values() for text in texts)
-    return said
-
-
-def submit(mode: str, folder: Path, cluster: Path, share: str) -> subprocess.Popen[bytes]:
-    """Begin to play the dice example by scripts/submit."""
-    command = [str(ROOT / "scripts" / "submit"), "--deploy-mode", mode, "--num-executors", "1"]
-    command += ["--executor-memory", "600m", "--driver-memory", "512m"]
-    for name, value in SETTINGS.items():
-        command += ["--conf", f"{name}={value}"]
-    command += ["--py-files", str(EXAMPLES / "common.py"), str(EXAMPLES / "dice.py"), "--context", "spark"]
-    variables = around(cluster, VIRTUAL_ENV=sys.prefix, RXSPARK_SHARE=share, RXSPARK_PACK=" ".join(pack()))
-    if mode == "cluster":
-        del variables["PYTHONPATH"]  # it would go into the container, where rxspark shall come with the environment
-    with (folder / f"{mode}.out").open("wb") as output, (folder / f"{mode}.err").open("wb") as log:
-        return subprocess.Popen(command, env=variables, stdout=output, stderr=log)
-
-
-def table(text: str) -> tuple[int, int]:
-    """Losses and wins that the dice example prints."""
-    found = re.search(r"^ *Loss +Win\n *(\d+) +(\d+)$", text, re.MULTILINE)
-    assert found, text
-    return int(found[1]), int(found[2])
-
-
-def test_the_dice_example_in_client_mode(submitted: dict[str, tuple[str, str]]) -> None:
-    """The driver runs here, the games in containers; they are those of RxLocalSeq."""
-    won = wins(10_000, 2_000)
-    output, _ = submitted["client"]
-    assert table(output) == (10_000 - won, won)
-    assert "the same result of every game: True" in output
-
-
-def test_the_dice_example_in_cluster_mode(submitted: dict[str, tuple[str, str]], cluster: Path) -> None:
-    """The driver runs in a container, in the packed environment; the games are those of RxLocalSeq."""
-    won = wins(10_000, 2_000)
-    _, log = submitted["cluster"]
-    application = re.search(r"application_\d+_\d+", log)
-    assert application, log[-2000:]
-    (output,) = cluster.parent.glob(f"nodemanager*/logs/{application[0]}/container_*_01_000001/stdout")
-    assert table(output.read_text()) == (10_000 - won, won)
-
-
-# ------------------------------------------------------------------ HDFS that does not take part
-
-
-def administer(cluster: Path, *command: str) -> None:
-    """Run `hdfs dfsadmin`."""
-    (jars,) = cluster.parent.glob("jars-*.txt")
-    path = f"{cluster}:{jars.read_text().strip()}"
-    main = "org.apache.hadoop.hdfs.tools.DFSAdmin"
-    subprocess.run(["java", "-cp", path, main, *command], check=True, timeout=60, capture_output=True)
-
-
-def test_a_share_folder_in_safe_mode_is_named(cluster: Path, hdfs_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HDFS in safe mode refuses the test file: path, user and reason; what only reads goes on."""
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
-    folder = open_path(f"{hdfs_root}/share/safe")
-    administer(cluster, "-safemode", "enter")
-    try:
-        said = rf"{hdfs_root}/share/safe \(user '\w+'\): .*safe mode"
-        with pytest.raises(RxFileError, match=said), probe_file(folder):
-            pass
-        assert not rxHadoopFileExists(str(folder))
-    finally:
-        administer(cluster, "-safemode", "leave")
-    with probe_file(folder):
-        pass
-    assert list(rxHadoopListFiles(str(folder))) == []
-
-
-REFUSED = """
-import sys
-from rxspark import *
-config = {"spark.ui.enabled": "false"}
-for number in range(2):
-    try:
-        rxSparkConnect(master="local[1]", hdfsShareDir=sys.argv[1], extraSparkConfig=config)
-    except RxFileError as error:
-        print(error)
-print(rxSparkConnect(master="local[1]", extraSparkConfig=config).master)
-"""
-
-
-def test_a_share_folder_without_permission_is_named_when_the_context_is_made(
-    cluster: Path, hdfs_root: str, tmp_path: Path
-) -> None:
-    """Path, user and reason; each time, as long as it is so, and the session itself can be used."""
-    lines = run(REFUSED, tmp_path, cluster, f"{hdfs_root}/not-eves", HADOOP_USER_NAME="eve")
-    assert len(lines) == 3
-    for line in lines[:2]:
-        assert re.match(rf"{hdfs_root}/not-eves \(user 'eve'\): Permission denied: user=eve, access=WRITE", line), line
-    assert lines[2] == "local[1]"
-
-
-# ------------------------------------------------------------------ what takes longer
-
-
-def test_the_jars_of_spark_are_put_there_once(cluster: Path, hdfs_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All jars, flat in one archive named after them; the second time it is only named."""
-    monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
-    folder = open_path(f"{hdfs_root}/share/jars")
-    url = jars_archive(folder)
-    (file,) = rxHadoopListFiles(str(folder))
-    assert file.name == url
-    with open_path(url).fs.open(open_path(url).path, "rb") as opened:
-        names = zipfile.ZipFile(opened).namelist()
-    assert sorted(names) == sorted(path.name for path in Path(JARS.removeprefix("local:")).parent.glob("*.jar"))
-    assert jars_archive(folder) == url
-    assert [again.modified for again in rxHadoopListFiles(str(folder))] == [file.modified]
-
-
-LONGER = """
-import sys
-from rxspark import *
-from pyspark import SparkContext
-size = eval(sys.argv[2])
-try:
-    rxSparkConnect(master="yarn", hdfsShareDir=sys.argv[1] or None, extraSparkConfig=eval(sys.argv[3]), **size)
-    print(rxExec(pow, rxElemArg(range(4)), 2))
-    print(SparkContext._active_spark_context.getConf().get("spark.yarn.archive"))
-except RxError as error:
-    print(type(error).__name__, error)
-rxSparkDisconnect()
-"""
-
-
-@pytest.mark.slow
-def test_a_session_takes_its_jars_from_the_cluster(cluster: Path, share: str, tmp_path: Path) -> None:
-    """Without spark.yarn.jars, a session that we make uses the archive in the share folder."""
-    lines = run(
-        LONGER, tmp_path, cluster, share, repr(SIZE), "{'spark.ui.enabled': 'false'}", PYSPARK_PYTHON=sys.executable
-    )
-    assert lines[0] == "[0, 1, 4, 9]"
-    assert lines[1].startswith(f"{share}/spark-jars-")
-
-
-@pytest.mark.slow
-def test_a_python_without_numpy_is_refused_on_yarn(cluster: Path, tmp_path: Path) -> None:
-    """As everywhere: before launch, with a table of what executors have."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
-    bare = str(tmp_path / "bare" / "bin" / "python")
-    lines = run(LONGER, tmp_path, cluster, "", repr(SIZE), repr(SETTINGS), PYSPARK_PYTHON=bare)
-    assert lines[0] == "RxMissingError executors lack cloudpickle and numpy:"
-    assert lines[2].startswith("driver")

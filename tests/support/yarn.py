@@ -1,0 +1,82 @@
+"""Programs on a real YARN, with as few applications as possible, since each takes its time to start."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyspark
+from brief_java import BRIEF
+from project import EXAMPLES, ROOT
+
+from rxspark import RxLocalSeq, rxExec, rxHadoopListFiles
+
+# Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
+MKL = """
+import os, sys, mkl_random
+mkl_random.MKLRandomState(1, brng="MT2203").normal(size=9)
+mapped = {line.split()[-1] for line in open("/proc/self/maps")}
+print(*(os.path.basename(path) for path in mapped if os.path.dirname(path) == os.path.join(sys.prefix, "lib")))
+"""
+
+
+@functools.cache
+def pack() -> list[str]:
+    """Arguments of `python -m rxspark pack` for a small archive: the part of this environment that tests need."""
+    used = subprocess.run([sys.executable, "-c", MKL], check=True, capture_output=True, text=True).stdout.split()
+    unused = [f"lib/{path.name}" for path in Path(sys.prefix, "lib").glob("lib*") if path.name not in used]
+    return ["pandas", *(f"--exclude={pattern}" for pattern in ("share/*", "opt/*", "etc/*", "*/tests/*", *unused))]
+
+
+JARS = "local:" + os.path.join(pyspark.__path__[0], "jars", "*")
+SETTINGS = {
+    "spark.yarn.jars": JARS,
+    "spark.ui.enabled": "false",
+    "spark.yarn.am.extraJavaOptions": BRIEF,
+    "spark.driver.extraJavaOptions": BRIEF,
+    "spark.executor.extraJavaOptions": BRIEF,
+}
+SIZE = {
+    "numExecutors": 2,
+    "executorCores": 1,
+    "executorMem": "600m",
+    "driverMem": "512m",
+    "executorOverheadMem": "400m",
+}
+
+
+def around(cluster: Path, **more: str) -> dict[str, str]:
+    """The environment variables of a program on the cluster; the Python of its executors is not among them."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYSPARK_PYTHON"}
+    return {**kept, "HADOOP_CONF_DIR": str(cluster), "SPARK_LOCAL_IP": "127.0.0.1", "PYTHONPATH": str(ROOT), **more}
+
+
+def run(code: str, folder: Path, cluster: Path, *arguments: str, ends: int = 0, **more: str) -> list[str]:
+    """Run a program that ends with this exit code; the lines that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=folder,
+        env=around(cluster, **more),
+        capture_output=True,
+        text=True,
+        timeout=800,
+    )
+    assert done.returncode == ends, done.stderr[-4000:]
+    return done.stdout.splitlines()
+
+
+def files(folder: str, ending: str) -> list[str]:
+    """The files below a folder whose names end so."""
+    return [name for name in rxHadoopListFiles(folder, recursive=True).names if name.endswith(ending)]
+
+
+def wins(games: int, chunk: int) -> int:
+    """The games won in this process, with the seed of the dice example."""
+    sys.path.insert(0, str(EXAMPLES))
+    from dice import play_dice
+
+    with RxLocalSeq():
+        return rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777).count("Win")
