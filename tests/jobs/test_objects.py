@@ -12,16 +12,7 @@ import pytest
 from project import ROOT
 from waiting import wait_until
 
-from rxspark import (
-    RxJobError,
-    RxLocalParallel,
-    RxLocalSeq,
-    rxElemArg,
-    rxExec,
-    rxGetJobResults,
-    rxGetJobs,
-    rxResumeJob,
-)
+from rxspark import RxJobError, RxLocalParallel, RxLocalSeq, rxElemArg, rxExec, rxGetJobResults, rxGetJobs, rxResumeJob
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
 from rxspark.jobs import folder, lookup, shell
