@@ -33,7 +33,7 @@ from rxspark.jobs.rxjob import RxJob
 def test_listing_unpickles_nothing(job, tmp_path, monkeypatch):
     """Neither listing nor asking for the state or progress runs what a pickle could hold."""
     monkeypatch.setattr(pickle, "loads", lambda *_, **__: pytest.fail("something was unpickled"))
-    elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
+    elsewhere: RxJob[int] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
     assert (elsewhere.status(), elsewhere.info()["done"]) == ("finished", 4)
     assert "4/4" in repr(rxGetJobs())
     assert "finished" in elsewhere._repr_html_()
