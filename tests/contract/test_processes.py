@@ -130,3 +130,44 @@ def test_modules_that_were_sent_are_there(tmp_path: Path, monkeypatch: pytest.Mo
         assert rxExec(module.pool, str(tmp_path), timesToRun=1) == [[3, 6]]
     finally:
         del sys.modules["of_the_caller"]
+
+
+OF_POOLS = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+class Pair:
+    def __init__(self, x):
+        self.x = x
+
+def half(x):
+    return x / 2
+
+def pair(x):
+    return Pair(half(x))
+
+def pool(n):
+    with multiprocessing.get_context("fork").Pool(2) as workers:
+        return sum(made.x for made in workers.map(pair, range(n)) if type(made) is Pair)
+
+def executor(n):
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as workers:
+        return sum(made.x for made in workers.map(pair, range(n)) if type(made) is Pair)
+
+def fails(n):
+    pair(n)
+    raise ValueError(n)
+"""
+
+
+@pytest.mark.parametrize("name", ["pool", "executor"])
+def test_child_processes_of_a_task_find_the_functions_of_the_script(name):
+    """Pools of `multiprocessing` and `concurrent.futures` get helpers and classes of the script by their names."""
+    script: dict[str, Any] = {"__name__": "__main__"}
+    exec(OF_POOLS, script)
+    before = dict(vars(sys.modules["__main__"]))
+    assert rxExec(script[name], rxElemArg([4, 5]), taskChunkSize=2) == [3.0, 5.0]
+    with pytest.warns(UserWarning, match="ValueError"):
+        rxExec(script["fails"], 1)
+    assert vars(sys.modules["__main__"]) == before
+    assert rxExec(lambda: hasattr(sys.modules["__main__"], "pair"), timesToRun=2) == [False, False]

@@ -381,24 +381,3 @@ def test_a_stream_depends_on_seed_kind_and_number_alone(kind, seed, numbers, dat
         return found
 
     assert draws(numbers) == draws(data.draw(st.permutations(numbers)))
-
-
-def test_a_process_that_patched_numpy_with_mkl_random_keeps_its_patch():
-    """A driver that called mkl_random.patch_numpy_random() changes no task's numbers, and has its patch after them."""
-    code = """
-import mkl_random, numpy as np
-from rxspark.rng.kinds import SeedRoot
-from rxspark.rng.streams import Streams
-def draws(kind):
-    with Streams(SeedRoot(kind, 7, chosen=True)) as streams:
-        streams.start(3)
-        return np.random.uniform(), np.random.poisson(3), np.random.normal()
-plain = draws("PHILOX"), draws("MT2203")
-mkl_random.patch_numpy_random()
-patched = np.random.uniform
-assert (draws("PHILOX"), draws("MT2203")) == plain
-assert np.random.uniform is patched
-print("ok")
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout.strip() == "ok", done.stderr
