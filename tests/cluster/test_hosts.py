@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from lab_runs import Lab, lab_that_is_up
 from project import ROOT
+from waiting import wait_until
 
 pytestmark = pytest.mark.lab
 
@@ -46,16 +45,6 @@ def processes(lab: Lab) -> list[int]:
         except OSError:
             continue
     return found
-
-
-def until(true: Callable[[], bool], seconds: float = 30) -> bool:
-    """Wait until something is true; whether it has become so."""
-    end = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def test_each_host_is_one_of_its_own(hosts: Lab) -> None:
@@ -177,18 +166,18 @@ def test_nothing_outlives_the_switch(tmp_path: Path, dies: str) -> None:
     lab = Lab(tmp_path / "lab")
     if dies == "up":
         with subprocess.Popen(lab.command("up", 3, "--services", "none")) as up:
-            assert until(lambda: (lab.folder / "host1").exists())
+            wait_until((lab.folder / "host1").exists, "host1 is made", 30)
             up.kill()
     else:
         lab.do("up", 1, "--services", "none")
         daemon = subprocess.Popen(lab.command("on", "host1", "setsid", "sleep", "1000"))
-        assert until(lambda: "sleep" in lab.on("host1", "ps", "-e", "-o", "comm="))
+        wait_until(lambda: "sleep" in lab.on("host1", "ps", "-e", "-o", "comm="), "the program runs on host1", 30)
         [switch] = [n for n in processes(lab) if b"lab_hosts.switch" in Path(f"/proc/{n}/cmdline").read_bytes()]
         os.kill(switch, signal.SIGKILL)
-        assert until(lambda: not processes(lab))
+        wait_until(lambda: not processes(lab), "no process of the lab is left", 30)
         assert daemon.wait(30) != 0
     lab.do("down")
-    assert until(lambda: not processes(lab))
+    wait_until(lambda: not processes(lab), "no process of the lab is left", 30)
     assert not lab.folder.exists()
 
 
