@@ -12,6 +12,8 @@ import pytest
 
 from rxspark import RxArgumentError, RxLocalSeq, rxElemArg, rxExec
 
+pytestmark = pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
+
 BAD = [
     ({"RNGseed": -1}, r"RNGseed=-1: a seed is a whole number from 0 to 2\*\*63 - 1"),
     ({"RNGseed": 2**63}, r"RNGseed=9223372036854775808: a seed is a whole number from 0 to 2\*\*63 - 1"),
