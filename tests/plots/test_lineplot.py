@@ -295,7 +295,7 @@ def test_without_a_display_or_a_choice_of_backend() -> None:
     """A program without a display draws and saves, and a plot loads no library of models."""
     code = (
         "import io, sys; from rxspark import rxLinePlot; "
-        "line_plot('y ~ x', {'x': [1, 2], 'y': [3, 4]}).figure.savefig(picture := io.BytesIO()); "
+        "rxLinePlot('y ~ x', {'x': [1, 2], 'y': [3, 4]}).figure.savefig(picture := io.BytesIO()); "
         "print(picture.getvalue()[1:4], [name for name in ('formulaic', 'glum', 'sklearn') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
