@@ -81,7 +81,7 @@ def test_a_shell_finds_no_jobs_in_an_empty_store_and_later_those_that_are_there(
     """A store has no folder before its first object: that is no error."""
     assert shell.jobs(["list", "--share", str(share)]) == 0
     assert capsys.readouterr().out == f"no jobs in {share}\n"
-    with RxLocalSeq(packagesToLoad="objects_store", wait=False, autoCleanup=False):
+    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False, autoCleanup=False):
         job = rxExec(abs, -1)
         job.wait(60)
         assert shell.jobs(["show", job.id, "--share", str(share)]) == 0

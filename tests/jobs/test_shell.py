@@ -8,10 +8,10 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 
 import pandas
 import pytest
+from waiting import wait_until
 
 from rxspark import (
     RxLocalSeq,
@@ -82,10 +82,7 @@ class Owner:
     def reach_the_gate(self):
         """Wait until the tasks that need no gate have left their results."""
         parts = self.share / "rxspark-jobs" / self.job / "parts"
-        deadline = time.monotonic() + 60
-        while len(list(parts.glob("*.results"))) < 4:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: len(list(parts.glob("*.results"))) >= 4, "four partitions are kept")
 
 
 @pytest.fixture

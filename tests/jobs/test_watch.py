@@ -125,7 +125,7 @@ def test_a_notebook_shows_one_table_that_is_updated():
             seen.append(message)
         return inner(message, cell, cell_index)
 
-    client.process_message = process_message
+    client.process_message = process_message  # type: ignore[method-assign]
     client.execute(env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
     ((output,),) = [cell.outputs for cell in notebook.cells]
     html = output["data"]["text/html"]
@@ -167,7 +167,7 @@ def test_a_job_that_is_removed_meanwhile_is_missing_with_what_was_seen_of_it(cap
     with RxLocalSeq(wait=False):
         job = rxExec(pow, rxElemArg(range(3)), 2)
         job.wait(60)
-        one = watching._Watched(job)
+        one = watching._Watched(job)  # type: ignore[arg-type]
         assert one.look()["state"] == "finished"
         rxGetJobResults(job)
         assert [one.look()[name] for name in ("state", "done", "tasks")] == ["missing", 3, 3]
@@ -205,9 +205,9 @@ class Told:
 def test_the_rate_is_that_of_the_last_minute(monkeypatch):
     """Blank before the first task; then it follows a job that becomes slower, and falls while nothing finishes."""
     clock = [0.0]
-    monkeypatch.setattr(watching.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr("rxspark.jobs.watch.time.monotonic", lambda: clock[0])
     job = Told()
-    one = watching._Watched(job)
+    one = watching._Watched(job)  # type: ignore[arg-type]
 
     def at(moment, done):
         clock[0], job.done = moment, done
