@@ -167,7 +167,7 @@ def test_a_job_that_is_removed_meanwhile_is_missing_with_what_was_seen_of_it(cap
     with RxLocalSeq(wait=False):
         job = rxExec(pow, rxElemArg(range(3)), 2)
         job.wait(60)
-        one = watching._Watched(job)  # type: ignore[arg-type]
+        one = watching._Watched(job)
         assert one.look()["state"] == "finished"
         rxGetJobResults(job)
         assert [one.look()[name] for name in ("state", "done", "tasks")] == ["missing", 3, 3]
