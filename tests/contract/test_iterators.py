@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +21,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from rxspark import (
     ComputeContext,
     RxArgumentError,
+    RxJob,
     RxJobError,
     RxLostTaskError,
     RxShippingError,
@@ -72,14 +74,6 @@ def _draw(i: int, j: Any = 0) -> tuple[int, Any, float, float]:
     return i, j, random.random(), float(np.random.normal())
 
 
-def _until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize(("chunk", "scope"), [(None, "chunk"), (4, "chunk"), (4, "task")])
 def test_an_iterator_gives_what_a_list_gives(context, not_waiting, chunk, scope):
     """Values and random numbers are those of the call with all elements at once, read before or while it runs."""
@@ -116,7 +110,8 @@ def test_an_iterator_without_elements_makes_no_task(not_waiting):
 
 def test_several_iterators_beside_lists_and_constants(not_waiting):
     """Each task gets the elements of its number; with a list beside them it is known how many there are."""
-    given = {"j": rxElemArg(c for c in "abc"), "timesToRun": 3, "RNGseed": 1}
+    job: Any
+    given: dict[str, Any] = {"j": rxElemArg(c for c in "abc"), "timesToRun": 3, "RNGseed": 1}
     job = rxExec(_draw, rxElemArg(np.array([5, 6, 7])), **given)
     assert job.info()["tasks"] == 3
     assert rxWaitForJob(job, timeout=120) == "finished"
@@ -133,7 +128,7 @@ def test_several_iterators_beside_lists_and_constants(not_waiting):
 def test_an_endless_iterator_is_read_as_far_as_needed_until_the_job_is_cancelled(not_waiting, chunk):
     """Elements are read a few partitions ahead of the results; at the end the generator is closed."""
     source = Source()
-    job = rxExec(_draw, rxElemArg(source.values), taskChunkSize=chunk, RNGseed=2)
+    job: RxJob[Any] = rxExec(_draw, rxElemArg(source.values), taskChunkSize=chunk, RNGseed=2)
     for number, value in job:
         assert value[0] == number
         window = source.read - job.info()["done"]
@@ -287,7 +282,7 @@ def test_the_iterator_sees_the_callers_context_and_nobodys_random_state(not_wait
     random.seed(3)
     np.random.seed(3)
     CHOSEN.set(42)
-    job = rxExec(_draw, rxElemArg(CHOSEN.get() for _ in range(4)), RNGseed=9)
+    job: RxJob[Any] = rxExec(_draw, rxElemArg(CHOSEN.get() for _ in range(4)), RNGseed=9)
     CHOSEN.set(0)
     assert [value[0] for _, value in job] == [42] * 4
     assert (random.random(), np.random.random()) == expected
@@ -335,15 +330,14 @@ def test_a_hundred_million_tasks_take_no_memory_before_they_run(not_waiting, tmp
     gate = str(tmp_path / "gate")
 
     def task(i: int) -> int:
-        while not os.path.exists(gate):
-            time.sleep(0.05)
+        wait_until(lambda: os.path.exists(gate), "the gate is opened", 200)
         return i
 
     rxWaitForJob(rxExec(abs, -1), timeout=120)  # what is imported and started once
     tracemalloc.start()
     try:
         job = rxExec(task, given, timesToRun=times, taskChunkSize=10**6, RNGseed=1)
-        _until(lambda: rxGetJobStatus(job) == "running")
+        wait_until(lambda: rxGetJobStatus(job) == "running", "the job runs")
         most = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -15,9 +15,12 @@ def running():
     """Start threads that wait until the end of the test; it begins without any but this one."""
     end, threads = threading.Event(), []
 
+    def until_the_end() -> None:
+        end.wait()
+
     def start(name=None):
         if name is None:
-            start_own(end.wait)
+            start_own(until_the_end)
         else:
             threads.append(threading.Thread(target=end.wait, name=name))
             threads[-1].start()
