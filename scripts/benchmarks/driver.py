@@ -107,4 +107,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(*map(int, sys.argv[1:3]), combined=sys.argv[3] == "1")))
+    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]), combined=sys.argv[3] == "1")))

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -287,6 +288,7 @@ async def _later(a, b):
 @pytest.mark.parametrize("name", BAD)
 def test_a_combine_that_cannot_be_one_is_refused_before_launch(name):
     """The message names the value and the fix."""
+    combine: Any
     combine, told = BAD[name]
     with pytest.raises(RxArgumentError) as raised:
         rxExec(pytest.fail, "launched", combine=combine)

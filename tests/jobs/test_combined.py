@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-import time
+from typing import Any
 
 import numpy as np
 import pytest
 from trees import by_definition
+from waiting import wait_until
 
 from rxspark import (
     RxCombineError,
@@ -51,8 +52,7 @@ def draw(number, folder):
     there = os.path.join(folder, "open")
     if number == 5 and not os.path.exists(there):
         raise OSError("the service is down")
-    while number >= 20 and not os.path.exists(there):
-        time.sleep(0.02)
+    wait_until(lambda: number < 20 or os.path.exists(there), "the gate is opened", 200)
     return value
 
 
@@ -86,20 +86,12 @@ def submit(folder):
     )
 
 
-def wait_until(true):
-    """Wait for a condition, at most a minute."""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
 def test_what_there_is_so_far_can_be_had(values, share, tmp_path):
     """By the same tree, and with what is missing not counted; also from the folder alone."""
     with RxLocalSeq(wait=False, shareDir=share, autoCleanup=False):
         job = submit(tmp_path)
-        wait_until(lambda: job.info()["done"] == 14)
+        wait_until(lambda: job.info()["done"] == 14, "14 tasks have finished")
         jobs = [job]
         if share is not None:
             jobs.append(RxJob(RemoteJob(JobFolder(open_path(os.path.join(share, "rxspark-jobs", job.id))))))
@@ -122,7 +114,7 @@ def test_a_job_that_is_resumed_has_the_same_bits(values, context, share, tmp_pat
     """After a cancel, with the failed task left out; then with it, by only="failed": its whole partition runs again."""
     with RxLocalSeq(wait=False, shareDir=share, autoCleanup=False):
         job = submit(tmp_path)
-        wait_until(lambda: job.info()["done"] == 14)
+        wait_until(lambda: job.info()["done"] == 14, "14 tasks have finished")
         assert rxCancelJob(job)
     (tmp_path / "open").touch()
     ran(tmp_path)
@@ -149,7 +141,7 @@ def test_elements_of_an_iterator_are_combined_as_they_come(share):
         with pytest.raises(RxJobError, match="combines its results"):
             list(job)
         rxWaitForJob(job, 60)
-        found = rxGetJobResults(job)
+        found: Any = rxGetJobResults(job)
     assert found.value == by_definition({i: str(i) for i in range(100)}, 100, lambda a, b: f"({a}{b})")
     assert (found.count, found.tasks) == (100, 100)
 

@@ -351,13 +351,6 @@ def test_each_test_is_in_the_folder_of_its_kind() -> None:
     assert not [file for file in files if marked.search(file.read_text())]
 
 
-def test_files_of_tests_stay_readable() -> None:
-    """None has more than 400 lines, a table of what tasks may leave behind apart."""
-    tests = PACKAGE.parent / "tests"
-    sizes = {file: len(file.read_text().splitlines()) for file in tests.rglob("*.py") if file.name != "of_python.py"}
-    assert {file: lines for file, lines in sizes.items() if lines > 400} == {}
-
-
 def test_tests_wait_for_conditions() -> None:
     """No test sleeps, and no loop of the tests does, which polls in a way of its own: `waiting` has all the ways.
 

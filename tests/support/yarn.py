@@ -79,4 +79,4 @@ def wins(games: int, chunk: int) -> int:
     from dice import play_dice
 
     with RxLocalSeq():
-        return rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777).count("Win")
+        return list(rxExec(play_dice, timesToRun=games, taskChunkSize=chunk, RNGseed=777)).count("Win")

@@ -38,6 +38,7 @@ def run(tasks: range, failed: set[int], draw: random.Random) -> Branches:
             if draw.random() < 0.1:
                 child, first = PartitionResult("h", 3, 0, branches=Branches()), number + 1
     worker.extend(child.take())
+    assert worker.branches is not None
     return worker.branches
 
 
