@@ -40,7 +40,7 @@ class _NoLength:
         raise TypeError("no length here")
 
 
-class _Torn(Sequence):
+class _Torn(Sequence[int]):
     def __len__(self):
         return 3
 

@@ -17,7 +17,7 @@ from rxspark.serialize.pickler import CallSerializer
 
 def _feed(*args: Any, slots: int = 2, **given: Any) -> ElementFeed:
     options = dict.fromkeys(CallOptions.__annotations__) | {"continueOnFailure": True, "RNGscope": "chunk"} | given
-    spec = CallSpec.checked(RxLocalSeq(wait=False), lambda *x: x, args, {}, sys._getframe(), **options)  # type: ignore[misc]
+    spec = CallSpec.checked(RxLocalSeq(wait=False), lambda *x: x, args, {}, sys._getframe(), **options)
     return ElementFeed(spec, CallSerializer(), {}, slots, with_data=False)
 
 
