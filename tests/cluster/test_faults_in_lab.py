@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from lab_runs import Lab
+from waiting import wait_until
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -91,10 +91,7 @@ class Call:
 
     def wait_until(self, true: Callable[[Runs], bool], seconds: float) -> None:
         """Wait for something of the notes."""
-        end = time.monotonic() + seconds
-        while not true(self.runs()):
-            assert time.monotonic() < end, self.runs()
-            time.sleep(0.1)
+        wait_until(lambda: true(self.runs()), "what is waited for stands in the notes", seconds)
 
     def outcome(self) -> dict[str, Any]:
         """Give what it says at its end, and the tasks that began more than once, with the hosts where they did."""
@@ -136,7 +133,4 @@ def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
 
 def _back(running: Call, node: str) -> None:
     """Wait until a node serves again: Spark asks for an executor there once its worker has registered."""
-    end = time.monotonic() + 200
-    while node not in running.nodes():
-        assert time.monotonic() < end
-        time.sleep(1)
+    wait_until(lambda: node in running.nodes(), f"{node} serves again", 200)
