@@ -149,7 +149,7 @@ class Attempts:
         feed = self._payload.feed
         if feed is None or feed.exhausted:
             return None
-        taken = feed.take(1, timeout)
+        taken = feed.take(feed.window // 2, timeout)
         with self._lock:
             self._missing |= _by_first(taken)
         return taken

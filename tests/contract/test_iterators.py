@@ -344,3 +344,21 @@ def test_a_hundred_million_tasks_take_no_memory_before_they_run(not_waiting, tmp
     assert job.info()["tasks"] == 10**8
     assert job.cancel()
     assert most < 20_000_000
+
+
+@pytest.mark.left_out(
+    spark_cluster="a shareDir is a folder of this machine alone",
+    spark_connect="a shareDir is a folder of this machine alone",
+)
+def test_large_elements_have_files_only_while_they_are_needed(not_waiting, tmp_path, caplog):
+    """The files of a job without end do not pile up; and one line says that the job is not kept in the share folder."""
+    with replace(not_waiting, shareDir=str(tmp_path)):
+        constant = np.ones(100_000)
+        job = rxExec(lambda x, y: float(x[0] + y[-1]), rxElemArg(np.full(50_000, i) for i in range(60)), constant)
+        most = 0
+        for number, value in job:
+            assert value == number + 1
+            most = max(most, sum(1 for file in tmp_path.rglob("*.bundle")))
+    assert 0 < most <= 1 + 3 * _slots(not_waiting)
+    assert not list(tmp_path.rglob("*.bundle"))
+    assert "its elements are not all there yet: it ends with this program" in caplog.text

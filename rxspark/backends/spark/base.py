@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 
 from rxspark.backends.base import Attempt, Outcome, plain_interrupts
@@ -130,6 +131,43 @@ class SparkEngine(ABC):
     @abstractmethod
     def _submit(self, attempt: Attempt) -> str:
         """Run the job; return at its end, with the reason why partitions could not be given to any executor."""
+
+    def _run_windows(self, attempt: Attempt, run: Callable[[Attempt], str]) -> str:
+        """Run partitions by jobs of Spark: all that there are by one, and those that come later by two in turn.
+
+        While the last tasks of one job run, those of the other have the slots that are free.
+        """
+        if not attempt.window:
+            return run(attempt)
+        other: Future[None] = Future()
+        stopped = threading.Event()
+
+        def run_more() -> None:
+            while not (stopped.is_set() or attempt.cancelled.is_set()):
+                partitions = attempt.more(_POLL_INTERVAL_S)
+                if partitions is None:
+                    return
+                if partitions:
+                    run(replace(attempt, partitions=partitions))
+
+        def run_beside() -> None:
+            try:
+                run_more()
+                other.set_result(None)
+            except BaseException as error:
+                stopped.set()
+                other.set_exception(error)
+
+        beside = self._thread(run_beside, f"rxspark-{attempt.call_id}-2")
+        beside.start()
+        try:
+            run(attempt)
+            run_more()
+        finally:
+            stopped.set()
+            beside.join()
+        other.result()
+        return ""
 
     @abstractmethod
     def _setting(self, name: str, default: str) -> str:

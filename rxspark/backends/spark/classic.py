@@ -156,25 +156,29 @@ class ClassicBackend(SparkEngine):
         with self._store() as store, self._result_sink(attempt.call_id) as sink:
             with submit_lock:
                 program = store.put(attempt.program, attempt.stored_program)
-                partitions = [store.put_partition(data) for _, data in attempt.partitions]
             runner = PartitionRunner(
                 program=program, sink=sink, attempt=attempt.number, process_environment=self.process_environment
             )
-            interval = sign_interval("spark.python.worker", self._setting)
-            run = _RunPartition(attempt.call_id, runner, self._session.accumulator, interval)
             self._session.running.add(attempt.call_id)
             try:
-                if self.table is not None:
-                    udf_interval = sign_interval(UDF_SETTINGS, self._setting)
-                    messages = self.table.results(attempt, runner, partitions, udf_interval)
-                    self._deliver(attempt, messages)
-                    return ""
-                if attempt.nodes and not self._local:
-                    return self._run_on_nodes(attempt, partitions, run)
-                self._run_anywhere(attempt, partitions, run)
-                return ""
+                return self._run_windows(attempt, lambda window: self._run_job(window, runner))
             finally:
                 self._session.running.discard(attempt.call_id)
+
+    def _run_job(self, attempt: Attempt, runner: PartitionRunner) -> str:
+        with self._store() as store:
+            with submit_lock:
+                partitions = [store.put_partition(data) for _, data in attempt.partitions]
+            if self.table is not None:
+                interval = sign_interval(UDF_SETTINGS, self._setting)
+                self._deliver(attempt, self.table.results(attempt, runner, partitions, interval))
+                return ""
+            interval = sign_interval("spark.python.worker", self._setting)
+            run = _RunPartition(attempt.call_id, runner, self._session.accumulator, interval)
+            if attempt.nodes and not self._local:
+                return self._run_on_nodes(attempt, partitions, run)
+            self._run_anywhere(attempt, partitions, run)
+            return ""
 
     def _run_anywhere(self, attempt: Attempt, partitions: list[DataRef], run: _RunPartition) -> None:
         with submit_lock:

@@ -220,25 +220,30 @@ class ConnectBackend(SparkEngine):
         session = self._session
         sink = result_sink(attempt.call_id, self._share_folder, None, session.most, session.limit)
         with self._store() as store, sink as way_home:
-            # References to partitions travel together, as a row of Spark's holds but the number of its partition.
-            refs = [pickle.dumps(store.put_partition(data), 5) for _, data in attempt.partitions]
             runner = PartitionRunner(
                 program=store.put(attempt.program, attempt.stored_program), sink=way_home, attempt=attempt.number
             )
-            interval = sign_interval(UDF_SETTINGS, self._setting)
-            if self.table is None:
-                rows = self._rows(attempt, RunPartitions(runner, store.put(Bundle(refs)), interval))
-            else:
-                parts = [store.put_partition(data) for _, data in attempt.partitions]
-                rows = self.table.results(attempt, runner, parts, interval)
             session.running.add(attempt.call_id)
             try:
-                if not attempt.cancelled.is_set():
-                    for message in joined(rows.toLocalIterator()):
-                        attempt.deliver(message)
+                self._run_windows(attempt, lambda window: self._run_job(window, runner))
             finally:
                 session.running.discard(attempt.call_id)
         return f"no slot was free on one of {', '.join(attempt.partition_nodes)}" if attempt.nodes else ""
+
+    def _run_job(self, attempt: Attempt, runner: PartitionRunner) -> str:
+        interval = sign_interval(UDF_SETTINGS, self._setting)
+        with self._store() as store:
+            parts = [store.put_partition(data) for _, data in attempt.partitions]
+            if self.table is None:
+                # References to partitions travel together, as a row of Spark's holds but the number of its partition.
+                refs = store.put(Bundle([pickle.dumps(part, 5) for part in parts]))
+                rows = self._rows(attempt, RunPartitions(runner, refs, interval))
+            else:
+                rows = self.table.results(attempt, runner, parts, interval)
+            if not attempt.cancelled.is_set():
+                for message in joined(rows.toLocalIterator()):
+                    attempt.deliver(message)
+        return ""
 
     def _rows(self, attempt: Attempt, run: RunPartitions) -> Any:
         count = len(attempt.partitions)
