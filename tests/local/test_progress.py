@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -22,11 +23,24 @@ if __name__ == "__main__":
         rxExec(time.sleep, rxElemArg([0.1] * 3 + [{seconds}] * 5), taskChunkSize=1)
 """
 
+OF_A_GENERATOR = """
+import time
+from rxspark import RxLocalParallel, rxElemArg, rxExec
+if __name__ == "__main__":
+    with RxLocalParallel(wait=False):
+        rxExec(time.sleep, rxElemArg(0.3 for _ in range(20))).wait()
+"""
+
 
 def seen_in_terminal(tmp_path: Path, seconds: float, progress: int) -> str:
     """Text that a program writes to a terminal as stderr."""
+    return written_to_terminal(tmp_path, PROGRAM.format(seconds=seconds, progress=progress))
+
+
+def written_to_terminal(tmp_path: Path, text: str) -> str:
+    """The same of the text of a program."""
     script = tmp_path / "program.py"
-    script.write_text(PROGRAM.format(seconds=seconds, progress=progress))
+    script.write_text(text)
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))  # rows, columns
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -50,6 +64,14 @@ def test_a_long_call_shows_a_bar_that_counts_finished_tasks(tmp_path: Path) -> N
     assert "rxExec sleep: 8 tasks" in told
     assert "8/8" in told
     assert " 0/8" not in told  # some tasks had finished before the bar appeared, and are counted
+    assert "Traceback" not in told
+
+
+def test_a_job_of_unknown_length_shows_a_count_alone(tmp_path: Path) -> None:
+    """How many tasks have finished, without a percentage, as nobody knows how many will come."""
+    told = written_to_terminal(tmp_path, OF_A_GENERATOR)
+    assert re.search(r"rxExec sleep: a task for each element that comes: \d+task \[", told)
+    assert "%" not in told
     assert "Traceback" not in told
 
 
