@@ -353,8 +353,8 @@ def test_a_hundred_million_tasks_take_no_memory_before_they_run(not_waiting, tmp
 def test_large_elements_have_files_only_while_they_are_needed(not_waiting, tmp_path, caplog):
     """The files of a job without end do not pile up; and one line says that the job is not kept in the share folder."""
     with replace(not_waiting, shareDir=str(tmp_path)):
-        constant = np.ones(100_000)
-        job = rxExec(lambda x, y: float(x[0] + y[-1]), rxElemArg(np.full(50_000, i) for i in range(60)), constant)
+        arrays = rxElemArg(np.full(50_000, i) for i in range(60))
+        job: Any = rxExec(lambda x, y: float(x[0] + y[-1]), arrays, np.ones(100_000))
         most = 0
         for number, value in job:
             assert value == number + 1
