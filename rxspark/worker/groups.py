@@ -11,6 +11,7 @@ The bundle of a table:
 
 from __future__ import annotations
 
+import os
 import pickle
 import struct
 from collections.abc import Iterator, Sequence
@@ -25,7 +26,7 @@ from rxspark.errors import RxContextError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["COLUMNS", "ArrowRows", "GroupColumn", "GroupRows", "GroupTable", "forget_table"]
+__all__ = ["COLUMNS", "ArrowRows", "GroupColumn", "GroupRows", "GroupSize", "GroupTable", "NoRows", "forget_table"]
 
 COLUMNS = 4
 """The number of the part that is the first column."""
@@ -67,6 +68,13 @@ class GroupTable:
         }
         data = pandas.DataFrame(columns, copy=len(columns) > _MANY)
         return {self.columns[key].name: _plain(data.iat[0, key]) for key in self.keys}, data
+
+    def size(self, bundle: Bundle, number: int) -> tuple[int, int]:
+        """Give the number of rows of a group, and their bytes in the bundle."""
+        start, stop = _between(bundle.part(1), number)
+        first, last = _between(bundle.part(2), number) if len(bundle.part(2)) else (0, 0)
+        mapped = sum(_dtype(column).itemsize for column in self.columns if column.dtype is not None)
+        return stop - start, (stop - start) * mapped + last - first
 
     def only(self, bundle: Bundle, number: int) -> tuple[bytes, ...]:
         """Give the parts of a table that has this group alone."""
@@ -145,6 +153,49 @@ def forget_table() -> None:
 
 
 @dataclass(frozen=True)
+class GroupSize:
+    """The keys of a group, and how many rows it has."""
+
+    keys: dict[Any, Any]
+    rows: int
+
+    def __str__(self) -> str:
+        return f"{', '.join(f'{name}={key!r}' for name, key in self.keys.items())}: {self.rows:,} rows"
+
+
+@dataclass(frozen=True)
+class NoRows:
+    """Stands for the rows of the tasks of a partition that the memory of its worker does not hold."""
+
+    problem: str
+
+    @classmethod
+    def of(cls, largest: GroupSize, size: int) -> NoRows:
+        """Make it for groups of which this is the largest, with rows of about so many bytes."""
+        return cls(
+            f"memory does not hold the groups that run together, the largest of which is {_of_spark(largest, size)}"
+        )
+
+    def __getitem__(self, index: int) -> Any:
+        raise MemoryError(self.problem)
+
+    def only(self, indices: Sequence[int]) -> NoRows:
+        """Give the same, of whichever tasks."""
+        return self
+
+
+def _of_spark(group: GroupSize, size: int) -> str:
+    """Name a group, its bytes, and the settings of Spark that would give it room."""
+    limit = os.environ.get("PYSPARK_EXECUTOR_MEMORY_MB")  # as Spark tells its Python workers
+    setting = "executorOverheadMem=..." if limit is None else "extraSparkConfig={'spark.executor.pyspark.memory': ...}"
+    has = "" if limit is None else f", which has {limit} MB now"
+    return (
+        f"{group}, about {size:,} bytes. Give the Python of executors more by RxSpark({setting}){has}; a smaller "
+        f"executorCores runs fewer groups at once; a further key makes smaller groups"
+    )
+
+
+@dataclass(frozen=True)
 class ArrowRows:
     """The first two arguments of the tasks of one partition, from an Arrow table that holds their rows alone."""
 
@@ -171,8 +222,14 @@ class ArrowRows:
                 "has other rows each time that Spark reads it; write it to a file or table first"
             )
         start, stop = bounds
-        # A copy: columns that Arrow need not convert could not be written to.
-        data = self.table.slice(start, stop - start).to_pandas(use_threads=False).copy()
+        rows = self.table.slice(start, stop - start)
+        try:
+            # A copy: columns that Arrow need not convert could not be written to.
+            data = rows.to_pandas(use_threads=False).copy()
+        except MemoryError as error:
+            keys = {self.table.column_names[key]: rows.column(key)[0].as_py() for key in self.keys}
+            group = _of_spark(GroupSize(keys, stop - start), rows.nbytes)
+            raise MemoryError(f"memory does not hold the rows of the group {group}") from error
         return ({data.columns[key]: _plain(data.iat[0, key]) for key in self.keys}, data), {}
 
     def only(self, indices: Sequence[int]) -> ArrowRows:
@@ -190,8 +247,16 @@ class GroupRows:
     """The number of its group in that table."""
 
     def __getitem__(self, index: int) -> tuple[tuple[Any, Any], dict[str, Any]]:
-        opened = _opened(self.tables[index])
-        return opened.table.group(opened.bundle, self.groups[index]), {}
+        opened, group = _opened(self.tables[index]), self.groups[index]
+        try:
+            return opened.table.group(opened.bundle, group), {}
+        except MemoryError as error:
+            rows, size = opened.table.size(opened.bundle, group)
+            raise MemoryError(
+                f"memory does not hold the rows of this group, whose keys are in `.keys` of the results: {rows:,} "
+                f"rows, {size:,} bytes. rxOptions(numCoresToUse=...) lets fewer groups run at once; a further key "
+                f"makes smaller groups"
+            ) from error
 
     def only(self, indices: Sequence[int]) -> GroupRows:
         """Give those of these tasks alone."""

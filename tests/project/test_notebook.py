@@ -58,6 +58,16 @@ def test_plots_are_shown(cell: str) -> None:
     assert len(shown(cell, "image/png")) > 10_000
 
 
+def test_groups_of_rows_give_the_sums_of_the_filtered_table() -> None:
+    """A row for each tag, in order, whose sum is that of the cell that filters the whole table; no row is lost."""
+    sums = dict(re.findall(r"^([A-G]) +(\S+)$", shown("pd.Series(sums"), re.MULTILINE))
+    rows = re.findall(r"^\d +([A-G]) +(\d+) +(\S+)$", shown("by_tag.frame()"), re.MULTILINE)
+    assert [tag for tag, _, _ in rows] == list("ABCDEFG") == list(sums)
+    assert sum(int(count) for _, count, _ in rows) == 200_000
+    for tag, _, total in rows:
+        assert float(total) == pytest.approx(float(sums[tag]), rel=1e-6)
+
+
 def test_a_call_that_lasts_shows_a_bar() -> None:
     """The bar of the notebook's own kind is there, and has come to the last task."""
     assert re.search(r"\d+/50 ", shown("time.sleep"))
@@ -94,7 +104,7 @@ def test_nothing_else_is_said() -> None:
 @pytest.mark.slow
 def test_its_numbers_are_the_same_on_spark() -> None:
     """As its first lines say: those of the games, the estimates and the job; and its pictures are there, too."""
-    for cell in ("value_counts", "estimates.describe", "pd.Series(sums"):
+    for cell in ("value_counts", "estimates.describe", "pd.Series(sums", "by_tag.frame()"):
         *_, there = shown(cell, context="spark").rpartition("task/s]\n")  # calls that last have shown a bar before
         assert there == shown(cell), cell
     (outputs,) = [outputs for source, outputs in executed("spark").items() if source.startswith("rxWaitForJob")]

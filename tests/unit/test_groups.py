@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -195,3 +198,43 @@ def test_a_group_whose_rows_are_gone_is_an_error() -> None:
     assert rows[2][0][0] == {"x": 2}
     with pytest.raises(RxContextError, match="the rows of this group were not found again"):
         rows[1]
+
+
+LITTLE_MEMORY = """
+import resource, sys
+import numpy as np, pandas as pd, pyarrow
+from rxspark.data.refs import InlineRef
+from rxspark.groups.sorting import sort_rows
+from rxspark.serialize.pickler import CallSerializer
+from rxspark.worker.groups import ArrowRows, GroupRows
+
+def leave(megabytes):
+    pages = int(open("/proc/self/statm").read().split()[0])
+    limit = pages * resource.getpagesize() + (megabytes << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
+
+tag = np.where(np.arange(1_000_000) < 10, "few", "many")
+number = np.where(tag == "few", 1, 2)
+if sys.argv[1] == "arrow":
+    table = pyarrow.table({"tag": tag, "x": np.ones(len(tag))})
+    rows = ArrowRows.of_sorted(table, number, [1, 2], [0])
+else:
+    frame = pd.DataFrame({"number": number, "tag": tag})
+    ref = InlineRef(tuple(map(bytes, sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1]))))
+    rows = GroupRows([ref, ref], [0, 1])
+rows[1]  # what pandas needs of its own is loaded
+leave(2)
+print(len(rows[0][0][1]))
+rows[1]
+"""
+
+
+@pytest.mark.parametrize("table", ["arrow", "mapped"])
+def test_a_group_that_memory_does_not_hold_is_named(table: str) -> None:
+    """Its rows and bytes, and what gives it room; the small group before it is read all the same."""
+    ran = subprocess.run([sys.executable, "-c", LITTLE_MEMORY, table], capture_output=True, text=True)
+    assert (ran.stdout, ran.returncode) == ("10\n", 1), ran.stderr
+    named = {"arrow": "the group tag='many': ", "mapped": r"this group, whose keys are in `.keys` of the results: "}
+    fix = {"arrow": r"RxSpark\(executorOverheadMem=...\)", "mapped": r"rxOptions\(numCoresToUse=...\)"}
+    told = rf"MemoryError: memory does not hold the rows of {named[table]}999,990 rows, .*[\d,]{{9,}} bytes. "
+    assert re.search(told + ".*" + fix[table], ran.stderr), ran.stderr
