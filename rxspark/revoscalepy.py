@@ -9,6 +9,7 @@ each execution; results of a job that has not finished are an error, and not a m
 
 from __future__ import annotations
 
+import inspect
 import shlex
 import warnings
 from collections.abc import Callable, Mapping
@@ -162,6 +163,24 @@ def rx_exec(
     return found
 
 
+class _KeysFirst:
+    """Calls a function whose first parameters are `data` and `keys`, in this order, with keys and data."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
+
+    def __call__(self, keys: Any, data: Any, **parameters: Any) -> Any:
+        return self._function(data, keys, **parameters)
+
+
+def _takes_data_first(function: Any) -> bool:
+    try:
+        return list(inspect.signature(function).parameters)[:2] == ["data", "keys"]
+    except (TypeError, ValueError):  # no function, or a builtin that does not tell
+        return False
+
+
 class RxExecByResults(pandas.DataFrame):  # type: ignore[misc]
     """The results of `rx_exec_by`: one row for each partition, under its keys.
 
@@ -190,7 +209,8 @@ def rx_exec_by(
     keys : list of str
         The columns whose values make the partitions.
     function : callable
-        Called as ``function(keys, data, **function_parameters)``: `keys` is a dict, `data` a pandas DataFrame.
+        Called as ``function(keys, data, **function_parameters)``: `keys` is a dict, `data` a pandas DataFrame. Its
+        parameters may also stand as ``(data, keys)``, as in some of revoscalepy's examples.
     function_parameters : dict, optional
         Further arguments of the function, by name.
     filter_function : callable, optional
@@ -214,7 +234,8 @@ def rx_exec_by(
     chosen = rxGetComputeContext() if compute_context is None else compute_context
     with replace(chosen, wait=True), warnings.catch_warnings():
         warnings.simplefilter("ignore", RxTaskWarning)  # the column `status` tells
-        found = rxExecBy(input_data, keys, function, function_parameters, filter_function)
+        called = _KeysFirst(function) if _takes_data_first(function) else function
+        found = rxExecBy(input_data, keys, called, function_parameters, filter_function)
     names = [name for name in found.keys.columns if name != "rows"]
     table = found.keys[names].copy()
     pairs = [(None, value) if isinstance(value, RxTaskError) else (value, "OK") for value in found]

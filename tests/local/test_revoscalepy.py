@@ -52,6 +52,70 @@ def test_partitions_have_keys_results_and_status() -> None:
     assert two.to_dataframe()["result"].to_dict() == {("a", "Mon"): 1.0, ("b", "Mon"): 3.0}
 
 
+def test_the_example_of_two_keys() -> None:
+    """The reference's first example: how many claims there are by age and type of car; `data` comes first there."""
+    claims = pd.DataFrame(
+        {
+            "age": ["17-20", "21-24"] * 4,
+            "car.age": pd.Categorical(["0-3", "4-7", "0-3", "10+"] * 2, categories=["0-3", "4-7", "8-9", "10+"]),
+            "type": ["A", "B", "A", "A", "B", "B", "A", "A"],
+        }
+    )
+
+    def count(data: pd.DataFrame, keys: dict[str, str]) -> int:
+        assert set(data["type"]) == {keys["type"]}
+        return len(data)
+
+    found = rx_exec_by(claims, keys=["car.age", "type"], function=count, compute_context=RxLocalParallel())
+    assert found["result"].to_dict() == {
+        ("0-3", "A"): 3,
+        ("0-3", "B"): 1,
+        ("4-7", "B"): 2,
+        ("10+", "A"): 2,
+    }
+    assert (found.index.names, found["status"].tolist()) == (["car.age", "type"], ["OK"] * 4)
+
+
+def airline() -> pd.DataFrame:
+    """A few flights, as in the examples' AirlineDemoSmall; some delays are missing."""
+    days = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
+    return pd.DataFrame({"DayOfWeek": days * 3, "ArrDelay": [*range(14), *[None] * 7], "CRSDepTime": 9.5})
+
+
+def test_the_example_of_a_filter() -> None:
+    """The second one: rows of the days that `filter_function` keeps; its table has the keys."""
+
+    def count(keys: dict[str, str], data: pd.DataFrame) -> int:
+        return len(data)
+
+    def filter_weekend(partitioned_df: pd.DataFrame) -> pd.DataFrame:
+        return partitioned_df.loc[(partitioned_df.DayOfWeek == "Saturday") | (partitioned_df.DayOfWeek == "Sunday")]
+
+    found = rx_exec_by(airline(), keys=["DayOfWeek"], function=count, filter_function=filter_weekend)
+    assert found["result"].to_dict() == {"Saturday": 3, "Sunday": 3}
+
+
+def test_the_example_of_averages() -> None:
+    """The third one: the average delay of each day, as a plain data frame that can be sorted by its keys."""
+
+    def average_delay(keys: dict[str, str], data: pd.DataFrame) -> float:
+        return data["ArrDelay"].mean(skipna=True)
+
+    found = rx_exec_by(airline(), keys=["DayOfWeek"], function=average_delay)
+    table = found.to_dataframe().sort_index()
+    assert type(table) is pd.DataFrame
+    assert list(table.columns) == ["result", "status"]
+    assert table["result"].to_dict() == {
+        "Friday": 7.5,
+        "Monday": 3.5,
+        "Saturday": 8.5,
+        "Sunday": 9.5,
+        "Thursday": 6.5,
+        "Tuesday": 4.5,
+        "Wednesday": 5.5,
+    }
+
+
 def test_lists_are_spread_and_other_values_are_for_all() -> None:
     """A list has an element for each execution; two lists go side by side; a list inside a list is one argument."""
     assert rx_exec(multiply, x=[1, 2, 3], y=6) == [6, 12, 18]
