@@ -21,7 +21,8 @@ if __name__ == "__main__":
         columns = ["if(id % 1000 = 0, id % 3000 div 1000 + 1, 0) as k", *(f"rand() as {name}" for name in "abcdef")]
         table = SparkSession.active().range(1_500_000).selectExpr(*columns)
         z = rxExecBy(table, "k", lambda keys, data: len(data))
-        print(json.dumps([list(z.keys["rows"]), list(z[1:]), {n: str(error) for n, error in z.errors.items()}], default=int))
+        errors = {number: str(error) for number, error in z.errors.items()}
+        print(json.dumps([z.keys["rows"].tolist(), list(z[1:]), errors]))
 """
 
 
