@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import Any
 
 from rxspark.calls.groups import keys_of_text
-from rxspark.errors import RxSizeWarning, RxTaskError, RxTaskWarning, bounded
+from rxspark.errors import RxLostTaskError, RxSizeWarning, RxTaskError, RxTaskWarning, bounded
 from rxspark.jobs.combining import combined_results
 from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
 from rxspark.results import Execution, RxCombined, RxGroupResults, RxNotFinished, RxResults, node_name
 from rxspark.results.timings import Clock
 from rxspark.worker.combining import AnyPartitionResult
+from rxspark.worker.groups import GroupSize
 from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
 
 __all__ = ["AnyResults", "Gathering", "first_error", "opened", "warn_of_failures", "warn_of_preparing"]
@@ -74,6 +75,7 @@ class Gathering:
         self._errors: dict[int, RxTaskError] = {}
         self._output: dict[int, str] = {}
         self._runs: dict[int, PartitionRun] = {}
+        self._keys = keys_of_text(record.keys) if record.keys else None
 
     def _count(self) -> int:
         if self._record.task_count is not None:
@@ -105,13 +107,16 @@ class Gathering:
                 clock=replace(clock, decoded=time.perf_counter() - began),
             ),
         }
-        if self._record.keys:
-            return RxGroupResults(self._values, keys=keys_of_text(self._record.keys), **described)
+        if self._keys is not None:
+            return RxGroupResults(self._values, keys=self._keys, **described)
         return RxResults(self._values, **described)
 
     def _take(self, part: PartitionResult) -> None:
         for number, value, error in opened(part):
             self._values[number] = value
+            if isinstance(error, RxLostTaskError) and self._keys is not None:  # it may have been too large for a worker
+                (keys,) = self._keys.iloc[[number]].to_dict("records")
+                error.message += f". The group was {GroupSize(keys, keys.pop('rows'))}"
             if error is not None:
                 self._values[number] = self._errors[number] = error
         self._output |= part.output

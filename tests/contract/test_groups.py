@@ -145,7 +145,7 @@ def test_an_error_is_that_of_its_group(table: Any) -> None:
 )
 @pytest.mark.filterwarnings("ignore::UserWarning:joblib")
 def test_a_death_costs_one_group(table: Any) -> None:
-    """A group whose task kills its worker is lost alone."""
+    """A group whose task kills its worker, be it by too many rows, is lost alone, and named."""
 
     def die(keys: dict[str, Any], data: pd.DataFrame) -> Any:
         if keys["month"] == 6:
@@ -155,6 +155,7 @@ def test_a_death_costs_one_group(table: Any) -> None:
     with pytest.warns(RxTaskWarning, match="1 of 3 tasks failed"):
         z = rxExecBy(table, "month", die)
     assert isinstance(z[1], RxLostTaskError)
+    assert z[1].message.endswith(f". The group was month=6: {z.keys['rows'][1]} rows")
     assert (z[0], z[2]) == (z.keys["rows"][0], z.keys["rows"][2])
 
 
