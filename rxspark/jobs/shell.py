@@ -182,7 +182,7 @@ def _results(given: Any) -> int:
     (one,) = _asked(given)
     report = one.job.info()
     if report["state"] != FINISHED and not given.partial:
-        why = f"{one.id} is {report['state']}; {report['done']} of {report['tasks']} tasks have finished"
+        why = f"{one.id} is {report['state']}; {report['done']}{_of(report)} tasks have finished"
         raise _End(_code([report]), f"{why}. --partial writes what is there")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RxTaskWarning)  # the exit code and the last line tell
@@ -301,9 +301,14 @@ def _explain(reports: Sequence[dict[str, Any]]) -> None:
     """Tell on stderr why the exit code will not be 0."""
     for report in reports:
         if report["failed"]:
-            print(f"{report['id']}: {report['failed']} of {report['tasks']} tasks failed", file=sys.stderr)
+            print(f"{report['id']}: {report['failed']}{_of(report)} tasks failed", file=sys.stderr)
         elif report["error"] is not None:
             print(f"{report['id']} is {report['state']}: {report['error']}", file=sys.stderr)
+
+
+def _of(report: dict[str, Any]) -> str:
+    """Say of how many tasks, where that is known: an iterator does not tell."""
+    return "" if report["tasks"] is None else f" of {report['tasks']}"
 
 
 def _tell(given: Any, reports: Sequence[dict[str, Any]], text: str) -> None:
