@@ -131,13 +131,15 @@ class RunGroups:
     ) -> Iterator[RecordBatch]:
         """Give the message of one partition; where memory does not hold its rows, that is the error of its tasks."""
         held: list[RecordBatch] = []
+        size = 0
         try:
             for _, batch in parts:
                 held.append(batch)
-            ref = self._with_rows(share.partition, held)
+            ref, size = self._with_rows(share.partition, held), _bytes_of(held, share.largest.rows)
+            held.clear()  # the partition has a copy
             yield from message_rows(runner, ref, self._sign_interval)
         except MemoryError:
-            rows = NoRows.of(share.largest, _bytes_of(held, share.largest.rows))
+            rows = NoRows.of(share.largest, size or _bytes_of(held, share.largest.rows))
             held.clear()
             yield from message_rows(runner, _with(share.partition, rows), self._sign_interval)
 
