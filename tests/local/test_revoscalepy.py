@@ -99,7 +99,7 @@ def test_the_example_of_averages() -> None:
     """The third one: the average delay of each day, as a plain data frame that can be sorted by its keys."""
 
     def average_delay(keys: dict[str, str], data: pd.DataFrame) -> float:
-        return data["ArrDelay"].mean(skipna=True)
+        return float(data["ArrDelay"].mean(skipna=True))
 
     found = rx_exec_by(airline(), keys=["DayOfWeek"], function=average_delay)
     table = found.to_dataframe().sort_index()
