@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import itertools
+import math
 import re
 import subprocess
 import sys
@@ -123,7 +124,7 @@ def test_data_come_in_many_forms(kind: str, tmp_path: Path) -> None:
 
 def test_both_sides_may_be_expressions() -> None:
     """Functions, powers and columns of transforms are computed; the formula's text names the axes."""
-    data = {"y": [1.0, np.e, np.e**2], "x": [1, 2, 3], "odd.name": [5, 6, 7], "two words": [1, 1, 2]}
+    data = {"y": [1.0, math.e, math.e**2], "x": [1, 2, 3], "odd.name": [5, 6, 7], "two words": [1, 1, 2]}
     axes = line_plot("log(y) ~ x^2 + z", data, transforms={"z": "x * 100"})
     assert np.allclose(axes.lines[0].get_xydata(), [(101, 0), (204, 1), (309, 2)])
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x^2 + z", "log(y)")
