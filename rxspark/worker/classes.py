@@ -19,6 +19,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -130,7 +131,8 @@ def skeleton(make: Callable[..., type], arguments: tuple[Any, ...], tracker: str
     module = _cloudpickle()
     found: type | None = module._DYNAMIC_CLASS_TRACKER_BY_ID.get(tracker)
     if found is None:
-        with _without_hooks(arguments[2] if make is module._make_skeleton_class else ()):
+        of_kind = make is module._make_skeleton_class
+        with _without_hooks(arguments[2] if of_kind else ()), _without_metaclass(arguments[0] if of_kind else type):
             made = make(*arguments)
         found = module._lookup_class_or_track(tracker, made)
         if found is made:
@@ -160,8 +162,31 @@ def _without_hooks(bases: tuple[Any, ...]) -> Iterator[None]:
         type.__setattr__(owner, "__init_subclass__", hook)
 
 
-def _nothing(made: type, /, **arguments: Any) -> None:
+def _nothing(made: type, /, *_: Any, **arguments: Any) -> None:
     pass
+
+
+@contextmanager
+def _without_metaclass(kind: type) -> Iterator[None]:
+    """While entered, a metaclass by value makes classes as the one that it derives from: what it has done is known."""
+    known = _cloudpickle()._DYNAMIC_CLASS_TRACKER_BY_CLASS
+    found = [
+        (owner, name, vars(owner)[name])
+        for owner in kind.__mro__
+        for name in ("__new__", "__init__")
+        if owner in known and name in vars(owner)
+    ]
+    for owner, name, _ in found:
+        type.__setattr__(owner, name, staticmethod(partial(_as_derived, owner)) if name == "__new__" else _nothing)
+    try:
+        yield
+    finally:
+        for owner, name, function in found:
+            type.__setattr__(owner, name, function)
+
+
+def _as_derived(owner: Any, kind: Any, /, *arguments: Any, **_: Any) -> Any:
+    return super(owner, kind).__new__(kind, *arguments)
 
 
 def fill(made: type, state: Any) -> None:

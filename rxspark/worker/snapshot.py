@@ -65,7 +65,7 @@ class Snapshot:
         self._seen = {id(vars(builtins))}
         self._of_functions: set[int] = set()
         self._kinds: dict[type, bool] = {}
-        self._registries: list[tuple[type, Any]] = []
+        self._families: list[tuple[type, Any]] = []
         self._holders: list[Any] = []
         self._dicts: list[dict[Any, Any]] = []
         self._held: list[Any] = []
@@ -97,7 +97,7 @@ class Snapshot:
         """Whether something refers to other objects than it did."""
         if not self.changeable:
             return False
-        if not self._known or any(_registered(base) != before for base, before in self._registries):
+        if not self._known or any(_family(base) != before for base, before in self._families):
             return True
         held = gc.get_referents(*self._holders)
         # Of a dict whose keys are strings the garbage collector shows the values alone.
@@ -131,7 +131,7 @@ class Snapshot:
         copyreg._slotnames(found)  # type: ignore[attr-defined] # pickling an instance would add these to the class
         if isinstance(found, abc.ABCMeta):
             self._seen.add(id(vars(found)["_abc_impl"]))
-            self._registries.append((found, _registered(found)))
+        self._families.append((found, _family(found)))
         return True
 
     def _follow_function(self, function: FunctionType) -> bool:
@@ -153,8 +153,12 @@ def _is_open(base: type) -> bool:
     return not of_c and not isinstance(vars(base).get("__new__"), BuiltinFunctionType)
 
 
-def _registered(base: type) -> Any:
-    return abc._get_dump(base)[0]  # type: ignore[attr-defined] # as cloudpickle reads it
+def _family(base: type) -> Any:
+    """The subclasses of a class, and those that have registered at it."""
+    derived: list[type] = type.__subclasses__(base)
+    if not isinstance(base, abc.ABCMeta):
+        return derived
+    return derived, abc._get_dump(base)[0]  # type: ignore[attr-defined] # as cloudpickle reads it
 
 
 def _of_numpy(item: Any) -> bool:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import collections
 import dataclasses
 import enum
 import functools
@@ -16,7 +17,7 @@ import types
 import pytest
 from twice import twice
 
-from rxspark import rxExec
+from rxspark import RxShippingError, rxExec
 
 
 def _closure():
@@ -241,6 +242,114 @@ def _dataclass_factory():
     return lambda: Held().number
 
 
+def _class_containers():
+    class Log:
+        by_name = collections.defaultdict(list)  # noqa: RUF012
+        known = set()  # noqa: RUF012
+        last = collections.deque(maxlen=9)  # noqa: RUF012
+
+    def enter():
+        Log.by_name["a"].append(1)
+        Log.known.add(len(Log.known))
+        Log.last.append(1)
+        return max(len(Log.by_name["a"]), len(Log.known), len(Log.last))
+
+    return enter
+
+
+def _nested_class():
+    class Outer:
+        class Inner:
+            made = 0
+
+    def count():
+        Outer.Inner.made += 1
+        return Outer.Inner.made
+
+    return count
+
+
+def _subclasses():
+    class Plugin:
+        pass
+
+    def define():
+        new = type("New", (Plugin,), {})
+        return len(Plugin.__subclasses__()) if new else 0
+
+    return define
+
+
+def _metaclass_registry():
+    class Registering(type):
+        known = {}  # noqa: RUF012
+
+        def __new__(cls, name, bases, space):
+            cls.known[len(cls.known)] = name
+            return super().__new__(cls, name, bases, space)
+
+    class Plugin(metaclass=Registering):
+        pass
+
+    def define():
+        type(Plugin)("New", (Plugin,), {})
+        return len(Registering.known) - 1
+
+    return define
+
+
+def _cached_function():
+    @functools.cache
+    def load():
+        return object()
+
+    def misses():
+        load()
+        return sum(load.cache_info()[:2])
+
+    return misses
+
+
+def _cached_property():
+    class Model:
+        made = 0
+
+        @functools.cached_property
+        def number(self):
+            Model.made += 1
+            return Model.made
+
+    model = Model()
+    return lambda: model.number
+
+
+def _single_dispatch():
+    @functools.singledispatch
+    def show(value):
+        return value
+
+    def register():
+        known = len(show.registry)
+        show.register(type("New", (), {}), str)
+        return known
+
+    return register
+
+
+def _error_class():
+    class TroubleError(Exception):
+        seen = []  # noqa: RUF012
+
+    def fail():
+        try:
+            raise TroubleError
+        except TroubleError as error:
+            error.seen.append(1)
+        return len(TroubleError.seen)
+
+    return fail
+
+
 def _module_made_at_run_time():
     module = types.ModuleType("made_at_run_time")
     module.calls = 0
@@ -255,7 +364,8 @@ def _module_made_at_run_time():
 CLASSES = [
     *(_callable_object, _class_counter, _class_list, _class_iterator, _registry, _metaclass, _cached_method, _enum),
     *(_dataclass_default, _held_by_a_default, _added_by_setattr, _abstract, _method_attribute, _dataclass_factory),
-    _module_made_at_run_time,
+    *(_class_containers, _nested_class, _subclasses, _metaclass_registry, _cached_function, _cached_property),
+    *(_single_dispatch, _error_class, _module_made_at_run_time),
 ]
 
 
@@ -265,6 +375,18 @@ def test_no_task_sees_what_another_did_to_a_class(make):
     function = make()
     assert twice(function) == [1] * 5
     assert function() == 1
+
+
+def test_a_generator_in_a_class_or_closure_is_named_before_launch():
+    """It could not begin anew, and nothing else can be done for it."""
+
+    class Held:
+        numbers = (number for number in range(9))
+
+    numbers = (number for number in range(9))
+    for function, name in ((lambda: next(Held.numbers), "Held"), (lambda: next(numbers), "numbers")):
+        with pytest.raises(RxShippingError, match=f"variable '{name}'.*cannot pickle 'generator' object"):
+            rxExec(function)
 
 
 CACHE = {}
