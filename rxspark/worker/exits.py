@@ -26,7 +26,7 @@ registered: list[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] = [
 """Functions that the running task has registered, with their arguments."""
 
 _register, _unregister = atexit.register, atexit.unregister
-_codec, _later = codecs.register, faulthandler.dump_traceback_later
+_codec, _later, _handle = codecs.register, faulthandler.dump_traceback_later, faulthandler.register
 
 
 @once
@@ -74,6 +74,11 @@ def _dump_later(*args: Any, **kwargs: Any) -> None:
     _at_the_end(faulthandler.cancel_dump_traceback_later, (), {})
 
 
+def _handle_in_task(signum: int, /, *args: Any, **kwargs: Any) -> None:
+    _handle(signum, *args, **kwargs)
+    _at_the_end(faulthandler.unregister, (signum,), {})
+
+
 def _unregister_in_task(func: Callable[..., Any], /) -> None:
     registered[:] = [entry for entry in registered if entry[0] != func]
     _unregister(func)
@@ -84,10 +89,11 @@ def follow_exits() -> Callable[[], None]:
     before = atexit.register, atexit.unregister
     atexit.register, atexit.unregister = _register_in_task, _unregister_in_task
     codecs.register, faulthandler.dump_traceback_later = _register_codec, _dump_later
+    faulthandler.register = _handle_in_task  # type: ignore[assignment]
 
     def end() -> None:
         atexit.register, atexit.unregister = before
-        codecs.register, faulthandler.dump_traceback_later = _codec, _later
+        codecs.register, faulthandler.dump_traceback_later, faulthandler.register = _codec, _later, _handle
 
     return end
 

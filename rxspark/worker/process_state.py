@@ -139,7 +139,8 @@ class ProcessState:
         self._watch = self._kept.enter_context(kept_within(self._call.origin == process_token()))
         self._watch.meet()
         self._of_thread = {setting: taken(setting) for setting in SETTINGS if setting.of_thread and readable(setting)}
-        self._before = self._watch.before | self._of_thread
+        values = self._watch.before | self._of_thread
+        self._before = {setting: values[setting] for setting in SETTINGS if setting in values}
         self._wanted = dict(self._before)
         if self._call.origin == process_token():
             self._kept.enter_context(with_callers_changes(self._before, self._wanted))
@@ -287,6 +288,9 @@ class ProcessState:
 
     def _put_back(self, settings: list[Setting]) -> bool:
         changed, stuck = put_back(settings, self._wanted)
+        if changed:  # some change more than that: another user's process, for one, does not dump its memory
+            told = [s for s in self._wanted if s.on_event and readable(s) and s not in stuck]
+            stuck += put_back(told, self._wanted)[1]
         for setting in stuck:
             del self._wanted[setting]
         if stuck:

@@ -89,7 +89,8 @@ def put_back(settings: Iterable[Setting], values: dict[Setting, Any]) -> tuple[l
         try:
             setting.write(values[setting])
         except Exception:
-            stuck.append(setting)
+            if readable(setting):  # else its module comes back first
+                stuck.append(setting)
         else:
             if _differs(setting, values[setting]):
                 stuck.append(setting)
@@ -147,9 +148,9 @@ class Watch:
         self._to_come = [setting for setting in self._to_come if setting not in self.before]
 
     def put_back(self) -> None:
-        """Make as it was what is not put back after each partition; the rest is then what it was."""
-        found = [setting for setting in self.before if setting.tier >= LASTING_TIER and readable(setting)]
-        self.note(put_back(found, self.before)[1])
+        """Make as it was what is not put back after each partition, nor where an event has told of it."""
+        found = [setting for setting in self.before if setting.tier >= LASTING_TIER and not setting.on_event]
+        self.note(put_back(filter(readable, found), self.before)[1])
 
     def tell(self) -> None:
         """See to what could not be put back: the worker ends, the caller is told."""

@@ -49,11 +49,13 @@ def met_by_others(way, tried):
 
 # In every run; the other ways by `scripts/test -m slow`.
 QUICK = {"same chunk", "next chunk"}
+# A call for two traces takes most of a second on Spark Connect, and so does a process for each with a time limit.
+LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def ways():
     """Give the ways in which tasks come to their end, and their worker does not."""
-    return [pytest.param(way, marks=() if way in QUICK else pytest.mark.slow) for way in WAYS if way != "lost"]
+    return [pytest.param(way, marks=() if way in QUICK else LONG) for way in WAYS if way != "lost"]
 
 
 def tried_in(where, way, record):
@@ -72,6 +74,7 @@ def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, way, 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.left_out(local="no worker is there to be lost", dopar_threading="no worker is there to be lost")
 def test_no_setting_of_a_task_that_kills_its_worker_reaches_another(where, record_settings_row):
     """Who follows a task that has died in the middle meets nothing that it has left."""

@@ -84,6 +84,7 @@ SETTINGS = [
     Private("_db", "mimetypes", "whether the types were read; the public call reads them"),
     Private("_current_process", "multiprocessing.process", "its key, which a task may have changed"),
     Private("_backend_mod", "matplotlib.pyplot", "the backend that is loaded; the public call loads one"),
+    Private("_findfont_cached", "matplotlib.font_manager", "fonts that were found among those that a task has added"),
     Private("_global_config", "pandas._config.config", "options that differ from their defaults"),
     Private("_registered_options", "pandas._config.config", "the defaults"),
     Private("_handlerList", "logging", "handlers that were made on a stream that is a task's"),

@@ -1,7 +1,7 @@
 """The table of process-wide settings: all that a task could leave behind in its process, a line a setting.
 
-`SETTINGS` is in the order in which they are put back: a time zone follows from the environment, streams need their
-descriptors.
+`SETTINGS` is in the order in which they are put back: numbers are rounded as they were before any is set, a time zone
+follows from the environment, streams need their descriptors.
 """
 
 from __future__ import annotations
@@ -15,4 +15,4 @@ from rxspark.worker.settings.system import SYSTEM
 
 __all__ = ["SETTINGS"]
 
-SETTINGS: tuple[Setting, ...] = (*INTERPRETER, *STANDARD_LIBRARY, *SYSTEM, *NATIVE, *LIBRARIES)
+SETTINGS: tuple[Setting, ...] = (*NATIVE, *INTERPRETER, *STANDARD_LIBRARY, *SYSTEM, *LIBRARIES)

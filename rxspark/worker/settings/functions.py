@@ -32,7 +32,7 @@ def namespace(name: str, module: str, but: Iterable[str] = ()) -> Setting:
     return Setting(name, read, put, module)
 
 
-_CONSTANTS = (int, float, str, bytes)
+_CONSTANTS = (int, float, str, bytes, bool, type(None))
 
 
 def _nothing(_: Any) -> tuple[()]:
@@ -130,7 +130,10 @@ def _is_dict(found: Any) -> bool:
 # Libraries outside of the standard one that are compared too.
 _LIBRARIES = frozenset({"numpy", "pandas"})
 # Modules whose classes are compared, which are those that people patch: all classes would take a millisecond.
-_PATCHED = ("json", "logging", "pandas", "pathlib", "random", "socket", "subprocess", "threading")
+_PATCHED = (
+    *("asyncio", "http.client", "json", "logging", "pandas", "pathlib", "random", "requests", "socket", "socketserver"),
+    *("string", "subprocess", "threading", "tqdm", "unittest", "yaml"),
+)
 # Compared by settings of their own, or changed by rxspark itself while tasks run.
 _NOT_COMPARED = frozenset({"random", "sys", "builtins", "atexit", "os", "time", "pickle"})
 # Names whose values modules or rxspark change, or that have a setting of their own.
@@ -141,7 +144,7 @@ _OTHERS_OF = {
     "tempfile": ("tempdir", "template"),
     "logging": ("raiseExceptions",),
     "codecs": ("register",),
-    "faulthandler": ("dump_traceback_later",),
+    "faulthandler": ("dump_traceback_later", "register"),
     "threading": ("start",),
     "random": ("seed",),  # which feeds unseeded generators from the stream
 }

@@ -6,12 +6,13 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from rxspark import options
 from rxspark.options import in_force
 from rxspark.rng.active import current
-from rxspark.worker.settings.setting import Setting, registry
+from rxspark.worker.settings.setting import Setting, attributes, registries, registry
 from rxspark.worker.threads import bring_back, strayed
 
 __all__ = ["LIBRARIES"]
@@ -112,6 +113,27 @@ def _put_plots(wanted: Any) -> None:
             dict.__setitem__(_of("matplotlib").rcParams, key, value)
 
 
+_FONTS = registry("matplotlib: fonts", "matplotlib.font_manager", "fontManager.ttflist", tier=2)
+
+
+def _put_fonts(wanted: dict[Any, Any]) -> None:
+    _FONTS.write(wanted)
+    _of("matplotlib.font_manager").fontManager._findfont_cached.cache_clear()
+
+
+def _arrow() -> Any:
+    arrow = _of("pyarrow")
+    return arrow.cpu_count(), arrow.io_thread_count(), arrow.default_memory_pool().backend_name
+
+
+def _put_arrow(wanted: Any) -> None:
+    arrow = _of("pyarrow")
+    cores, io_threads, pool = wanted
+    arrow.set_cpu_count(cores)
+    arrow.set_io_thread_count(io_threads)
+    arrow.set_memory_pool(getattr(arrow, f"{pool}_memory_pool")())
+
+
 def _put_sklearn(wanted: dict[str, Any]) -> None:
     sklearn = _of("sklearn")
     sklearn.set_config(**{name: value for name, value in wanted.items() if name in sklearn.get_config()})
@@ -159,6 +181,16 @@ def _put_dask(wanted: dict[Any, Any]) -> None:
     config.config.update(held)
 
 
+def _fsspec() -> dict[str, Any]:
+    return {protocol: dict(values) for protocol, values in _of("fsspec.config").conf.items()}
+
+
+def _put_fsspec(wanted: dict[str, Any]) -> None:
+    held = _of("fsspec.config").conf
+    held.clear()
+    held.update({protocol: dict(values) for protocol, values in wanted.items()})
+
+
 def _put_by_value(wanted: set[str]) -> None:
     held = _of("cloudpickle.cloudpickle")._PICKLE_BY_VALUE_MODULES
     held.clear()
@@ -185,6 +217,16 @@ LIBRARIES = [
         of_thread=True,
         travels=True,
     ),
+    attributes("NumPy: masked values", "numpy.ma.core", "masked_print_option._display", "masked_print_option._enabled"),
+    Setting(
+        "scipy.special: errors",
+        lambda: _of("scipy.special").geterr(),
+        lambda state: _of("scipy.special").seterr(**state),
+        "scipy.special",
+        of_thread=True,
+    ),
+    Setting("PyArrow: threads, memory pool", _arrow, _put_arrow, "pyarrow"),
+    *registries("pandas", "pandas.core.dtypes.base", "_registry.dtypes"),
     Setting("pandas: options", _pandas_options, _put_pandas_options, "pandas", tier=1, travels=True),
     Setting(
         "scikit-learn: configuration",
@@ -198,8 +240,17 @@ LIBRARIES = [
     Setting("matplotlib: backend and open figures", _plots, _put_plots, "matplotlib", tier=1),
     registry("matplotlib: units", "matplotlib.units", "registry"),
     registry("matplotlib: color maps", "matplotlib.cm", "_colormaps._cmaps", tier=2),
+    *registries("matplotlib", "matplotlib", "color_sequences._color_sequences"),
+    *registries("matplotlib", "matplotlib.scale", "_scale_mapping"),
+    *registries("matplotlib", "matplotlib.projections", "projection_registry._all_projection_types"),
+    *registries("matplotlib", "matplotlib.style", "library"),
+    *registries("matplotlib", "matplotlib.animation", "writers._registered"),
+    replace(_FONTS, write=_put_fonts),
     Setting("threads of BLAS, OpenMP, numba", strayed, bring_back, tier=1, of_thread=True, ends_worker=False),
     Setting("dask: configuration", _dask, _put_dask, "dask.config", tier=2),
+    *registries("dask", "dask.callbacks", "Callback.active"),
+    *registries("fsspec", "fsspec.registry", "_registry"),
+    Setting("fsspec: configuration", _fsspec, _put_fsspec, "fsspec.config", tier=1),
     registry("xarray: options", "xarray.core.options", "OPTIONS"),
     Setting(
         "cloudpickle: modules by value",
@@ -207,6 +258,11 @@ LIBRARIES = [
         _put_by_value,
         "cloudpickle.cloudpickle",
     ),
+    *registries("joblib", "joblib.parallel", "BACKENDS"),
+    attributes("joblib: default backend", "joblib.parallel", "DEFAULT_BACKEND"),
+    *registries("joblib", "joblib.compressor", "_COMPRESSORS"),
+    attributes("joblib: pickler", "joblib.externals.loky.backend.reduction", "_LokyPickler", "_loky_pickler_name"),
+    attributes("loky: pickler", "loky.backend.reduction", "_LokyPickler", "_loky_pickler_name"),
     Setting("joblib: active backend", _joblib, _put_joblib, "joblib.parallel", of_thread=True),
     Setting(
         "rxspark: options", lambda: dict(in_force), in_force.update, on_event=True, events=frozenset({options.SET})

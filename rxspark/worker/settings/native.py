@@ -61,17 +61,32 @@ def _put_native_environment(wanted: dict[bytes, bytes | None]) -> None:
             os.putenv(name, value)
 
 
-_SET_SIGNAL, _GET_SIGNAL = 1, 2  # PR_SET_PDEATHSIG, PR_GET_PDEATHSIG of linux/prctl.h
+# Numbers of linux/prctl.h, to set and to get: of PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER, which are told by an
+# argument, and of PR_SET_DUMPABLE, PR_SET_KEEPCAPS and PR_SET_TIMERSLACK, which are told by the result.
+_SWITCHES = ((1, 2), (36, 37), (4, 3), (8, 7), (29, 30))
 
 
-def _signal_of_the_parent() -> int:
-    value = ctypes.c_int()
-    ctypes.CDLL(None).prctl(_GET_SIGNAL, ctypes.byref(value))
-    return value.value
+def _switches() -> list[tuple[int, int]]:
+    prctl, found = ctypes.CDLL(None).prctl, []
+    for _, get in _SWITCHES:
+        value = ctypes.c_int()
+        found.append((prctl(get, ctypes.byref(value), 0, 0, 0), value.value))
+    return found
 
 
-def _put_signal_of_the_parent(number: int) -> None:
-    ctypes.CDLL(None).prctl(_SET_SIGNAL, number)
+def _put_switches(wanted: list[tuple[int, int]]) -> None:
+    for (switch, _), now, then in zip(_SWITCHES, _switches(), wanted, strict=True):
+        if now != then:
+            ctypes.CDLL(None).prctl(switch, then[0] or then[1], 0, 0, 0)
+
+
+def _rounding() -> int:
+    mode: int = ctypes.CDLL(None).fegetround()
+    return mode
+
+
+def _put_rounding(mode: int) -> None:
+    ctypes.CDLL(None).fesetround(mode)
 
 
 _RIGHTS = ("CapPrm", "CapBnd", "NoNewPrivs", "Seccomp")
@@ -102,12 +117,25 @@ NATIVE = [
         events=_CALLED | {"os.putenv", "os.unsetenv"},
     )
 ]
+if hasattr(ctypes.CDLL(None), "fesetround"):
+    NATIVE.insert(  # before all that counts
+        0,
+        Setting(
+            "rounding of the processor",
+            _rounding,
+            _put_rounding,
+            on_event=True,
+            tier=2,
+            of_thread=True,
+            events=_CALLED,
+        ),
+    )
 if hasattr(signal, "pidfd_send_signal") and os.path.exists("/proc/self/status"):  # Linux
     NATIVE += [
         Setting(
-            "signal at the death of the parent",
-            _signal_of_the_parent,
-            _put_signal_of_the_parent,
+            "switches of prctl, such as the signal at the death of the parent",
+            _switches,
+            _put_switches,
             on_event=True,
             tier=2,
             events=_CALLED,

@@ -19,6 +19,7 @@ __all__ = [
     "loaded",
     "put_decimal_state",
     "put_list",
+    "registries",
     "registry",
 ]
 
@@ -87,18 +88,28 @@ def put_decimal_state(context: Any, state: Any) -> None:
             now[kind] = then[kind]
 
 
-def registry(name: str, module: str, *path: str, tier: int = 1) -> Setting:
-    """Make a setting of a dict of a module, whose entries come with modules; what a task adds goes."""
+def registry(name: str, module: str, path: str, tier: int = 1) -> Setting:
+    """Make a setting of a dict, set or list of a module, whose entries come with modules; what a task adds goes."""
+    held = attrgetter(path)
 
-    def read() -> Any:
-        return attrgetter(*path)(loaded(module))
+    def read() -> dict[Any, Any]:
+        entries = held(loaded(module))
+        return entries if isinstance(entries, dict) else {id(entry): entry for entry in entries}
 
     def put(wanted: dict[Any, Any]) -> None:
-        held = read()
-        held.clear()
-        held.update(wanted)
+        entries = held(loaded(module))
+        if isinstance(entries, list):
+            entries[:] = wanted.values()
+        else:
+            entries.clear()
+            entries.update(wanted if isinstance(entries, dict) else wanted.values())
 
     return Setting(name, read, put, module, tier=tier, parts=True)
+
+
+def registries(about: str, module: str, *paths: str) -> list[Setting]:
+    """Make settings of those that few programs touch: they are looked at least often."""
+    return [registry(f"{about}: {path}", module, path, tier=2) for path in paths]
 
 
 def held_list(items: list[Any]) -> Any:

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from rxspark.once import once
@@ -133,17 +134,17 @@ def _put_users(wanted: Any) -> None:
         os.setgroups(groups)
 
 
-_COMM = "/proc/self/comm"
+_OF_THIS_PROCESS = {"process name": "/proc/self/comm", "score of the OOM killer": "/proc/self/oom_score_adj"}
 
 
-def _process_name() -> str:
-    with open(_COMM) as file:
-        return file.read()
+def _line_of(file: str) -> str:
+    with open(file) as opened:
+        return opened.read()
 
 
-def _put_process_name(name: str) -> None:
-    with open(_COMM, "w") as file:
-        file.write(name.rstrip("\n"))
+def _put_line(file: str, line: str) -> None:
+    with open(file, "w") as opened:
+        opened.write(line.rstrip("\n"))
 
 
 def working_directory() -> str | None:
@@ -373,7 +374,7 @@ if hasattr(os, "sched_getaffinity"):
             of_thread=True,
         )
     )
-if os.path.exists(_COMM):
-    SYSTEM.append(
-        Setting("process name", _process_name, _put_process_name, on_event=True, tier=2, events=frozenset({PROC}))
-    )
+for _name, _file in _OF_THIS_PROCESS.items():
+    if os.path.exists(_file):
+        _read, _put = partial(_line_of, _file), partial(_put_line, _file)
+        SYSTEM.append(Setting(_name, _read, _put, on_event=True, tier=2, events=frozenset({PROC})))

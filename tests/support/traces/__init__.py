@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traces import of_libraries, of_python, of_system
+from traces import of_libraries, of_python, of_registries, of_system
 from traces.table import TRACES, Trace, visit
 
-__all__ = ["TRACES", "Trace", "of_libraries", "of_python", "of_system", "visit"]
+__all__ = ["TRACES", "Trace", "of_libraries", "of_python", "of_registries", "of_system", "visit"]

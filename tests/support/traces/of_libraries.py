@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traces.table import add, name_of, nothing
+from traces.table import METHODS, add, name_of, nothing
 
 
 def _numpy():
@@ -65,7 +65,7 @@ _LIBRARY = "functions of the standard library, NumPy, pandas"
 add(_LIBRARY, "numpy.mean replaced", _functions, _replace("numpy", "mean"))
 add(_LIBRARY, "pandas.concat replaced", _functions, _replace("pandas", "concat"))
 add(
-    "methods of classes of json, logging, pandas, pathlib, random, socket, subprocess, threading",
+    METHODS,
     "pandas.DataFrame.head replaced",
     _functions,
     _replace("DataFrame", "head"),

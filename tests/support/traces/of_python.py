@@ -41,7 +41,7 @@ import warnings
 from functools import partial
 from types import SimpleNamespace
 
-from traces.table import add, name_of, nothing
+from traces.table import METHODS, add, name_of, nothing
 
 
 def names(*functions):
@@ -299,11 +299,10 @@ add(
 )
 add(_LIBRARY, "math.pi", lambda: math.pi, put(math, pi=3))
 add(_LIBRARY, "string.ascii_letters", lambda: string.ascii_letters, put(string, ascii_letters="left"))
-_METHODS = "methods of classes of json, logging, pandas, pathlib, random, socket, subprocess, threading"
-add(_METHODS, "json.JSONEncoder.default", names("json.JSONEncoder.default"), put(json.JSONEncoder, default=nothing))
-add(_METHODS, "logging.Logger.info", names("logging.Logger.info"), put(logging.Logger, info=nothing))
-add(_METHODS, "threading.Thread.join", names("threading.Thread.join"), put(threading.Thread, join=nothing), alone=True)
-add(_METHODS, "random.Random.uniform", names("random.Random.uniform"), put(random.Random, uniform=nothing))
+add(METHODS, "json.JSONEncoder.default", names("json.JSONEncoder.default"), put(json.JSONEncoder, default=nothing))
+add(METHODS, "logging.Logger.info", names("logging.Logger.info"), put(logging.Logger, info=nothing))
+add(METHODS, "threading.Thread.join", names("threading.Thread.join"), put(threading.Thread, join=nothing), alone=True)
+add(METHODS, "random.Random.uniform", names("random.Random.uniform"), put(random.Random, uniform=nothing))
 
 # What modules of the standard library keep.
 
@@ -509,13 +508,13 @@ add(
     lambda: sqlite3.register_converter("left", nothing),
 )
 add(
-    "email: aliases of charsets",
+    "email: ALIASES",
     "email.charset.add_alias",
     lambda: "left" in email.charset.ALIASES,
     lambda: email.charset.add_alias("left", "utf-8"),
 )
 add(
-    "shutil: formats of archives",
+    "shutil: _ARCHIVE_FORMATS",
     "shutil.register_archive_format",
     lambda: len(shutil.get_archive_formats()),
     lambda: shutil.register_archive_format("left", nothing),

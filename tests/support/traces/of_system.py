@@ -339,7 +339,7 @@ def _parent_watched():
 
 
 add(
-    "signal at the death of the parent",
+    "switches of prctl, such as the signal at the death of the parent",
     "a signal for the parent's death, by prctl",
     _parent_watched,
     lambda: ctypes.CDLL(None).prctl(1, signal.SIGUSR1),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TRACES", "Trace", "add", "name_of", "nothing", "visit"]
+__all__ = ["METHODS", "TRACES", "Trace", "add", "name_of", "nothing", "visit"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,12 @@ class Trace:
 
 
 TRACES: dict[str, Trace] = {}
+
+METHODS = (
+    "methods of classes of asyncio, http.client, json, logging, pandas, pathlib, random, requests, socket, "
+    "socketserver, string, subprocess, threading, tqdm, unittest, yaml"
+)
+"""The name of a setting with traces in all files."""
 
 
 def add(setting: str, label: str, look: Callable[[], Any], leave: Callable[[], Any], **kind: bool) -> None:
