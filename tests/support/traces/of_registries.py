@@ -136,7 +136,7 @@ add(
     "webbrowser: _browsers",
     "webbrowser.register",
     _in("webbrowser", "_browsers", "left"),
-    lambda: webbrowser.register("left", nothing),
+    lambda: webbrowser.register("left", lambda: webbrowser.GenericBrowser("left")),
 )
 add(
     "gettext: _localedirs",
@@ -221,7 +221,7 @@ def _set_arrow():
 def _extend_pandas():
     import pandas as pd
 
-    class Extension(pd.api.extensions.ExtensionDtype):
+    class Extension(pd.api.extensions.ExtensionDtype):  # type: ignore[misc]
         name = "left"
         type = int
 
