@@ -95,7 +95,12 @@ add(
     calendar.firstweekday,
     lambda: calendar.setfirstweekday(6),
 )
-_attribute("json: encoder and decoder", "json", "_default_encoder", "left")
+add(
+    "json: encoder and decoder",
+    "json._default_encoder",
+    lambda: name_of(type(_held("json", "_default_encoder"))),
+    _put("json", "_default_encoder", "left"),
+)
 add(
     "multiprocessing: log",
     "multiprocessing.log_to_stderr",
