@@ -14,7 +14,7 @@ from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
 from rxspark.errors import RxCombineError, RxError, RxLostTaskError
-from rxspark.jobs.combining import SiblingsTogether, combiner_of
+from rxspark.jobs.combining import SiblingsTogether, combiner_of, readable
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
 from rxspark.serialize.payload import PartitionPayload, Payload
@@ -242,7 +242,7 @@ class Attempts:
                 return
             self._answers += 1
             self.results.append(part)
-            self._problem = self._problem or part.problem
+            self._problem = self._problem or (part.problem and readable(part.problem))
             self._stopped = self._stopped or (self._record.stop_on_error and bool(part.failures))
             # Partitions that may have to run again stay apart.
             if whole and isinstance(part, CombinedResult) and not part.failures and self._problem is None:

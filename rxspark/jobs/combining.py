@@ -11,15 +11,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rxspark.errors import RxShippingError
+from rxspark.errors import RxCombineError, RxError, RxShippingError
 from rxspark.jobs.record import JobRecord
 from rxspark.options import rxGetOption
 from rxspark.results import RxCombined
 from rxspark.results.timings import Clock
 from rxspark.worker.combining import AnyPartitionResult, CombinedResult, Combiner
+from rxspark.worker.results import with_source
 from rxspark.worker.tree import Branch, Branches, Combine
 
-__all__ = ["SiblingsTogether", "combined_results", "combiner_of"]
+__all__ = ["SiblingsTogether", "combined_results", "combiner_of", "readable"]
 
 
 def combiner_of(record: JobRecord) -> Combine:
@@ -38,6 +39,11 @@ def combiner_of(record: JobRecord) -> Combine:
     return Combiner(
         lambda a, b: function()(a, b), rxGetOption("consoleLimit"), in_caller=True, interrupt=KeyboardInterrupt
     )
+
+
+def readable(problem: RxError) -> RxError:
+    """Give a worker's error of combining with the source lines that only this machine has; any other as it is."""
+    return RxCombineError(with_source(str(problem))) if isinstance(problem, RxCombineError) else problem
 
 
 class SiblingsTogether:

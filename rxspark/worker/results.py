@@ -33,6 +33,7 @@ __all__ = [
     "kept_value",
     "merged",
     "size_of",
+    "with_source",
 ]
 
 
@@ -63,7 +64,7 @@ class TaskFailure:
     def to_error(self, task: int, host: str) -> RxTaskError:
         """The error that the caller sees, with source lines that only the caller's machine has filled in."""
         original = _load_exception(self.original)
-        error = self.error(task, self.type, self.message, _with_source(self.traceback), host, original)
+        error = self.error(task, self.type, self.message, with_source(self.traceback), host, original)
         error.earlier = self.earlier
         return error
 
@@ -342,7 +343,7 @@ def _load_exception(packed: bytes | None) -> BaseException | None:
 _FRAME = re.compile(r'^( *)File "(?P<file>.+)", line (?P<line>\d+), in .*$')
 
 
-def _with_source(text: str) -> str:
+def with_source(text: str) -> str:
     """Put the user's source line below each frame that lacks one: a notebook's cells exist at the caller's only."""
     lines = text.splitlines()
     shown: list[str] = []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import linecache
 import pickle
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rxspark import RxCombineError, RxLocalSeq, rxElemArg, rxExec
+from rxspark import RxCombineError, RxLocalParallel, RxLocalSeq, rxElemArg, rxExec
 from rxspark.worker.combining import COMBINES, Combiner
 from rxspark.worker.results import kept_value
 
@@ -45,6 +46,19 @@ def test_nan_stays(name):
     assert np.isnan(combine(1.0, float("nan")))
     assert combine("a", "b") == {"min": "a", "max": "b"}[name]
     assert list(combine(np.array([1, 5]), np.array([2, 3]))) == {"min": [1, 3], "max": [2, 5]}[name]
+
+
+def test_the_error_shows_a_line_that_only_the_caller_has(monkeypatch):
+    """As that of a notebook's cell, which workers have no file of."""
+    source = "def combine(a, b):\n    return a + b.missing  # cell 7\n"
+    monkeypatch.setitem(linecache.cache, "<cell 7>", (len(source), None, source.splitlines(True), "<cell 7>"))
+    there = {}
+    exec(compile(source, "<cell 7>", "exec"), there)
+    with (
+        RxLocalParallel(),
+        pytest.raises(RxCombineError, match=r"AttributeError(.|\n)*return a \+ b.missing  # cell 7"),
+    ):
+        rxExec(abs, rxElemArg(range(64)), combine=there["combine"])
 
 
 def test_a_value_that_cannot_be_unpickled_is_told():
