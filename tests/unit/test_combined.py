@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import pickle
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def test_the_error_shows_a_line_that_only_the_caller_has(monkeypatch):
     """As that of a notebook's cell, which workers have no file of."""
     source = "def combine(a, b):\n    return a + b.missing  # cell 7\n"
     monkeypatch.setitem(linecache.cache, "<cell 7>", (len(source), None, source.splitlines(True), "<cell 7>"))
-    there = {}
+    there: dict[str, Any] = {}
     exec(compile(source, "<cell 7>", "exec"), there)
     with (
         RxLocalParallel(),
