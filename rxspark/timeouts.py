@@ -16,11 +16,13 @@ def call_with_timeout(seconds: float, act: Callable[[], Answer], what: str) -> A
     """Call `act` and give its result, or raise a TimeoutError that names `what` it was to do when that takes longer.
 
     It runs in a thread of its own, and goes on there by itself then. Ctrl-C is heard meanwhile, also where `act` is
-    native code.
+    native code. At the end of the program, when no thread can be started any more, it runs here, without limit.
 
     >>> call_with_timeout(60, lambda: 6 * 7, "multiply")
     42
     """
+    if not threading.main_thread().is_alive():
+        return act()
     answer: Future[Answer] = Future()
 
     def run() -> None:

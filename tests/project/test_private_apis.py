@@ -27,6 +27,7 @@ class Private(NamedTuple):
 
 SPARK = [
     Private("_active_spark_context", "pyspark.core.context", "whether there is a session, without making one"),
+    Private("_channel", "pyspark.sql.connect.client.core", "end what waits for a server that is silent"),
     Private("_gateway", "pyspark.core.context", "leave a JVM that has died, or in which no session could start"),
     Private("_instantiatedSession", "pyspark.sql.session", "the same, for the session's own note of itself"),
     Private("_jsc", "pyspark.core.context", "slots, hosts and the end of an application are the JVM's to tell"),

@@ -7,7 +7,6 @@ still runs; where Spark tries a partition only once, those behind one that fails
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import pickle
 import re
@@ -29,10 +28,16 @@ from pyspark.sql.connect.session import SparkSession
 from rxspark.backends.base import Attempt, Outcome
 from rxspark.backends.engine_errors import cause_without_jvm, full_text, with_java
 from rxspark.backends.spark.base import MAX_RESULT_SIZE, SparkEngine, result_sink, slots_to_come
+from rxspark.backends.spark.connect_link import (
+    ServerWatch,
+    ask_in_time,
+    before_pools_are_waited_for,
+    end_with_the_program,
+)
 from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskWorker, RunOnNodes, RunPartitions, joined
 from rxspark.backends.spark.package import packed_rxspark
 from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
-from rxspark.backends.spark.session import in_time, warn_once
+from rxspark.backends.spark.session import warn_once
 from rxspark.backends.spark.settings import without_effect
 from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval
 from rxspark.backends.spark.worker_start import with_this_rxspark
@@ -41,15 +46,12 @@ from rxspark.data.bundle import Bundle
 from rxspark.data.refs import DataRef
 from rxspark.data.stores import FILE_THRESHOLD, DataStore, SharedFolderStore
 from rxspark.errors import RxContextError
-from rxspark.options import rxGetOption
 from rxspark.serialize.payload import Requirements
+from rxspark.timeouts import call_with_timeout
 from rxspark.user_paths import share_folder
 from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["ConnectBackend"]
-
-# Seconds between questions whether the server still answers.
-_PING_INTERVAL_S = 20
 
 # Seconds that cancelling may take before it is left to itself.
 _CANCEL_TIMEOUT_S = 5
@@ -112,32 +114,6 @@ class ConnectSession:
             self._partitions *= 4
 
 
-class ServerWatch:
-    """Whether the server still answers; PySpark's client says that it does not after ten minutes of trying."""
-
-    def __init__(self, session: SparkSession) -> None:
-        self._session = session
-        self._answered = time.monotonic()
-        self._asking: threading.Thread | None = None
-
-    def look(self) -> None:
-        """Raise RxContextError when no answer has come for as long as the option says."""
-        limit, silent = rxGetOption("connectTimeout"), time.monotonic() - self._answered
-        if silent > limit:
-            raise RxContextError(
-                f"the Spark Connect server has not answered for {silent:.0f} seconds "
-                f"(rxOptions(connectTimeout={limit})): the connection is lost, or the server has ended. {_WHAT_IS_KEPT}"
-            )
-        if silent > min(_PING_INTERVAL_S, limit / 3) and (self._asking is None or not self._asking.is_alive()):
-            self._asking = threading.Thread(target=self._ask, name="rxspark-pulse", daemon=True)
-            self._asking.start()
-
-    def _ask(self) -> None:
-        with contextlib.suppress(PySparkException, RpcError):
-            self._session.conf.get("spark.sql.session.timeZone")  # what every server tells; asked anew each time
-            self._answered = time.monotonic()
-
-
 _sessions: weakref.WeakKeyDictionary[SparkSession, ConnectSession] = weakref.WeakKeyDictionary()
 _opening = threading.Lock()
 
@@ -153,7 +129,8 @@ class ConnectBackend(SparkEngine):
         self._server = context.master or "the Spark Connect server"
         with _opening:
             if spark not in _sessions:
-                _sessions[spark] = in_time(self._server, lambda: ConnectSession(spark))
+                end_with_the_program(spark)
+                _sessions[spark] = ask_in_time(spark, self._server, lambda: ConnectSession(spark))
         self._session = _sessions[spark]
         warn_once(without_effect(context, self._session.setting), str(spark.session_id))
 
@@ -161,7 +138,7 @@ class ConnectBackend(SparkEngine):
         self._session.preflight.check(requirements, self._share_folder)
 
     def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
-        in_time(self._server, lambda: self._session.preflight.survey(self._share_folder))
+        ask_in_time(self._spark, self._server, lambda: self._session.preflight.survey(self._share_folder))
         return self._session.slots
 
     def nodes(self) -> list[str]:
@@ -170,21 +147,18 @@ class ConnectBackend(SparkEngine):
     def cancel(self, attempt: Attempt) -> None:
         if attempt.call_id in self._session.running:
             # Not for ever: with a server that is silent, PySpark would try to reach it for ten minutes.
-            thread = threading.Thread(
-                target=self._interrupt, args=[attempt.call_id], name="rxspark-cancel", daemon=True
-            )
-            thread.start()
-            thread.join(_CANCEL_TIMEOUT_S)
+            with contextlib.suppress(TimeoutError):
+                call_with_timeout(_CANCEL_TIMEOUT_S, lambda: self._interrupt(attempt.call_id), "cancel")
 
     def _interrupt(self, tag: str) -> None:
-        with contextlib.suppress(PySparkException, RpcError):  # the session has ended: nothing runs
+        with contextlib.suppress(PySparkException, RpcError, ValueError):  # the session has ended: nothing runs
             self._spark.interruptTag(tag)
 
     def new_thread(self, run: Callable[[], None], name: str) -> threading.Thread:
         return self._thread(run, name)
 
     def at_exit(self, end: Callable[[], None]) -> None:
-        atexit.register(end)
+        before_pools_are_waited_for(end)
 
     def _setting(self, name: str, default: str) -> str:
         return self._session.setting(name, default)
@@ -203,7 +177,7 @@ class ConnectBackend(SparkEngine):
         return threading.Thread(target=tagged, name=name, daemon=True)
 
     def _listening(self, attempt: Attempt) -> AbstractContextManager[None]:
-        self._watch = ServerWatch(self._spark)
+        self._watch = ServerWatch(self._spark, _WHAT_IS_KEPT)
         return nullcontext()
 
     def _judge(self, attempt: Attempt, error: BaseException) -> Outcome:

@@ -173,12 +173,13 @@ def _connected(server: str) -> Any:
         raise RxContextError(f"{error}. A Spark Connect session needs: {install('connect')}") from error
 
 
-def in_time(server: str, ask: Callable[[], Answer]) -> Answer:
-    """Ask a Spark Connect server, with a time limit: PySpark would try for ten minutes to reach it."""
+def in_time(server: str, ask: Callable[[], Answer], lost: Callable[[], object] = lambda: None) -> Answer:
+    """Ask a Spark Connect server, with a time limit, at which `lost` is called: PySpark would try for ten minutes."""
     limit = rxGetOption("connectTimeout")
     try:
         return call_with_timeout(limit, ask, "connect")
     except TimeoutError:
+        lost()
         raise RxContextError(
             f"{server} has not answered for {limit} seconds (rxOptions(connectTimeout={limit}))"
         ) from None
