@@ -34,6 +34,9 @@ _LOOK_INTERVAL_S = 0.1
 # Seconds without a task after which nobody looks any more.
 _IDLE = 10.0
 
+# Seconds for which a thread that writes a piece of text is waited for.
+_WRITE_TIMEOUT_S = 0.1
+
 # Bytes in the middle of a file that may lie there.
 _SLACK = 1 << 20
 
@@ -99,6 +102,7 @@ class Capture:
         self._limit = limit
         self._on_descriptors = on_descriptors
         self._pending = bytearray()
+        self._writing = threading.Lock()
         self._outer: dict[int, int | None] = {}
         self._kept = file is not None
         self._use(file if file is not None else _spare.pop() if _spare else new_file())
@@ -150,21 +154,23 @@ class Capture:
     def install(self) -> None:
         """Put the descriptors on the file."""
         if self._outer and not self.installed:
+            self.installed = True
             self.put_right()
 
     def put_right(self) -> None:
-        """Put the descriptors on the file once more, whatever a task has done to them."""
-        if not self._outer:
-            return
-        for number in (1, 2):
-            os.dup2(self._file, number)
-        self.installed = True
+        """Put the descriptors on the file once more, whatever a task has done to them, unless they were given back."""
+        with self._writing:
+            for number in (1, 2) if self.installed else ():
+                os.dup2(self._file, number)
 
     def uninstall(self) -> None:
         """Put the descriptors back to where they were; the file still takes what Python writes."""
         if not self.installed:
             return
         _flush_stdio()
+        # A thread that has chosen the descriptor 1 writes before that is the terminal again; but for one that waits for
+        # the reader of a pipe, which the task has put there.
+        alone = self._writing.acquire(timeout=_WRITE_TIMEOUT_S)
         self.installed = False
         for number, before in self._outer.items():
             if before is None:
@@ -172,6 +178,8 @@ class Capture:
                     os.close(number)
             else:
                 os.dup2(before, number)
+        if alone:
+            self._writing.release()
 
     def outside(self, number: int) -> int | None:
         """The descriptor that stands for 1 or 2 while these are on the file; None where it was closed."""
@@ -191,11 +199,16 @@ class Capture:
         """Write to the file the text that has come."""
         pending, self._pending = self._pending, bytearray()  # at once, as several threads of the task may write
         try:
-            while pending:
-                pending = pending[os.write(self.fileno(number), pending) :]
+            with self._writing:
+                while pending:
+                    pending = pending[os.write(self.fileno(number), pending) :]
         except OSError:
             self._pending[:0] = pending
             raise
+
+    def come_to_a_fork(self) -> None:
+        """In a forked process: the thread that was writing is not there."""
+        self._writing = threading.Lock()
 
     def is_empty(self) -> bool:
         """Whether there is no text, as far as memory shows, where the file's first byte is mapped.
@@ -330,6 +343,8 @@ def _look() -> None:
 def _after_fork() -> None:
     global _watched, _lock
     _watched, _lock = False, threading.Lock()
+    for capture in _captures:
+        capture.come_to_a_fork()
 
 
 if hasattr(os, "register_at_fork"):

@@ -119,6 +119,9 @@ class _Stream(io.TextIOWrapper):
     def close(self) -> None:
         self.flush()
 
+    def __del__(self) -> None:
+        """Do nothing at the end of the process, where Python would close it, and what that needs is gone."""
+
     def detach(self) -> Any:
         """Give what lies below, and keep it."""
         return self._route
@@ -223,6 +226,8 @@ class Console:
         self._to_shut_down, _HANDLERS[:] = _HANDLERS[:], []
         self.capture.open()
         _consoles.append(self)
+        if self.call in _given_back:  # just now, by another thread
+            self.capture.uninstall()
         self.task = Task(0, self.capture)
         self._token: Token[Task | None] = TASK.set(self.task)
         self._install()

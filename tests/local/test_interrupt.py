@@ -110,6 +110,54 @@ def test_the_interrupt_carries_what_had_finished(context: str, tmp_path: Path) -
     assert told.splitlines() == ["[0, 10, 20, <not finished>] True", "5 [0, 1, 2] {}"], complaints[-3000:]
 
 
+GOES_ON = """
+import os, sys, time
+import joblib
+from rxspark import *
+
+def task(i):
+    print("of task", i)
+    if i == 20:
+        open({started!r}, "w").close()
+    if i > 20:
+        time.sleep(0.02)
+    if i == 60:
+        open({ended!r}, "w").close()
+
+def wait_for(path):
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+with RxForeachDoPar(), joblib.parallel_config("threading", n_jobs=2):
+    try:
+        rxExec(task, rxElemArg(range(80)), taskChunkSize=80)
+    except KeyboardInterrupt:
+        os.write(1, b"interrupted\\n")
+    wait_for({ended!r})
+    os.write(1, b"by the caller\\n")
+    print("printed by the caller", flush=True)
+    print(rxExec(abs, -5), flush=True)
+"""
+
+
+def test_tasks_that_go_on_in_threads_leave_the_console_to_the_caller(tmp_path: Path) -> None:
+    """Threads cannot be ended: what they still print is seen nowhere, and what the caller writes is seen at once."""
+    started, script = tmp_path / "started", tmp_path / "program.py"
+    script.write_text(GOES_ON.format(started=str(started), ended=str(tmp_path / "ended")))
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-X", "dev", "-W", "ignore", str(script)]  # which tells of all that fails at the end
+    program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE)
+    deadline = time.time() + 120
+    while not started.exists() and time.time() < deadline and program.poll() is None:
+        time.sleep(0.01)
+    program.send_signal(signal.SIGINT)
+    told, complaints = program.communicate(timeout=120)
+    assert (told.splitlines(), complaints) == (
+        ["interrupted", "by the caller", "printed by the caller", "[5]"],
+        "",
+    )
+
+
 def test_a_task_that_raises_keyboard_interrupt_itself_is_only_a_failed_task(tmp_path: Path) -> None:
     """KeyboardInterrupt raised by FUN, in the caller's own process too, is that task's error."""
     code = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import subprocess
 import sys
 import warnings
 
@@ -39,6 +40,35 @@ def test_the_bound(size, piece):
         assert kept == text
     else:
         assert kept == f"{text[:50]}\n... {size - 100} characters left out ...\n{text[-50:]}"
+
+
+RACE = """
+import logging, threading
+from rxspark.worker.console import Console
+
+with Console(100, logging.WARNING) as console:
+    choose, threads = console.capture.fileno, []
+
+    def chosen(number):
+        descriptor = choose(number)
+        threads.append(threading.Thread(target=console.capture.uninstall))
+        threads[0].start()
+        threads[0].join(0.05)  # or the descriptor is the terminal by now
+        return descriptor
+
+    console.capture.fileno = chosen
+    print("of the task")
+    threads[0].join()
+    console.capture.fileno = choose
+    text = console.take()
+print([text])
+"""
+
+
+def test_text_on_its_way_when_the_descriptors_are_given_back_stays_the_tasks():
+    """Another thread gives them back just when a piece of text has its descriptor: it is not seen on the terminal."""
+    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, check=True)
+    assert done.stdout == "['of the task\\n']\n"
 
 
 def test_a_limit_of_nothing():
