@@ -3,7 +3,8 @@
 An engine's own way (Spark: accumulators) is fast for small results, and limited: all that one job brings home by
 `spark.driver.maxResultSize`, one message by 2 GB. So large results go by a file. A job with a folder has its file there
 already, written once and kept; else a file is left in a folder that the caller reaches, and removed when it was read.
-Where there is no such folder, the values that are too large are the errors of their tasks, and all others come.
+Where there is no such folder, or it has no room, they come by the engine's message after all, and values that are too
+large for that are the errors of their tasks, and all others come.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class ResultSink:
         That they cannot be kept there is no error of the job: they come home, and `unsaved` tells why.
         """
         packed = result.pack()
-        kept = None
+        kept, no_file = None, ""
         if job_folder is not None and result.problem is None and result.numbers:
             try:
                 kept = _keep(job_folder, result.numbers, packed)
@@ -96,34 +97,42 @@ class ResultSink:
             if kept is not None:
                 return kept
             if self.folder is not None:
-                return self._leave(packed, self.folder)
+                try:
+                    return self._leave(packed, self.folder)
+                except OSError as error:
+                    no_file = f". They could not be written to {self.folder} on {socket.gethostname()}: {error}"
         if self.largest is not None and len(packed) > self.largest:
-            return self._without_the_largest(packed, self.largest)
+            return self._without_the_largest(packed, self.largest, no_file)
         return packed
 
-    def _leave(self, packed: bytes, folder: str) -> ResultMessage:
+    def _leave(self, packed: bytes, folder: str) -> ResultFile:
+        """Leave results in a folder for the caller. OSError where it takes none, as it is full."""
         name = f"{uuid.uuid4().hex}.results"
+        if self.on_this_host:
+            path = os.path.join(folder, name)
+            _write_here(path, packed)
+            return ResultFile(path, on_this_host=True)
+        there = open_path(folder) / name
+        there.parent.make()
         try:
-            if self.on_this_host:
-                path = os.path.join(folder, name)
-                _write_here(path, packed)
-                return ResultFile(path, on_this_host=True)
-            there = open_path(folder) / name
-            there.parent.make()
             write(there, lambda file: file.write(packed))
-            return ResultFile(str(there))
-        except OSError as error:
-            why = f"could not be written to {folder} on {socket.gethostname()}: {error}"
-            return _without(packed, 0, lambda size: f"the results of its partition ({len(packed)} bytes) {why}")
+        except OSError:
+            with contextlib.suppress(Exception):  # what has been written takes room that others need
+                there.fs.rm_file(there.path)
+            raise
+        return ResultFile(str(there))
 
-    def _without_the_largest(self, packed: bytes, largest: int) -> bytes:
+    def _without_the_largest(self, packed: bytes, largest: int, no_file: str) -> bytes:
+        more = (
+            "make room in that folder" if no_file else "give RxSpark an hdfsShareDir, by which results of any size come"
+        )
         return _without(
             packed,
             largest,
             lambda size: (
                 f"its result takes {size} bytes, and those that ran with it {len(packed)}: more than the "
-                f'{largest} bytes that come with {self.limit}. Raise that ("0" is no limit but Spark\'s own of '
-                f"2 GB a message), or give RxSpark an hdfsShareDir, by which results of any size come"
+                f'{largest} bytes that come with {self.limit}{no_file}. Raise that ("0" is no limit but Spark\'s own '
+                f"of 2 GB a message), or {more}"
             ),
         )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
 from rxspark.worker.combining import going_home
@@ -66,6 +68,27 @@ def test_combined_values_that_are_too_large_are_the_error_of_the_call() -> None:
     assert "tasks 3 to 4: " in str(there.problem)
     assert "8000 bytes that come with the.setting=8k" in str(there.problem)
     assert len(there.branches) == 0
+
+
+@pytest.mark.parametrize("on_this_host", [True, False])
+def test_a_folder_without_room_costs_only_what_no_message_can_bring(on_this_host: bool, tmp_path: Path) -> None:
+    """Results come by message then; one that is too large for it is an error that names folder, bytes and setting."""
+    (tmp_path / "full").write_text("no folder, as little as a full one takes a file")
+    full = str(tmp_path / "full")
+    fits = ResultSink(full, on_this_host, largest=3 * FILE_THRESHOLD, limit="a setting").send(
+        _result(FILE_THRESHOLD), None
+    )
+    assert isinstance(fits, bytes)
+    assert [len(value) for value in PartitionResult.unpack(fits).values] == [FILE_THRESHOLD] * 2
+    message = ResultSink(full, on_this_host, largest=FILE_THRESHOLD, limit="a setting").send(
+        _result(FILE_THRESHOLD), None
+    )
+    assert isinstance(message, bytes)
+    failures = PartitionResult.unpack(message).failures
+    assert set(failures) == {3, 4}
+    assert f"could not be written to {full} on" in failures[3].message
+    assert f"{FILE_THRESHOLD} bytes that come with a setting" in failures[3].message
+    assert "make room in that folder" in failures[3].message
 
 
 def test_a_folder_that_takes_nothing_costs_no_result(tmp_path: Path) -> None:
