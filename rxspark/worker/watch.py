@@ -7,6 +7,7 @@ read when the library has just been loaded, before the task that loads it can ch
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -165,6 +166,15 @@ class Watch:
 # what one thread's task is about to leave would be in the watch of another one's call.
 _watches: list[Watch] = []
 _lock = threading.Lock()
+
+
+def _come_to_a_fork() -> None:
+    """In a forked process: the thread that held it is not there."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_come_to_a_fork)
 
 
 @contextmanager

@@ -73,6 +73,17 @@ _applications: dict[str, Application] = {}
 """By Spark's id of the application: those that have been prepared."""
 
 
+def _come_to_a_fork() -> None:
+    """In a forked process: an application is the parent's to stop, and no thread is there that makes one."""
+    global _lock
+    _lock = threading.RLock()
+    _applications.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_come_to_a_fork)
+
+
 def application_for(context: RxSpark) -> Application:
     """The application for a compute context: the active one, else a new one.
 
