@@ -123,16 +123,14 @@ class ResultSink:
         return ResultFile(str(there))
 
     def _without_the_largest(self, packed: bytes, largest: int, no_file: str) -> bytes:
-        more = (
-            "make room in that folder" if no_file else "give RxSpark an hdfsShareDir, by which results of any size come"
-        )
+        by_file = "make room in that folder" if no_file else "give RxSpark an hdfsShareDir"
         return _without(
             packed,
             largest,
             lambda size: (
                 f"its result takes {size} bytes, and those that ran with it {len(packed)}: more than the "
                 f'{largest} bytes that come with {self.limit}{no_file}. Raise that ("0" is no limit but Spark\'s own '
-                f"of 2 GB a message), or {more}"
+                f"of 2 GB a message), or {by_file}, by which results of any size come"
             ),
         )
 
