@@ -28,6 +28,7 @@ except RxContextError as error:
 PROGRAM = """
 import os, signal, sys, threading, time
 from pyspark.sql.connect.session import SparkSession
+from waiting import wait_until
 from rxspark import *
 
 server, started = int(sys.argv[2]), sys.argv[3]
@@ -40,8 +41,7 @@ def task(k):
     return bytes(1_000_000)
 
 def when_it_has_begun(act):
-    while not os.path.exists(started):
-        time.sleep(0.1)
+    wait_until(lambda: os.path.exists(started), "the last task has begun", 100)
     act()
 
 def during_a_call(number):

@@ -76,7 +76,8 @@ context, backend, data, result = sys.argv[1], sys.argv[2], int(sys.argv[3]), int
 if __name__ == "__main__":
     with eval(context), joblib.parallel_config(backend, n_jobs=2):
         constant = np.zeros(data, dtype="u1")
-        z = rxExec(lambda x, k: np.full(result, (k + len(x)) % 256, "u1"), constant, rxElemArg(range(4)), taskChunkSize=2)
+        task = lambda x, k: np.full(result, (k + len(x)) % 256, "u1")
+        z = rxExec(task, constant, rxElemArg(range(4)), taskChunkSize=2)
         if isinstance(z, RxJob):
             z.wait(100)
             z = z.results()

@@ -113,6 +113,7 @@ def test_the_interrupt_carries_what_had_finished(context: str, tmp_path: Path) -
 GOES_ON = """
 import os, sys, time
 import joblib
+from waiting import wait_until
 from rxspark import *
 
 def task(i):
@@ -124,16 +125,12 @@ def task(i):
     if i == 60:
         open({ended!r}, "w").close()
 
-def wait_for(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)
-
 with RxForeachDoPar(), joblib.parallel_config("threading", n_jobs=2):
     try:
         rxExec(task, rxElemArg(range(80)), taskChunkSize=80)
     except KeyboardInterrupt:
         os.write(1, b"interrupted\\n")
-    wait_for({ended!r})
+    wait_until(lambda: os.path.exists({ended!r}), "a task has printed after Ctrl-C")
     os.write(1, b"by the caller\\n")
     print("printed by the caller", flush=True)
     print(rxExec(abs, -5), flush=True)
@@ -147,9 +144,7 @@ def test_tasks_that_go_on_in_threads_leave_the_console_to_the_caller(tmp_path: P
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     command = [sys.executable, "-X", "dev", "-W", "ignore", str(script)]  # which tells of all that fails at the end
     program = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, stderr=subprocess.PIPE)
-    deadline = time.time() + 120
-    while not started.exists() and time.time() < deadline and program.poll() is None:
-        time.sleep(0.01)
+    wait_until(lambda: program.poll() is not None or started.exists(), "some tasks have printed", 120)
     program.send_signal(signal.SIGINT)
     told, complaints = program.communicate(timeout=120)
     assert (told.splitlines(), complaints) == (
