@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from connect_server import connect_server
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 NOBODY_THERE = """
 from rxspark import *

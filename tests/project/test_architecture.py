@@ -60,6 +60,7 @@ DOORS = {
         "backends/spark/classic_session.py",
         "backends/spark/cluster.py",
         "backends/spark/connect.py",
+        "backends/spark/connect_link.py",
         "backends/spark/connect_worker.py",
         "backends/spark/grouped.py",
         "backends/spark/package.py",
