@@ -41,6 +41,7 @@ def spark_groups(
         keys=positions,
         sort_by=[columns.index(name) for name in sort_by],
         groups=[tuple(counted[order[place]][:-1]) for place in places],
+        sizes=[counted[order[place]][-1] for place in places],
     )
 
     def make_backend(context: ComputeContext, background: bool) -> Backend:

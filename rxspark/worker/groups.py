@@ -26,7 +26,7 @@ from rxspark.errors import RxContextError
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["COLUMNS", "ArrowRows", "GroupColumn", "GroupRows", "GroupSize", "GroupTable", "forget_table"]
+__all__ = ["COLUMNS", "ArrowRows", "GroupColumn", "GroupRows", "GroupSize", "GroupTable", "NoRows", "forget_table"]
 
 COLUMNS = 4
 """The number of the part that is the first column."""
@@ -161,6 +161,27 @@ class GroupSize:
 
     def __str__(self) -> str:
         return f"{', '.join(f'{name}={key!r}' for name, key in self.keys.items())}: {self.rows:,} rows"
+
+
+@dataclass(frozen=True)
+class NoRows:
+    """Stands for the rows of the tasks of a partition that the memory of its worker does not hold."""
+
+    problem: str
+
+    @classmethod
+    def of(cls, largest: GroupSize, size: int) -> NoRows:
+        """Make it for groups of which this is the largest, with rows of about so many bytes."""
+        return cls(
+            f"memory does not hold the groups that run together, the largest of which is {_of_spark(largest, size)}"
+        )
+
+    def __getitem__(self, index: int) -> Any:
+        raise MemoryError(self.problem)
+
+    def only(self, indices: Sequence[int]) -> NoRows:
+        """Give the same, of whichever tasks."""
+        return self
 
 
 def _of_spark(group: GroupSize, size: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 
 from rxspark.process import process_token
 from rxspark.rng.kinds import SeedRoot
-from rxspark.worker.groups import ArrowRows, GroupRows
+from rxspark.worker.groups import ArrowRows, GroupRows, NoRows
 from rxspark.worker.hash_seed import call_hash_seed
 from rxspark.worker.retries import RetryPolicy
 
@@ -125,7 +125,7 @@ class Partition:
     numbers: Sequence[int]
     columns: dict[int | str, Column]
     """Element arguments by position or keyword."""
-    rows: Column | GroupRows | ArrowRows | None = None
+    rows: Column | GroupRows | ArrowRows | NoRows | None = None
     """Entries of `elemArgs`, or groups of rows: (positional, keyword) arguments of each task."""
     streams: Sequence[int] | None = None
     """The random stream of each task, where its number does not tell."""

@@ -18,7 +18,7 @@ from rxspark.backends.spark.connect_worker import SCHEMA, message_rows
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.data.refs import DataRef, InlineRef
 from rxspark.worker.gc_freeze import freeze_loaded_modules
-from rxspark.worker.groups import ArrowRows
+from rxspark.worker.groups import ArrowRows, GroupSize, NoRows
 from rxspark.worker.leaving import must_leave
 from rxspark.worker.protocol import Partition
 from rxspark.worker.runner import PartitionRunner
@@ -42,6 +42,8 @@ class GroupedTable:
     sort_by: Sequence[int]
     groups: Sequence[tuple[Any, ...]]
     """The keys of each task."""
+    sizes: Sequence[int]
+    """The number of rows of each task."""
 
     def results(
         self, attempt: Attempt, runner: PartitionRunner, partitions: Sequence[DataRef], sign_interval: float | None
@@ -61,9 +63,19 @@ class GroupedTable:
             numbers.hint("broadcast"), [self.frame[f"c{key}"].eqNullSafe(numbers[f"k{key}"]) for key in self.keys]
         ).drop(*(f"k{key}" for key in self.keys))
         order = ["place", "task", *(joined[f"c{column}"].asc_nulls_last() for column in self.sort_by)]
-        run = RunGroups(runner, dict(zip(places, partitions, strict=True)), self.names, self.keys, sign_interval)
+        shares = [
+            _Share(ref, self._largest(numbers))
+            for ref, (numbers, _) in zip(partitions, attempt.partitions, strict=True)
+        ]
+        run = RunGroups(runner, dict(zip(places, shares, strict=True)), self.names, self.keys, sign_interval)
         together = joined.repartition(count, "place").sortWithinPartitions(*order)
         return together.mapInArrow(with_this_rxspark(run), SCHEMA)
+
+    def _largest(self, numbers: Sequence[int]) -> GroupSize:
+        """Tell of the largest group among these tasks."""
+        number = max(numbers, key=self.sizes.__getitem__)
+        named = zip((self.names[key] for key in self.keys), self.groups[number], strict=True)
+        return GroupSize(dict(named), self.sizes[number])
 
 
 def numbered(frame: Any, keys: Sequence[int]) -> Any:
@@ -76,43 +88,84 @@ def numbered(frame: Any, keys: Sequence[int]) -> Any:
     )
 
 
+@dataclass(frozen=True)
+class _Share:
+    """The tasks of one partition, and the largest of their groups, to be named where memory runs out."""
+
+    partition: DataRef
+    largest: GroupSize
+
+
 class RunGroups:
     """Runs, on an executor, the tasks whose rows come sorted by partition and task."""
 
     def __init__(
         self,
         runner: PartitionRunner,
-        partitions: dict[int, DataRef],
+        shares: dict[int, _Share],
         names: Sequence[str],
         keys: Sequence[int],
         sign_interval: float | None,
     ) -> None:
         self._runner = runner
-        self._partitions = partitions
+        self._shares = shares
         self._names = names
         self._keys = keys
         self._sign_interval = sign_interval
 
     def __call__(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
-        from pyarrow import Table
         from pyspark import TaskContext
 
         freeze_loaded_modules()
         attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
         runner = replace(self._runner, attempt=attempt)
         for place, parts in groupby(_by_place(batches), lambda part: part[0]):
-            table = Table.from_batches([batch for _, batch in parts])
-            yield from message_rows(runner, self._with_rows(self._partitions[place], table), self._sign_interval)
+            yield from self._results(runner, self._shares[place], parts)
             if must_leave():
                 break
         for _ in batches:  # read to its end, or PySpark throws the worker away
             pass
 
-    def _with_rows(self, ref: DataRef, table: Any) -> DataRef:
-        partition: Partition = pickle.loads(ref.open().part(0))
+    def _results(
+        self, runner: PartitionRunner, share: _Share, parts: Iterable[tuple[int, RecordBatch]]
+    ) -> Iterator[RecordBatch]:
+        """Give the message of one partition; where memory does not hold its rows, that is the error of its tasks."""
+        held: list[RecordBatch] = []
+        size = 0
+        try:
+            for _, batch in parts:
+                held.append(batch)
+            ref, size = self._with_rows(share.partition, held), _bytes_of(held, share.largest.rows)
+            held.clear()  # the partition has a copy
+            yield from message_rows(runner, ref, self._sign_interval)
+        except MemoryError:
+            rows = NoRows.of(share.largest, size or _bytes_of(held, share.largest.rows))
+            held.clear()
+            yield from message_rows(runner, _with(share.partition, rows), self._sign_interval)
+
+    def _with_rows(self, ref: DataRef, held: list[RecordBatch]) -> DataRef:
+        from pyarrow import Table
+
+        table = Table.from_batches(held)
+        numbers = _opened(ref).numbers
         named = table.drop_columns(["task", "place"]).rename_columns(self._names)
-        rows = ArrowRows.of_sorted(named, table.column("task").to_numpy(), partition.numbers, self._keys)
-        return InlineRef((pickle.dumps(replace(partition, rows=rows), 5),))
+        return _with(ref, ArrowRows.of_sorted(named, table.column("task").to_numpy(), numbers, self._keys))
+
+
+def _opened(ref: DataRef) -> Partition:
+    partition: Partition = pickle.loads(ref.open().part(0))
+    return partition
+
+
+def _with(ref: DataRef, rows: ArrowRows | NoRows) -> DataRef:
+    """Give a partition with the rows of its tasks."""
+    return InlineRef((pickle.dumps(replace(_opened(ref), rows=rows), 5),))
+
+
+def _bytes_of(held: Sequence[RecordBatch], rows: int) -> int:
+    """Estimate the bytes of so many rows by those that have come."""
+    size, count = sum(batch.nbytes for batch in held), sum(batch.num_rows for batch in held)
+    return int(size * rows / max(1, count))
 
 
 def _by_place(batches: Iterable[RecordBatch]) -> Iterator[tuple[int, RecordBatch]]:
