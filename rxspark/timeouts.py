@@ -21,8 +21,6 @@ def call_with_timeout(seconds: float, act: Callable[[], Answer], what: str) -> A
     >>> call_with_timeout(60, lambda: 6 * 7, "multiply")
     42
     """
-    if not threading.main_thread().is_alive():
-        return act()
     answer: Future[Answer] = Future()
 
     def run() -> None:
@@ -31,7 +29,10 @@ def call_with_timeout(seconds: float, act: Callable[[], Answer], what: str) -> A
         except BaseException as error:  # a panic of native code is no Exception
             answer.set_exception(error)
 
-    threading.Thread(target=run, name=f"rxspark: {what}", daemon=True).start()
+    try:
+        threading.Thread(target=run, name=f"rxspark: {what}", daemon=True).start()
+    except RuntimeError:
+        run()
     try:
         return answer.result(seconds)
     except TimeoutError:

@@ -34,6 +34,9 @@ _RETRY_INTERVAL_MS, _RETRIES = 2000, 300
 _lost: weakref.WeakSet[SparkSession] = weakref.WeakSet()
 """Sessions whose servers were silent when they were asked last."""
 
+_program_ends = threading.Event()
+"""Set before Python waits for pools, while the main thread still counts as alive."""
+
 
 def end_with_the_program(session: SparkSession) -> None:
     """Have the client of a session try nothing again once the program ends; until then it tries as long as before.
@@ -47,7 +50,7 @@ def end_with_the_program(session: SparkSession) -> None:
 
     class WhileTheProgramRuns(DefaultPolicy):
         def can_retry(self, e: BaseException) -> bool:
-            return threading.main_thread().is_alive() and bool(super().can_retry(e))
+            return not _program_ends.is_set() and bool(super().can_retry(e))
 
     client = session.client
     if [type(policy) for policy in client.get_retry_policies()] == [DefaultPolicy]:
@@ -96,7 +99,8 @@ def before_pools_are_waited_for(end: Callable[[], None]) -> None:
 
 
 def _close_lost_links() -> None:
-    """End all questions to servers that are silent, and let nobody ask them any more."""
+    """End all questions to servers that are silent, and let nobody ask any server twice."""
+    _program_ends.set()
     for session in _lost:
         channel: Any = session.client._channel
         channel.close()
