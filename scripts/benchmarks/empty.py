@@ -12,9 +12,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 from benchmarks.tasks import noop, say
 
@@ -29,6 +31,8 @@ PARTS: dict[str, tuple[Callable[[], None], dict[str, Any]]] = {
     "an MT2203 stream each": (noop, {"RNGkind": "MT2203", "RNGseed": 1}),
     "one stream, a line of output each": (say, {"taskChunkSize": TASKS}),
 }
+
+CHECKS = "checks of process settings, of the first"
 
 
 def measure() -> dict[str, float]:
@@ -47,7 +51,25 @@ def measure() -> dict[str, float]:
                 if results != [None] * TASKS or len(results.output) != (TASKS if task is say else 0):
                     raise ValueError(f"{part}: {len(results)} results and {len(results.output)} texts of {TASKS} tasks")
             figures[part] = min(spent[1:]) / TASKS * 1e6
+        figures[CHECKS] = _checks()
     return figures
+
+
+def _checks() -> float:
+    """Microseconds a task of the checks: calls with the table of settings, and with an empty one, in turn."""
+    from rxspark import rxExec
+    from rxspark.worker import process_state, watch
+
+    spent: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(CALLS + 1):
+        for checked, times in spent.items():
+            with ExitStack() as stack:
+                for module in () if checked else (process_state, watch):
+                    stack.enter_context(patch.object(module, "SETTINGS", ()))
+                began = time.process_time()
+                rxExec(noop, timesToRun=TASKS, taskChunkSize=TASKS)
+                times.append(time.process_time() - began)
+    return (min(spent[True]) - min(spent[False])) / TASKS * 1e6
 
 
 def table(checkouts: Sequence[Path], repeats: int) -> str:
@@ -63,9 +85,9 @@ def table(checkouts: Sequence[Path], repeats: int) -> str:
             told.append(json.loads(ran.stdout))
     lines = ["### an empty task, processor time in µs: least and median", ""]
     lines += [f"| | {' | '.join(checkout.name for checkout in measured)} |", "|--" + "|--:" * len(measured) + "|"]
-    for part in PARTS:
+    for part in (*PARTS, CHECKS):
         columns = [[figures[part] for figures in told] for told in measured.values()]
-        lines.append(f"| {part} | {' | '.join(f'{min(column):.1f}, {median(column):.1f}' for column in columns)} |")
+        lines.append(f"| {part} | {' | '.join(f'{min(column):.2f}, {median(column):.2f}' for column in columns)} |")
     return "\n".join(lines)
 
 
