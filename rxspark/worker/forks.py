@@ -10,22 +10,18 @@ import os
 import sys
 import traceback
 
-__all__ = ["count_forks", "end_forked_process"]
+__all__ = ["count", "end_forked_process"]
 
-_forks = 0
+count = 0
+"""Forks of Python's that lie between this process and the first one of its line."""
 
 
 def _note() -> None:
-    global _forks
-    _forks += 1
+    global count
+    count += 1
 
 
 os.register_at_fork(after_in_child=_note)
-
-
-def count_forks() -> int:
-    """Count the forks of Python's that lie between this process and the first one of its line."""
-    return _forks
 
 
 def end_forked_process() -> None:

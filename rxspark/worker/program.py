@@ -9,19 +9,21 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import copy_context
 from time import perf_counter
+from types import GeneratorType
 from typing import Any
 
 from rxspark.data.bundle import Bundle, address_limit
 from rxspark.data.refs import forget_shared, shared_objects_here
 from rxspark.errors import RxError, RxMissingError, RxShippingError, bounded
 from rxspark.process import process_token
+from rxspark.worker import forks
 from rxspark.worker.classes import ProgramClasses, own_classes
 from rxspark.worker.current_task import globals_of
 from rxspark.worker.groups import forget_table
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.snapshot import Snapshot
 
-__all__ = ["Program", "forget"]
+__all__ = ["Program", "forget", "own_frames"]
 
 _ABSENT = object()
 
@@ -40,7 +42,7 @@ class _Loaded:
         self.call_id = call_id
         self.classes = ProgramClasses()
         self.function: Callable[..., Any]
-        self.args: tuple[Any, ...]
+        self.args: Sequence[Any]
         self.kwargs: dict[str, Any]
         self.objects: dict[str, Any]
         self.retry_on: tuple[type[BaseException], ...]
@@ -127,42 +129,30 @@ class Program:
         for namespace, name, value in self._displaced:
             _put_back(namespace, {name: value})
 
-    def arguments(self, partition: Partition, index: int) -> tuple[Callable[..., Any], Sequence[Any], dict[str, Any]]:
-        """The function and the arguments of the partition's task `index`."""
-        if self._loaded.may_have_changed and not self._as_before():
-            began = perf_counter()
-            self._load(self._loaded)
-            self.preparing += perf_counter() - began
-            self._changes += 1
-        elif self._displaced:
-            self._bind(self._loaded)
-        loaded = self._loaded
-        args: Sequence[Any] = loaded.args
-        kwargs = loaded.kwargs
-        if partition.columns or partition.rows is not None:
-            args, kwargs = _with_elements(args, kwargs, partition, index)
-        if loaded.noted != len(loaded.classes):
-            if self._changes < _CHANGES:
-                loaded.note()
-            else:
-                loaded.may_have_changed = True
-        return loaded.function, args, kwargs
-
-    def run(self, call: Callable[..., Any], function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """Have `call` call a task's function, in a copy of the context: what it sets there ends with it.
+    def run(self, partition: Partition, index: int) -> Any:
+        """Run the partition's task `index`, in a copy of the context: what it sets there ends with it.
 
         That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
         the caller's script have their names in `__main__` meanwhile, as child processes that the task forks look for
         them there.
         """
-        names = self._loaded.names
-        if not names:
-            return copy_context().run(call, function, args, kwargs)
+        if self._loaded.may_have_changed and not self._as_before():
+            self._load_again()
+        elif self._displaced:
+            self._bind(self._loaded)
+        loaded = self._loaded
+        args, kwargs = loaded.args, loaded.kwargs
+        if partition.columns or partition.rows is not None:
+            args, kwargs = _with_elements(args, kwargs, partition, index)
+        if loaded.noted != len(loaded.classes):
+            self._note(loaded)
+        if not loaded.names:
+            return copy_context().run(_call, loaded.function, args, kwargs)
         main = vars(sys.modules["__main__"])
-        displaced = {name: main.get(name, _ABSENT) for name in names}
-        main.update(names)
+        displaced = {name: main.get(name, _ABSENT) for name in loaded.names}
+        main.update(loaded.names)
         try:
-            return copy_context().run(call, function, args, kwargs)
+            return copy_context().run(_call, loaded.function, args, kwargs)
         finally:
             _put_back(main, displaced)
 
@@ -176,6 +166,18 @@ class Program:
             return False
         wanted = self._loaded.retry_on
         return isinstance(error, wanted) if wanted else not isinstance(error, (KeyboardInterrupt, SystemExit))
+
+    def _load_again(self) -> None:
+        began = perf_counter()
+        self._load(self._loaded)
+        self.preparing += perf_counter() - began
+        self._changes += 1
+
+    def _note(self, loaded: _Loaded) -> None:
+        if self._changes < _CHANGES:
+            loaded.note()
+        else:
+            loaded.may_have_changed = True
 
     def _as_before(self) -> bool:
         if not self._loaded.is_large:
@@ -225,6 +227,31 @@ class Program:
         namespace.update(objects)
 
 
+def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+    """Call FUN; a frame of its own, so that a traceback can be cut right below it.
+
+    What a generator function yields, it yields within the task. A process that FUN has forked ends here.
+    """
+    before = forks.count
+    try:
+        value = function(*args, **kwargs)
+        return list(value) if type(value) is GeneratorType else value
+    finally:
+        if forks.count != before:
+            forks.end_forked_process()
+
+
+def own_frames(error: BaseException) -> int:
+    """Count our own frames of a task's traceback: all down to `_call`, or only the first if FUN was not reached."""
+    trace, depth = error.__traceback__, 0
+    while trace is not None:
+        depth += 1
+        if trace.tb_frame.f_code is _call.__code__:
+            return depth
+        trace = trace.tb_next
+    return 1
+
+
 def _names_of_script(held: Iterable[Any]) -> dict[str, Any]:
     found = [made for made in held if getattr(made, "__module__", None) == "__main__" and hasattr(made, "__qualname__")]
     return {made.__qualname__: made for made in found if made.__qualname__.isidentifier()}
@@ -240,7 +267,7 @@ def _put_back(namespace: dict[str, Any], displaced: dict[str, Any]) -> None:
 
 def _with_elements(
     constants: Sequence[Any], keywords: dict[str, Any], partition: Partition, index: int
-) -> tuple[list[Any], dict[str, Any]]:
+) -> tuple[Sequence[Any], dict[str, Any]]:
     args, kwargs = list(constants), dict(keywords)
     for key, column in partition.columns.items():
         if isinstance(key, int):

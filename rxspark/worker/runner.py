@@ -17,13 +17,12 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
 from time import perf_counter, sleep  # by these names, as a task may replace those of the module
-from types import GeneratorType
 from typing import Any, Self
 
 from rxspark.data.bundle import Bundle
@@ -37,13 +36,12 @@ from rxspark.worker.combining import Combiner, going_home
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
 from rxspark.worker.delivery import ResultMessage, ResultSink
-from rxspark.worker.forks import count_forks, end_forked_process
 from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.journal import PartitionJournal
 from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
-from rxspark.worker.program import Program
+from rxspark.worker.program import Program, own_frames
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import CallerInterrupt, PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
@@ -259,6 +257,7 @@ class _Ready:
         stream, stream_numbers = -1, partition.stream_numbers(call.tasks_per_stream)
         first = start.index if start else 0
         self._first = partition.numbers[first]
+        retried, stop_on_error = call.retries is not None, call.stop_on_error
         stream_state = streams.get_state if call.tasks_per_stream > 1 else _no_state
         if start and answer is not None:
             answer(lambda: start.stream)
@@ -269,23 +268,14 @@ class _Ready:
                 if start and start.stream is not None and start.stream.number == stream:
                     streams.set_state(start.stream)
             console.task.number = number
-            place = stream_state() if call.retries is not None else None
-            if self._try(partition, index, result):
+            place = stream_state() if retried else None
+            if self._run_task(partition, index, result):
                 self._try_again(partition, index, result, place)
-            failed = bool(result.failures)
+            failed = stop_on_error and result.failures  # before they are taken
             if answer is not None:
                 answer(stream_state)
-            if failed and call.stop_on_error:
+            if failed:
                 return
-
-    def _try(self, partition: Partition, index: int, result: PartitionResult, last: bool = False) -> bool:
-        """Run a task once; tells whether it may be tried again, which it may not after its `last` try."""
-        number = partition.numbers[index]
-        again = _run_task(self._program, partition, index, number, result, self._call.console_limit) and not last
-        if result.branches is not None and not again:
-            result.branches.complete(number, self._first, self._combine)
-        self._restore(number, result)
-        return again
 
     def _try_again(self, partition: Partition, index: int, result: PartitionResult, place: Any) -> None:
         """Run a failed task anew, from its own place in the random stream, as often as the call allows."""
@@ -300,66 +290,38 @@ class _Ready:
                 self._streams.start(partition.stream_numbers(1)[index])  # it has one of its own
             else:
                 self._streams.set_state(place)
-            if not self._try(partition, index, result, last=len(earlier) == self._call.retries.count):
+            if not self._run_task(partition, index, result, last=len(earlier) == self._call.retries.count):
                 break
         result.note_earlier_tries(earlier, began, text)
 
-    def _restore(self, number: int, result: PartitionResult) -> None:
-        """Take in what a task has written, and undo what it has changed."""
-        seconds = result.seconds[-1]
+    def _run_task(self, partition: Partition, index: int, result: PartitionResult, last: bool = False) -> bool:
+        """Run a task once, and leave the process as it was; tells whether it may be tried, after no `last` try, again."""
+        program, number, again = self._program, partition.numbers[index], False
+        clock = perf_counter()
+        try:
+            value = kept_value(program.run(partition, index), program.in_caller)
+        except CallerInterrupt:
+            raise
+        except BaseException as error:
+            value = None
+            result.failures[number] = describe_failure(error, self._call.console_limit, own_frames(error))
+            again = not last and program.retries_on(error)
+        seconds = perf_counter() - clock
+        result.add(number, value, _EPOCH + clock, seconds)
+        if program.preparing:
+            result.preparing += program.preparing
+            program.preparing = 0.0
+        if result.branches is not None and not again:
+            result.branches.complete(number, self._first, self._combine)
         self._streams.restore()
-        if self._state.untouched(seconds) and self._console.untouched():
-            return
+        if not (self._state.untouched(seconds) and self._console.untouched()):
+            self._restore(number, seconds, result)
+        return again
+
+    def _restore(self, number: int, seconds: float, result: PartitionResult) -> None:
+        """Take in what a task has written, and undo what it has changed."""
         self._threads.restore(seconds)
         self._state.restore(self._console.task.warned)
         text = self._console.take()
         if text:
             result.output[number] = text
-
-
-def _run_task(
-    program: Program, partition: Partition, index: int, number: int, result: PartitionResult, limit: int
-) -> bool:
-    """Run one task; tells whether it failed and may be tried again."""
-    clock = perf_counter()
-    value, again = None, False
-    try:
-        function, args, kwargs = program.arguments(partition, index)
-        value = program.run(_call, function, args, kwargs)
-        value = kept_value(value, program.in_caller)
-    except CallerInterrupt:
-        raise
-    except BaseException as error:
-        value = None
-        result.failures[number] = describe_failure(error, limit, skip_frames=_own_frames(error))
-        again = program.retries_on(error)
-    result.add(number, value, _EPOCH + clock, perf_counter() - clock)
-    if program.preparing:
-        result.preparing += program.preparing
-        program.preparing = 0.0
-    return again
-
-
-def _call(function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-    """Call FUN; a frame of its own, so that a traceback can be cut right below it.
-
-    What a generator function yields, it yields within the task. A process that FUN has forked ends here.
-    """
-    forks = count_forks()
-    try:
-        value = function(*args, **kwargs)
-        return list(value) if type(value) is GeneratorType else value
-    finally:
-        if count_forks() != forks:
-            end_forked_process()
-
-
-def _own_frames(error: BaseException) -> int:
-    """Count our own frames of a traceback: all down to `_call`, or only this file's if FUN was not reached."""
-    trace, depth = error.__traceback__, 0
-    while trace is not None:
-        depth += 1
-        if trace.tb_frame.f_code is _call.__code__:
-            return depth
-        trace = trace.tb_next
-    return 1
