@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from rxspark.results import Execution, RxCombined, RxGroupResults, RxNotFinished
 from rxspark.results.timings import Clock
 from rxspark.worker.combining import AnyPartitionResult
 from rxspark.worker.groups import GroupSize
-from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure
+from rxspark.worker.results import PartitionResult, PartitionRun, describe_failure, load_value
 
 __all__ = ["AnyResults", "Gathering", "first_error", "opened", "warn_of_failures", "warn_of_preparing"]
 
@@ -32,7 +31,7 @@ def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None
             yield number, None, part.failures[number].to_error(number, part.host)
             continue
         try:
-            value = _load(kept) if type(kept) is bytes else kept
+            value = load_value(kept) if type(kept) is bytes else kept
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # the value's own code, run here
@@ -40,16 +39,6 @@ def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None
             yield number, None, failure.to_error(number, part.host)
         else:
             yield number, value, None
-
-
-def _load(packed: bytes) -> Any:
-    """Unpickle a value; a warning on the way, where the caller's filters make errors of warnings, does not cost it."""
-    try:
-        return pickle.loads(packed)
-    except Warning:
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
-            return pickle.loads(packed)
 
 
 class Gathering:

@@ -11,15 +11,18 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["ATOMS", "all_immutable"]
+__all__ = ["ATOMS", "all_immutable", "is_immutable"]
 
 ATOMS = (int, float, complex, bool, str, bytes, type(None))
 
-_IMMUTABLE = {
+_IMMUTABLE: set[type] = {
     *ATOMS,
     *(datetime.date, datetime.timedelta, datetime.timezone, decimal.Decimal, fractions.Fraction, uuid.UUID),
     *(pathlib.PurePosixPath, pathlib.PosixPath, range, tuple),
 }
+
+# Kinds that a task's result often has, seen at once.
+_CONTAINERS = {list, dict, set}
 
 # The packages whose time zones nobody changes; a class of the user's own may hold anything.
 _ZONES = {"builtins", "datetime", "zoneinfo", "pytz", "dateutil"}
@@ -47,12 +50,26 @@ def all_immutable(values: Iterable[Any]) -> bool:
     return False
 
 
+def is_immutable(value: Any) -> bool:
+    """Tell the same of one value.
+
+    >>> is_immutable((1, "a")), is_immutable([])
+    (True, False)
+    """
+    kind = type(value)
+    if kind in _IMMUTABLE:
+        return kind is not tuple or all_immutable(value)
+    return kind not in _CONTAINERS and all_immutable((value,))
+
+
 def _are_immutable_kinds(kinds: set[type], values: list[Any]) -> bool:
     """Tell the same of values that are of these kinds, but not of what they hold."""
     others = kinds - _IMMUTABLE
     times = others & {datetime.datetime, datetime.time}
     if (numpy := sys.modules.get("numpy")) is not None:
-        others = {kind for kind in others if not _is_scalar(kind, numpy)}
+        scalars = {kind for kind in others if _is_scalar(kind, numpy)}
+        _IMMUTABLE.update(scalars)  # which live as long as the process
+        others -= scalars
     if (pandas := sys.modules.get("pandas")) is not None:
         others -= {pandas.Timedelta, pandas.Period, type(pandas.NaT), type(pandas.NA)}
         times |= others & {pandas.Timestamp}

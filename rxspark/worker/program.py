@@ -130,12 +130,7 @@ class Program:
             _put_back(namespace, {name: value})
 
     def run(self, partition: Partition, index: int) -> Any:
-        """Run the partition's task `index`, in a copy of the context: what it sets there ends with it.
-
-        That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
-        the caller's script have their names in `__main__` meanwhile, as child processes that the task forks look for
-        them there.
-        """
+        """Run the partition's task `index`."""
         if self._loaded.may_have_changed and not self._as_before():
             self._load_again()
         elif self._displaced:
@@ -146,19 +141,29 @@ class Program:
             args, kwargs = _with_elements(args, kwargs, partition, index)
         if loaded.noted != len(loaded.classes):
             self._note(loaded)
-        if not loaded.names:
-            return copy_context().run(_call, loaded.function, args, kwargs)
+        return self._run(loaded.function, args, kwargs)
+
+    def combined(self, left: Any, right: Any) -> Any:
+        """Run the function that combines results."""
+        return self._run(self._loaded.combine, (left, right), {})
+
+    def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function of the user's in a copy of the context: what it sets there ends with it.
+
+        That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
+        the caller's script have their names in `__main__` meanwhile, as child processes that it forks look for them
+        there.
+        """
+        names = self._loaded.names
+        if not names:
+            return copy_context().run(_call, function, args, kwargs)
         main = vars(sys.modules["__main__"])
-        displaced = {name: main.get(name, _ABSENT) for name in loaded.names}
-        main.update(loaded.names)
+        displaced = {name: main.get(name, _ABSENT) for name in names}
+        main.update(names)
         try:
-            return copy_context().run(_call, loaded.function, args, kwargs)
+            return copy_context().run(_call, function, args, kwargs)
         finally:
             _put_back(main, displaced)
-
-    def combined(self, call: Callable[..., Any], left: Any, right: Any) -> Any:
-        """Have `call` call the function that combines results."""
-        return self.run(call, self._loaded.combine, (left, right), {})
 
     def retries_on(self, error: BaseException) -> bool:
         """Whether a task that failed by this error may be tried again."""

@@ -1,9 +1,10 @@
 """Results of a worker: one result a task.
 
 The results of one partition travel together, column by column, since a row object for each of a million tasks
-would cost more than the tasks. A value is opaque bytes, pickled by itself inside the task, so that one that cannot be
-pickled, or cannot be unpickled by the caller, is the error of its own task alone. Numbers and text, with which that
-cannot happen and which nobody can change, stay as they are and are pickled with the results.
+would cost more than the tasks. A value is opaque bytes, pickled by itself inside the task, so that later tasks cannot
+change it, and one that cannot be pickled, or cannot be unpickled by the caller, is the error of its own task alone.
+What nobody can change stays as it is and is pickled with the results: numbers and text, which everybody can read, and
+by a pickle of their own NumPy's scalars, dates, tuples and the like, whose classes the caller may lack.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import pickle
 import re
 import sys
 import traceback
+import warnings
 from array import array
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +23,8 @@ from types import CoroutineType
 from typing import Any, TypeVar
 
 from rxspark.errors import RxError, RxTaskError, bounded
+from rxspark.options import rxGetOption
+from rxspark.worker.mutability import is_immutable
 from rxspark.worker.tree import Branches
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
     "describe_failure",
     "dump_value",
     "kept_value",
+    "load_value",
     "merged",
     "size_of",
     "with_source",
@@ -223,6 +228,30 @@ class PartitionResult(PartitionRun):
         part.tries = {number: self.tries[number] for number in part.numbers if number in self.tries}
         return part
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Give the columns, and in a pickle of their own the values whose classes the reader may lack."""
+        together = [value for value in self.values if type(value) not in _READABLE]
+        if not together:
+            return vars(self)
+        values = [value if type(value) in _READABLE else ... for value in self.values]
+        return {**vars(self), "values": values, "together": dumps(together, 5)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take them; where such values cannot be unpickled, that is the error of their tasks."""
+        together = state.pop("together", None)
+        vars(self).update(state)
+        if together is None:
+            return
+        places = [index for index, value in enumerate(self.values) if value is ...]
+        try:
+            values = load_value(together)
+        except Exception as error:
+            values = [None] * len(places)
+            failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
+            self.failures |= {self.numbers[index]: failure for index in places}
+        for index, value in zip(places, values, strict=True):
+            self.values[index] = value
+
     def pack(self) -> bytes:
         """The results as bytes."""
         return dumps(self, 5)
@@ -247,16 +276,32 @@ def merged(parts: list[PartitionResult]) -> list[PartitionResult]:
 
 
 _PLAIN = {type(None), bool, int, float, complex, str}
+_READABLE = {*_PLAIN, bytes}
 
 
 def kept_value(value: Any, in_caller: bool = False) -> Any:
-    """Give what the results keep of a task's value: a plain one as it is, else its pickle."""
-    return value if type(value) in _PLAIN else dump_value(value, in_caller)
+    """Give what the results keep of a task's value: itself if nobody can change it, else, or of bytes, its pickle."""
+    kind = type(value)
+    if kind in _PLAIN or (kind is not bytes and is_immutable(value)):
+        return value
+    return dump_value(value, in_caller)
 
 
 def size_of(kept: Any) -> int:
     """Give the bytes that such a value takes, about."""
-    return len(kept) if type(kept) is bytes else sys.getsizeof(kept)
+    if type(kept) is bytes:
+        return len(kept)
+    return sys.getsizeof(kept) + (sum(map(size_of, kept)) if type(kept) is tuple else 0)
+
+
+def load_value(packed: bytes) -> Any:
+    """Unpickle a value; a warning on the way, where the caller's filters make errors of warnings, does not cost it."""
+    try:
+        return loads(packed)
+    except Warning:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            return loads(packed)
 
 
 def dump_value(value: Any, in_caller: bool = False) -> bytes:

@@ -230,9 +230,7 @@ class _Ready:
             self._state = stack.enter_context(ProcessState(call, found, self._threads.variables))
             self._streams = stack.enter_context(Streams(call.root))
             self._program = stack.enter_context(Program(call, self._bundle))
-            self._combine = Combiner(
-                partial(self._program.combined, _call), call.console_limit, self._program.in_caller
-            )
+            self._combine = Combiner(self._program.combined, call.console_limit, self._program.in_caller)
             self._state.begin()
             self._exits = stack.pop_all()
         return self
@@ -295,7 +293,7 @@ class _Ready:
         result.note_earlier_tries(earlier, began, text)
 
     def _run_task(self, partition: Partition, index: int, result: PartitionResult, last: bool = False) -> bool:
-        """Run a task once, and leave the process as it was; tells whether it may be tried, after no `last` try, again."""
+        """Run a task once, and leave the process as it was; tells whether to try again, never after its `last` try."""
         program, number, again = self._program, partition.numbers[index], False
         clock = perf_counter()
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import warnings
 from dataclasses import replace
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,7 @@ from rxspark.jobs.record import JobRecord
 from rxspark.results import Execution, node_name
 from rxspark.results.timings import Clock, timings_of
 from rxspark.rng.kinds import SeedRoot
-from rxspark.worker.results import PartitionResult, TaskFailure, kept_value
+from rxspark.worker.results import PartitionResult, TaskFailure, kept_value, size_of
 
 
 def _results(values, errors=None, output=None):
@@ -157,7 +159,7 @@ class _Whole(int):
     """A number with attributes of its own."""
 
 
-@pytest.mark.parametrize("value", [b"", b"bytes", (1, 2), [1], _Whole(3), np.float64(2.5), pickle.dumps(1)])
+@pytest.mark.parametrize("value", [b"", b"bytes", [1], (1, [2]), _Whole(3), pickle.dumps(1)])
 def test_other_values_are_pickled_by_themselves(value: object) -> None:
     """So that one that cannot be read is the error of its own task; bytes too, or they would pass for a pickle."""
     kept = kept_value(value)
@@ -165,3 +167,33 @@ def test_other_values_are_pickled_by_themselves(value: object) -> None:
     part = PartitionResult("h", 1, 0)
     part.add(0, kept, 0.0, 0.0)
     assert list(opened(PartitionResult.unpack(part.pack()))) == [(0, value, None)]
+
+
+@pytest.mark.parametrize("value", [(1, "a", b"c"), np.float64(2.5), Decimal("1.5"), pd.Timestamp("2026-01-02")])
+def test_values_that_nobody_can_change_are_pickled_together(value: object) -> None:
+    """They come back as they are, among others, whichever of these the results are asked for."""
+    part = PartitionResult("h", 1, 0)
+    for number, mixed in enumerate([value, 7, [1], value]):
+        part.add(number, kept_value(mixed), 0.0, 0.0)
+    assert part.values[0] is value
+    back = PartitionResult.unpack(part.pack())
+    assert list(opened(back)) == [(0, value, None), (1, 7, None), (2, [1], None), (3, value, None)]
+    assert type(back.values[0]) is type(value)
+    assert list(opened(PartitionResult.unpack(part.since(2).pack()))) == [(2, [1], None), (3, value, None)]
+
+
+def test_values_of_a_library_that_the_reader_lacks_are_errors_of_their_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All others of the partition arrive."""
+    part = PartitionResult("h", 1, 0)
+    for number, value in enumerate([1, Decimal("1.5"), [2], Decimal("2.5")]):
+        part.add(number, kept_value(value), 0.0, 0.0)
+    packed = part.pack()
+    monkeypatch.setitem(sys.modules, "decimal", None)
+    told = list(opened(PartitionResult.unpack(packed)))
+    assert [value for _, value, _ in told] == [1, None, [2], None]
+    assert [error and error.type for _, _, error in told] == [None, "ModuleNotFoundError", None, "ModuleNotFoundError"]
+
+
+def test_the_size_of_a_tuple_counts_what_it_holds() -> None:
+    """So that large results are found among those that do not fit a message."""
+    assert size_of(kept_value(("x" * 1000, ("y" * 1000,)))) > 2000
