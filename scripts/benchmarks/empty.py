@@ -1,7 +1,8 @@
 """The processor time of a task that does nothing, in the sequential context: `scripts/bench --empty [CHECKOUT ...]`.
 
 All that it takes is what rxspark does around a task. Each checkout named is measured too, in turn with this one and in
-processes of its own, so that two versions are compared in one run of one machine.
+processes of its own, so that two versions are compared in one run of one machine. What single parts of it take is told
+by leaving them out, one at a time, in this checkout.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from pkgutil import resolve_name
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -32,44 +34,58 @@ PARTS: dict[str, tuple[Callable[[], None], dict[str, Any]]] = {
     "one stream, a line of output each": (say, {"taskChunkSize": TASKS}),
 }
 
-CHECKS = "checks of process settings, of the first"
+# Parts of an empty task on one stream that can be left out: modules or classes, names, and what stands in for these.
+LEFT_OUT: dict[str, list[tuple[str, str, Any]]] = {
+    "checks of process settings": [
+        ("rxspark.worker.process_state", "SETTINGS", ()),
+        ("rxspark.worker.watch", "SETTINGS", ()),
+    ],
+    "settings compared after each task": [("rxspark.worker.process_state:ProcessState", "untouched", lambda *_: True)],
+    "console compared": [("rxspark.worker.console:Console", "untouched", lambda *_: True)],
+    "streams taken back": [("rxspark.rng.streams:Streams", "restore", lambda *_: None)],
+    "context copied": [("rxspark.worker.program:Program", "_run", lambda _, function, args, kwargs: function())],
+}
 
 
 def measure() -> dict[str, float]:
     """Microseconds a task of each part, in this process."""
-    from rxspark import RxLocalSeq, rxExec, rxOptions
+    from rxspark import RxLocalSeq, rxOptions
 
     rxOptions(reportProgress=0)
-    figures = {}
     with RxLocalSeq():
-        for part, (task, arguments) in PARTS.items():
-            spent = []
-            for _ in range(CALLS + 1):
-                began = time.process_time()
-                results = rxExec(task, timesToRun=TASKS, **arguments)
-                spent.append(time.process_time() - began)
-                if results != [None] * TASKS or len(results.output) != (TASKS if task is say else 0):
-                    raise ValueError(f"{part}: {len(results)} results and {len(results.output)} texts of {TASKS} tasks")
-            figures[part] = min(spent[1:]) / TASKS * 1e6
-        figures[CHECKS] = _checks()
-    return figures
+        return {part: _spent(task, arguments) for part, (task, arguments) in PARTS.items()}
 
 
-def _checks() -> float:
-    """Microseconds a task of the checks: calls with the table of settings, and with an empty one, in turn."""
+def parts() -> dict[str, float]:
+    """Microseconds that an empty task on one stream takes, and that it takes less without each part."""
+    from rxspark import RxLocalSeq, rxOptions
+
+    rxOptions(reportProgress=0)
+    task, arguments = PARTS["one stream"]
+    left: dict[str, list[float]] = {"all": [], **{part: [] for part in LEFT_OUT}}
+    with RxLocalSeq():
+        for _ in range(CALLS):  # in turn
+            left["all"].append(_spent(task, arguments))
+            for part, replaced in LEFT_OUT.items():
+                with ExitStack() as stack:
+                    for owner, name, instead in replaced:
+                        stack.enter_context(patch.object(resolve_name(owner), name, instead))
+                    left[part].append(_spent(task, arguments))
+    whole = min(left["all"])
+    return {part: whole if part == "all" else whole - min(figures) for part, figures in left.items()}
+
+
+def _spent(task: Callable[[], None], arguments: dict[str, Any]) -> float:
     from rxspark import rxExec
-    from rxspark.worker import process_state, watch
 
-    spent: dict[bool, list[float]] = {True: [], False: []}
+    spent = []
     for _ in range(CALLS + 1):
-        for checked, times in spent.items():
-            with ExitStack() as stack:
-                for module in () if checked else (process_state, watch):
-                    stack.enter_context(patch.object(module, "SETTINGS", ()))
-                began = time.process_time()
-                rxExec(noop, timesToRun=TASKS, taskChunkSize=TASKS)
-                times.append(time.process_time() - began)
-    return (min(spent[True]) - min(spent[False])) / TASKS * 1e6
+        began = time.process_time()
+        results = rxExec(task, timesToRun=TASKS, **arguments)
+        spent.append(time.process_time() - began)
+        if results != [None] * TASKS or len(results.output) != (TASKS if task is say else 0):
+            raise ValueError(f"{len(results)} results and {len(results.output)} texts of {TASKS} tasks")
+    return min(spent[1:]) / TASKS * 1e6
 
 
 def table(checkouts: Sequence[Path], repeats: int) -> str:
@@ -85,9 +101,11 @@ def table(checkouts: Sequence[Path], repeats: int) -> str:
             told.append(json.loads(ran.stdout))
     lines = ["### an empty task, processor time in µs: least and median", ""]
     lines += [f"| | {' | '.join(checkout.name for checkout in measured)} |", "|--" + "|--:" * len(measured) + "|"]
-    for part in (*PARTS, CHECKS):
+    for part in PARTS:
         columns = [[figures[part] for figures in told] for told in measured.values()]
-        lines.append(f"| {part} | {' | '.join(f'{min(column):.2f}, {median(column):.2f}' for column in columns)} |")
+        lines.append(f"| {part} | {' | '.join(f'{min(column):.1f}, {median(column):.1f}' for column in columns)} |")
+    lines += ["", "| of an empty task on one stream | µs |", "|--|--:|"]
+    lines += [f"| {part} | {figure:.2f} |" for part, figure in parts().items()]
     return "\n".join(lines)
 
 
