@@ -289,8 +289,6 @@ def kept_value(value: Any, in_caller: bool = False) -> Any:
 
 def size_of(kept: Any) -> int:
     """Give the bytes that such a value takes, about."""
-    if type(kept) is bytes:
-        return len(kept)
     return sys.getsizeof(kept) + (sum(map(size_of, kept)) if type(kept) is tuple else 0)
 
 
