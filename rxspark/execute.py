@@ -39,6 +39,7 @@ from rxspark.backends import backend_for
 from rxspark.backends.base import Backend
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.calls.spec import CallSpec
+from rxspark.concurrency import once
 from rxspark.contexts import ComputeContext, RxLocalSeq, chosen_context, rxGetComputeContext
 from rxspark.jobs.folder import JobFolder, new_job_folder
 from rxspark.jobs.gathering import AnyResults, Gathering, warn_of_failures, warn_of_preparing
@@ -47,7 +48,6 @@ from rxspark.jobs.record import JobRecord
 from rxspark.jobs.rxjob import RxJob, submit
 from rxspark.jobs.scheduler import run_and_gather
 from rxspark.jobs.states import QUEUED, RUNNING
-from rxspark.once import once
 from rxspark.results.timings import Clock
 from rxspark.rng.kinds import Seed
 from rxspark.serialize.payload import Destination, serialize_call

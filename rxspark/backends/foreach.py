@@ -29,10 +29,10 @@ from rxspark.backends.engine_errors import reason
 from rxspark.backends.joblib_hosts import workers_are_here
 from rxspark.backends.local import BackgroundBackend, before_workers_are_waited_for
 from rxspark.backends.sequential import interrupts_told_apart
+from rxspark.concurrency import once
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import InlineStore, LocalStore
 from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
-from rxspark.once import once
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed

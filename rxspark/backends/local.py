@@ -22,10 +22,10 @@ import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Attempt, InThisProcess, Outcome, caller_environment, starting_workers
+from rxspark.concurrency import once
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import DataStore, LocalStore
 from rxspark.errors import RxContextError
-from rxspark.once import once
 from rxspark.options import rxGetOption
 from rxspark.serialize.partition_payload import PartitionPayload
 from rxspark.worker.delivery import ResultMessage, ResultSink

@@ -19,13 +19,13 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from rxspark.concurrency import once
 from rxspark.data.bundle import Bundle
 from rxspark.data.host_cache import free, lock, private_folder, roomy
 from rxspark.data.refs import LocalFileRef
 from rxspark.errors import RxFileError
 from rxspark.files.io import private
 from rxspark.files.paths import file_errors, open_path
-from rxspark.once import once
 from rxspark.process import process_token
 
 __all__ = ["local_folder", "remove_journals", "remove_local_bundle", "write_local_bundle"]

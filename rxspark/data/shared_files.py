@@ -16,12 +16,12 @@ import os
 import socket
 from pathlib import Path
 
+from rxspark.concurrency import once
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import RemoteFileRef
 from rxspark.errors import RxError
 from rxspark.files.io import write
 from rxspark.files.paths import FsPath, file_errors, open_path
-from rxspark.once import once
 from rxspark.process import process_token
 
 __all__ = ["process_folder", "remove_shared_bundle", "write_bundle", "write_shared_bundle"]

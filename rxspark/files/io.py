@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from rxspark.concurrency import call_with_timeout
 from rxspark.files.paths import FsPath, file_errors
-from rxspark.timeouts import call_with_timeout
 
 __all__ = ["PUBLISHED", "fetch", "pieces", "private", "read", "write"]
 

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.rng.active import current
 
 __all__ = ["NUMBA", "NumbaRandom"]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.random import mtrand
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.rng.active import IMPORTING, above
 
 __all__ = ["IMPORTS", "SHARED", "connect", "connected", "gauss", "put_gauss", "unshared"]

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rxspark.concurrency import once
 from rxspark.errors import RxArgumentError, RxError
-from rxspark.once import once
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.random import bit_generator
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.rng.active import current
 from rxspark.rng.numpy_threads import SHARED
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rxspark.own_threads import others_run
+from rxspark.concurrency import others_run
 from rxspark.rng import stdlib_patch
 from rxspark.rng.active import GROUP, STACK, ThreadGroup, current
 from rxspark.rng.engines import Counter, Jumped, engine

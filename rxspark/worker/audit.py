@@ -8,8 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from rxspark.once import once
-from rxspark.own_threads import is_own
+from rxspark.concurrency import is_own, once
 
 __all__ = ["on_event", "on_thread"]
 

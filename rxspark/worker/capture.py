@@ -19,8 +19,7 @@ import time
 from contextlib import suppress
 from os import SEEK_CUR, lseek
 
-from rxspark.once import once
-from rxspark.own_threads import start_own
+from rxspark.concurrency import once, start_own
 
 __all__ = ["Capture", "new_file", "read_bounded"]
 

@@ -23,7 +23,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 
 __all__ = [
     "ProgramClasses",

@@ -18,7 +18,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Any, TextIO
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.worker.audit import on_event
 from rxspark.worker.capture import Capture
 from rxspark.worker.current_task import TASK, Task, follow_threads

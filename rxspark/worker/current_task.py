@@ -12,7 +12,7 @@ from contextvars import ContextVar, copy_context
 from types import FunctionType, MethodType
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.rng.active import thread_starts
 from rxspark.worker.audit import on_thread
 from rxspark.worker.capture import Capture

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.worker.current_task import TASK
 
 __all__ = ["follow_exits", "registered", "run_registered"]

@@ -19,7 +19,7 @@ from multiprocessing.reduction import ForkingPickler
 from types import ModuleType
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.worker.current_task import current_task
 
 __all__ = ["end_nested", "let_tasks_nest", "serve_processes", "stop_serving"]

@@ -12,8 +12,8 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from rxspark.concurrency import once
 from rxspark.errors import RxArgumentError, RxMissingError
-from rxspark.once import once
 from rxspark.worker.settings.hearing import heard
 
 __all__ = ["Threads", "bring_back", "setMKLthreads", "strayed"]

@@ -16,7 +16,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.process import process_token
 from rxspark.worker.protocol import NAMESPACE, Call, ModuleSource
 

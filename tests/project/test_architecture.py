@@ -20,15 +20,13 @@ FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 # Lower layers first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
     [
+        "concurrency",
         "errors",
         "extras",
         "html_tables",
-        "once",
         "options",
-        "own_threads",
         "process",
         "redaction",
-        "timeouts",
         "validation",
     ],
     ["files"],

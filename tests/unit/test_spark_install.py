@@ -120,7 +120,7 @@ print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
     (other / "backends" / "spark").mkdir(parents=True)
     for folder in (other, other / "backends", other / "backends" / "spark"):
         (folder / "__init__.py").write_text("")
-    for file in ("process.py", "once.py", "backends/spark/package.py"):
+    for file in ("process.py", "concurrency.py", "backends/spark/package.py"):
         shutil.copy(process.PACKAGE / file, other / file)
     assert told(code, tmp_path).split()[0] != path.name
 

@@ -41,13 +41,13 @@ from rxspark.backends.spark.session import warn_once
 from rxspark.backends.spark.settings import without_effect
 from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval
 from rxspark.backends.spark.worker_start import with_this_rxspark
+from rxspark.concurrency import call_with_timeout
 from rxspark.contexts import RxSpark
 from rxspark.data.bundle import Bundle
 from rxspark.data.refs import DataRef
 from rxspark.data.stores import FILE_THRESHOLD, DataStore, SharedFolderStore
 from rxspark.errors import RxContextError
 from rxspark.serialize.payload import Requirements
-from rxspark.timeouts import call_with_timeout
 from rxspark.user_paths import share_folder
 from rxspark.worker.runner import PartitionRunner
 

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.process import PACKAGE
 
 if TYPE_CHECKING:

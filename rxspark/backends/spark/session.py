@@ -19,12 +19,11 @@ from rxspark.backends.spark.java import java_problem
 from rxspark.backends.spark.package import give_to_executors
 from rxspark.backends.spark.python import check_python, executors_python
 from rxspark.backends.spark.settings import chosen_master, session_settings, without_effect
+from rxspark.concurrency import call_with_timeout, once
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.extras import install
-from rxspark.once import once
 from rxspark.options import rxGetOption
-from rxspark.timeouts import call_with_timeout
 
 if TYPE_CHECKING:
     from pyspark import SparkContext

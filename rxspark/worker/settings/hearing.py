@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.worker.audit import on_event
 
 __all__ = ["NATIVE", "PROC", "heard", "hooks", "listen"]

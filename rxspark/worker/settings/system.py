@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from rxspark.once import once
+from rxspark.concurrency import once
 from rxspark.worker.settings.hearing import PROC
 from rxspark.worker.settings.setting import Setting
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from rxspark.timeouts import call_with_timeout
+from rxspark.concurrency import call_with_timeout
 
 
 def test_what_does_not_answer_is_named() -> None:

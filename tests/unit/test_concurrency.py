@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from rxspark.own_threads import others_run, start_own
+from rxspark.concurrency import others_run, start_own
 
 
 @pytest.fixture
