@@ -1,4 +1,4 @@
-"""The diary of a partition: what is on record of it, and how much time that takes."""
+"""The journal of a partition: what is on record of it, and how much time that takes."""
 
 from __future__ import annotations
 
