@@ -63,16 +63,16 @@ class SiblingsTogether:
 
     def _raise(self, branch: Branch, branches: Branches) -> None:
         while True:
-            level, place = branch
-            other = level, place ^ 1
+            level, index = branch
+            other = level, index ^ 1
             holder = self._holders.get(other)
             if holder is None:
                 self._holders[branch] = branches
                 return
-            left, right = (branches[branch], holder[other]) if place % 2 == 0 else (holder[other], branches[branch])
-            branch = level + 1, place // 2
+            left, right = (branches[branch], holder[other]) if index % 2 == 0 else (holder[other], branches[branch])
+            branch = level + 1, index // 2
             branches[branch] = self._combine(branch, left, right)
-            del self._holders[other], holder[other], branches[level, place]
+            del self._holders[other], holder[other], branches[level, index]
 
 
 def combined_results(record: JobRecord, parts: Sequence[AnyPartitionResult], clock: Clock) -> RxCombined[Any]:

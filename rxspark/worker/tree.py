@@ -1,6 +1,6 @@
 """The tree by which values of tasks are combined: a matter of their numbers alone, wherever and whenever they run.
 
-Branch (level, place) stands for the tasks place * 2**level to (place + 1) * 2**level - 1 of a call, as far as there are
+Branch (level, index) stands for the tasks index * 2**level to (index + 1) * 2**level - 1 of a call, as far as there are
 so many. Its value is the combination of those of its two halves, or that of the one half which has a value: failed
 tasks have none.
 
@@ -20,7 +20,7 @@ from typing import Any
 __all__ = ["Branch", "Branches", "Combine", "tasks_of"]
 
 Branch = tuple[int, int]
-"""Level and place of a branch."""
+"""Level and index of a branch."""
 
 Combine = Callable[[Branch, Any, Any], Any]
 """Gives the value of a branch from those of its left and its right half."""
@@ -34,8 +34,8 @@ def tasks_of(branch: Branch) -> range:
     >>> tasks_of((2, 1))
     range(4, 8)
     """
-    level, place = branch
-    return range(place << level, (place + 1) << level)
+    level, index = branch
+    return range(index << level, (index + 1) << level)
 
 
 class Branches(dict[Branch, Any]):
@@ -43,19 +43,19 @@ class Branches(dict[Branch, Any]):
 
     def complete(self, number: int, first: int, combine: Combine) -> None:
         """Combine all branches that end with a task, now that it and all tasks from `first` on have run."""
-        level, place = 0, number
-        while place & 1 and (place - 1) << level >= first:
-            self._join((level + 1, place >> 1), combine)
-            level, place = level + 1, place >> 1
+        level, index = 0, number
+        while index & 1 and (index - 1) << level >= first:
+            self._join((level + 1, index >> 1), combine)
+            level, index = level + 1, index >> 1
 
     def since(self, number: int) -> Branches:
         """Give the branches with tasks from this number on."""
         return Branches({branch: value for branch, value in self.items() if tasks_of(branch)[-1] >= number})
 
     def take_in(self, more: Branches) -> None:
-        """Take in newer branches, in the place of those that went into them."""
-        for level, place in more:
-            for inner in [inner for inner in self if inner[0] < level and inner[1] >> (level - inner[0]) == place]:
+        """Take in newer branches, in place of those that went into them."""
+        for level, index in more:
+            for inner in [inner for inner in self if inner[0] < level and inner[1] >> (level - inner[0]) == index]:
                 del self[inner]
         self.update(more)
 
@@ -64,14 +64,14 @@ class Branches(dict[Branch, Any]):
         branches, level = Branches(self), 0
         while len(branches) > 1:
             level += 1
-            for place in sorted({place >> 1 for at, place in branches if at == level - 1}):
-                branches._join((level, place), combine)
+            for index in sorted({index >> 1 for at, index in branches if at == level - 1}):
+                branches._join((level, index), combine)
         return list(branches.values())
 
     def _join(self, branch: Branch, combine: Combine) -> None:
-        """Put a branch in the place of its halves; where they cannot be combined, they stay."""
-        level, place = branch
-        halves = (level - 1, 2 * place), (level - 1, 2 * place + 1)
+        """Put a branch in place of its halves; where they cannot be combined, they stay."""
+        level, index = branch
+        halves = (level - 1, 2 * index), (level - 1, 2 * index + 1)
         left, right = (self.get(half, _NONE) for half in halves)
         if left is not _NONE and right is not _NONE:
             self[branch] = combine(branch, left, right)
