@@ -152,7 +152,7 @@ def test_up_again_brings_back_what_is_missing_and_leaves_the_rest(tmp_path: Path
         lab.on("host0", "touch", "/tmp/mine")
         lab.do("kill", "host1")
         lab.do("up", 1, "--services", "none")
-        assert lab.on("host0", "ls", "/tmp") == "mine\n"
+        assert lab.on("host0", "ls", "/tmp/mine") == "/tmp/mine\n"
         assert lab.on("host1", "hostname") == "host1\n"
         assert processes(lab)
         lab.do("down")
