@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rxspark.errors import RxArgumentError
 
-__all__ = ["check_flags", "check_timeout", "flag", "module_names", "short_repr", "whole_number"]
+__all__ = ["check_flags", "check_timeout", "flag", "module_names", "one_of", "short_repr", "whole_number"]
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
@@ -35,6 +35,14 @@ def check_flags(**flags: Any) -> None:
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise RxArgumentError(f"{name}={value!r}: {name} is True or False")
+
+
+def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
+    """Give `value`; RxArgumentError unless it is one of these strings."""
+    if not (isinstance(value, str) and value in choices):
+        known = ", ".join(f'"{choice}"' for choice in choices[:-1])
+        raise RxArgumentError(f'{name}={value!r}: {name} is {known} or "{choices[-1]}"')
+    return value
 
 
 def check_timeout(timeout: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from types import FrameType
 from typing import Any, TypedDict, Unpack
 
@@ -17,7 +18,7 @@ from rxspark.errors import RxArgumentError, closest
 from rxspark.options import exception_classes, rxGetOption
 from rxspark.results import node_name
 from rxspark.rng.kinds import SeedRoot, check_capacity, resolve
-from rxspark.validation import flag, module_names, whole_number
+from rxspark.validation import flag, module_names, one_of, whole_number
 from rxspark.worker.retries import RetryPolicy
 
 __all__ = ["CallOptions", "CallSpec"]
@@ -92,7 +93,7 @@ class CallSpec:
         once_per_node = flag("oncePerElem", options["oncePerElem"], False)
         times, read_now = _times_to_run(options["timesToRun"]), context.wait or once_per_node
         tasks = plan_tasks(function, args, kwargs, options["elemArgs"], times, read_now)
-        chunk_size, scope = _chunk_size(options), _rng_scope(options["RNGscope"])
+        chunk_size, scope = _chunk_size(options), one_of("RNGscope", options["RNGscope"], ("chunk", "task"))
         packages = module_names(options["packagesToLoad"], "packagesToLoad")
         spec = cls(
             function=function,
@@ -184,7 +185,8 @@ def _retry_on(context: ComputeContext) -> tuple[type[BaseException], ...]:
 
 
 def _times_to_run(value: Any) -> int:
-    return -1 if value in (-1, None) else whole_number("timesToRun", value, 0)
+    missing = value is None or (isinstance(value, Integral) and value == -1)
+    return -1 if missing else whole_number("timesToRun", value, 0)
 
 
 def _chunk_size(options: CallOptions) -> int | None:
@@ -195,12 +197,6 @@ def _chunk_size(options: CallOptions) -> int | None:
             f"taskChunkSize={size} with oncePerElem=True: each node runs one task; leave one of the two out"
         )
     return size
-
-
-def _rng_scope(value: Any) -> str:
-    if value not in ("chunk", "task"):
-        raise RxArgumentError(f'RNGscope={value!r}: RNGscope is "chunk" or "task"')
-    return str(value)
 
 
 def _foreach_options(value: Any) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class RxJob(Generic[T]):
     def resume(self, only: str | None = None, computeContext: ComputeContext | None = None) -> RxJob[T]:
         """Run what is missing of the job, see `rxResumeJob`."""
         context = rxGetComputeContext() if computeContext is None else computeContext
-        if only not in (None, "failed"):
+        if not (only is None or (isinstance(only, str) and only == "failed")):
             raise RxArgumentError(f'only={only!r}: only is None, for what is missing, or "failed"')
         if not isinstance(context, ComputeContext):
             raise RxArgumentError(f"computeContext={context!r}: computeContext is a compute context such as RxSpark()")

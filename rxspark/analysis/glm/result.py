@@ -19,7 +19,7 @@ from rxspark.analysis.glm.observations import residuals
 from rxspark.analysis.glm.response import all_observations
 from rxspark.analysis.glm.spec import ModelSpec, WeightColumns
 from rxspark.analysis.printing import RxText, coefficient_table, formatted
-from rxspark.errors import RxArgumentError
+from rxspark.validation import one_of
 
 __all__ = ["RxGlm"]
 
@@ -155,8 +155,7 @@ class RxGlm:
         >>> model.predict({"x": [10, None]}).round(6).tolist()
         [33.0, nan]
         """
-        if type not in ("response", "link"):
-            raise RxArgumentError(f'type={type!r}: type is "response" or "link"')
+        one_of("type", type, ("response", "link"))
         return RowFunction(
             function="predict",
             column=f"{self.parsed.response_label}_Pred",
@@ -200,8 +199,7 @@ class RxGlm:
         >>> rxGlm("y ~ x", data).residuals(data, "response").round(6).tolist()
         [0.5, -1.0, 0.5]
         """
-        if type not in ("deviance", "pearson", "working", "response"):
-            raise RxArgumentError(f'type={type!r}: type is "deviance", "pearson", "working" or "response"')
+        one_of("type", type, ("deviance", "pearson", "working", "response"))
         design = self.design.for_all_rows()
         return RowFunction(
             function="residuals",

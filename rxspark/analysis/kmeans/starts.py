@@ -45,7 +45,7 @@ class Starts:
                 raise RxArgumentError("rxKmeans needs numClusters, or centers to start from")
         else:
             centers = centers if isinstance(centers, pd.DataFrame) else _as_array(centers)
-            if clusters not in (None, len(centers)):
+            if clusters is not None and whole_number("numClusters", clusters, 1) != len(centers):
                 raise RxArgumentError(f"numClusters={clusters!r}: there are {len(centers)} centers; leave it out")
             if number > 1:
                 raise RxArgumentError(f"numStarts={number}: with centers given there is one start; leave it out")
