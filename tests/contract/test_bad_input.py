@@ -122,6 +122,8 @@ CALLS: dict[str, tuple[Callable[[], object], list[str]]] = {
     "elemType": (lambda: rxExec(one, ELEMENTS, elemType="cores"), ["elemType='cores'", "leave elemType out"]),
     "quote, to a builtin": (lambda: rxExec(max, 1, 2, quote=True), ["quote=True", "leave quote out"]),
     "RNGscope": (lambda: rxExec(one, 1, RNGscope="tasks"), ["RNGscope='tasks'", '"chunk" or "task"']),  # type: ignore[arg-type]
+    "RNGscope array": (lambda: rxExec(one, 1, RNGscope=np.arange(2)), ["RNGscope=array", '"chunk" or "task"']),  # type: ignore[arg-type]
+    "timesToRun array": (lambda: rxExec(one, 1, timesToRun=np.arange(2)), ["timesToRun=array", "whole number"]),  # type: ignore[arg-type]
     "oncePerElem": (lambda: rxExec(one, 1, oncePerElem=1), ["oncePerElem=1", "True or False"]),  # type: ignore[arg-type]
     "oncePerElem chunked": (lambda: rxExec(one, 1, oncePerElem=True, taskChunkSize=2), ["taskChunkSize=2", "oncePer"]),
     "oncePerElem elements": (lambda: rxExec(one, rxElemArg(range(77)), oncePerElem=True), ["77 tasks", "node"]),
