@@ -175,6 +175,7 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
             result = begin()
             result.branches = _no_branches(call)
             tasks: Partition = pickle.loads(partition.open().part(0))
+            alone = len(tasks.numbers) == 1
             journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
             if in_children:
                 stream = journal.read(result) if journal is not None else None
@@ -182,11 +183,11 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
             else:
                 if ready is None:
                     ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
-                alone = len(tasks.numbers) == 1  # nothing is lost before its end
-                ready.run(tasks, result, answer=None if journal is None or alone else partial(journal.note, result))
+                noted = None if journal is None or alone else journal  # of one task nothing is lost before its end
+                ready.run(tasks, result, answer=None if noted is None else partial(noted.note, result))
             if journal is not None:
                 journal.close()
-            awaited = call.folder is not None or result.output  # by who reads it while the next partition runs
+            awaited = call.folder is not None or (alone and result.output)  # by who looks on while the next one runs
             if in_children or awaited or (call.stop_on_error and result.failures):
                 break
     return call
