@@ -223,7 +223,7 @@ else:
     ref = InlineRef(tuple(map(bytes, sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1]))))
     rows = GroupRows([ref, ref], [0, 1])
 rows[1]  # what pandas needs of its own is loaded
-leave(2)
+leave(5)
 print(len(rows[0][0][1]))
 rows[1]
 """
