@@ -32,8 +32,8 @@ def _at(module, path):
 
 
 def _in(module, path, entry):
-    """Look whether an entry is in a registry."""
-    return lambda: (entry in _held(module, path), len(_held(module, path)))
+    """Look whether an entry is in a registry, which libraries may fill as they are used."""
+    return lambda: entry in _held(module, path)
 
 
 def _put(module, path, value):
