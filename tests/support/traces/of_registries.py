@@ -32,8 +32,8 @@ def _at(module, path):
 
 
 def _in(module, path, entry):
-    """Look whether an entry is in a registry, which libraries may fill as they are used."""
-    return lambda: entry in _held(module, path)
+    """Look whether an entry is in a registry."""
+    return lambda: (entry in _held(module, path), len(_held(module, path)))
 
 
 def _put(module, path, value):
@@ -281,7 +281,7 @@ _entry("fsspec: configuration", "fsspec.config", "conf", "left", {})
 add(
     "fsspec: _registry",
     "fsspec.register_implementation",
-    _in("fsspec.registry", "_registry", "left"),
+    lambda: "left" in _held("fsspec.registry", "_registry"),  # fsspec itself enters the file systems that it opens
     _call("fsspec", "register_implementation", "left", Registered),
 )
 _entry("dask: Callback.active", "dask.callbacks", "Callback.active", "left")
