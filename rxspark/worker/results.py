@@ -288,8 +288,9 @@ def kept_value(value: Any, in_caller: bool = False) -> Any:
 
 
 def size_of(kept: Any) -> int:
-    """Give the bytes that such a value takes, about."""
-    return sys.getsizeof(kept) + (sum(map(size_of, kept)) if type(kept) is tuple else 0)
+    """Give the bytes that such a value takes: of a pickle exactly, else about."""
+    inside = sum(map(size_of, kept)) if type(kept) is tuple else 0
+    return len(kept) if type(kept) is bytes else sys.getsizeof(kept) + inside
 
 
 def load_value(packed: bytes) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import warnings
 from pathlib import Path
@@ -92,8 +91,8 @@ def test_a_result_that_is_too_large_alone_costs_its_task_alone(tmp_path):
     error = results[1]
     assert isinstance(error, RxTaskError)
     assert error.type == "ResultTooLarge"
-    for told in (r"takes 62914\d\d bytes", r"spark\.driver\.maxResultSize=4m", "hdfsShareDir"):
-        assert re.search(told, error.message)
+    for told in ("takes 6291465 bytes", "spark.driver.maxResultSize=4m", "hdfsShareDir"):
+        assert told in error.message
     assert runs(tmp_path) == [1, 1, 1]
 
 
