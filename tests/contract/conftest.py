@@ -12,16 +12,25 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import joblib
 import pytest
 from brief_java import BRIEF
 from connect_server import connect_server
 
-from rxspark import ComputeContext, RxForeachDoPar, RxLocalParallel, RxLocalSeq, RxSpark
+from rxspark import (
+    ComputeContext,
+    RxForeachDoPar,
+    RxLocalParallel,
+    RxLocalSeq,
+    RxSpark,
+    rxGetComputeContext,
+    rxSetComputeContext,
+)
 
 
 @contextmanager
@@ -179,6 +188,14 @@ def context(request: pytest.FixtureRequest) -> Iterator[ComputeContext]:
 def _active(context: ComputeContext) -> Iterator[None]:
     with context:
         yield
+
+
+@pytest.fixture
+def change_context() -> Iterator[Callable[..., Any]]:
+    """Set arguments of the active context until the end of the test."""
+    context = rxGetComputeContext()
+    yield lambda **arguments: rxSetComputeContext(context, **arguments)
+    rxSetComputeContext(context)
 
 
 @pytest.fixture

@@ -28,19 +28,10 @@ from rxspark import (
     rxGetComputeContext,
     rxGetJobResults,
     rxRemoteGetId,
-    rxSetComputeContext,
     rxWaitForJob,
 )
 
 TASKS = 45
-
-
-@pytest.fixture
-def change():
-    """Set arguments of the active context."""
-    context = rxGetComputeContext()
-    yield lambda **arguments: rxSetComputeContext(context, **arguments)
-    rxSetComputeContext(context)
 
 
 def row(i):
@@ -221,15 +212,15 @@ def test_a_dead_worker_costs_its_task_and_no_bit(chunk):
 
 
 @pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
-def test_a_task_past_its_limit_is_left_out(change):
+def test_a_task_past_its_limit_is_left_out(change_context):
     """Tasks in child processes are combined as others."""
-    change(taskTimeLimit=2)
+    change_context(taskTimeLimit=2)
     found = rxExec(lambda i: sum(range(10**12)) if i == 3 else i, rxElemArg(range(8)), taskChunkSize=4, combine="sum")
     assert isinstance(found.errors[3], RxTimeLimitError)
     assert (found.value, found.count) == (25, 7)
 
 
-def test_a_task_that_is_tried_again_counts_once(change, tmp_path):
+def test_a_task_that_is_tried_again_counts_once(change_context, tmp_path):
     """The value is that of its last try."""
 
     def task(i):
@@ -239,7 +230,7 @@ def test_a_task_that_is_tried_again_counts_once(change, tmp_path):
             raise ConnectionError
         return i
 
-    change(taskRetries=2)
+    change_context(taskRetries=2)
     found = rxExec(task, rxElemArg(range(12)), combine="sum")
     assert (found.value, found.count, found.errors) == (66, 12, {})
     assert found.info["tries"].sum() == 14

@@ -44,14 +44,6 @@ def distinct(results):
     return {number for found in results for number in found.values()}
 
 
-@pytest.fixture
-def changed():
-    """Change a field of the active context."""
-    context = rxGetComputeContext()
-    yield lambda **values: rxSetComputeContext(context, **values)
-    rxSetComputeContext(context)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def _loaded():
     """In the tests' own process the libraries are there before the calls, as a user's would be."""
@@ -63,13 +55,13 @@ def test_a_task_has_one_thread():
     assert distinct(rxExec(threads_of_a_clustering, rxElemArg(range(4)))) == {1}
 
 
-def test_a_context_may_give_more(changed):
+def test_a_context_may_give_more(change_context):
     """With threadsPerTask=2 they have two, and with the default again one."""
-    changed(threadsPerTask=2)
+    change_context(threadsPerTask=2)
     assert distinct(rxExec(threads_of_a_clustering, rxElemArg(range(2)))) == {2}
     if rxGetComputeContext().alias == "localpar":  # and cores for one task at once
         assert len({*rxExec(os.getpid, timesToRun=4)}) == max(1, loky.cpu_count() // 2)
-    changed(threadsPerTask=1)
+    change_context(threadsPerTask=1)
     assert distinct(rxExec(threads_of_a_clustering, rxElemArg(range(2)))) == {1}
 
 

@@ -23,18 +23,9 @@ from rxspark import (
     rxExec,
     rxGetComputeContext,
     rxOptions,
-    rxSetComputeContext,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
-
-
-@pytest.fixture
-def limit():
-    """Set the limit of the active context."""
-    context = rxGetComputeContext()
-    yield lambda seconds: rxSetComputeContext(context, taskTimeLimit=seconds)
-    rxSetComputeContext(context)
 
 
 def stuck(i, native):
@@ -48,9 +39,9 @@ def stuck(i, native):
 
 
 @pytest.mark.parametrize("native", [False, True], ids=["Python", "native"])
-def test_a_task_past_the_limit_is_stopped_and_named(limit, native):
+def test_a_task_past_the_limit_is_stopped_and_named(change_context, native):
     """Its slot holds an RxTimeLimitError with limit, task and the line that ran; all others' values arrive, soon."""
-    limit(0.7)
+    change_context(taskTimeLimit=0.7)
     begun = time.monotonic()
     with pytest.warns(RxTaskWarning, match="1 of 5 tasks failed"):
         result = rxExec(stuck, rxElemArg(range(5)), native, taskChunkSize=5)
@@ -63,7 +54,7 @@ def test_a_task_past_the_limit_is_stopped_and_named(limit, native):
     assert "in stuck" in error.traceback
 
 
-def test_the_limit_changes_no_number(limit):
+def test_the_limit_changes_no_number(change_context):
     """With a limit the streams are as without one, also behind a task that was stopped."""
 
     def draw(i, fail):
@@ -78,16 +69,16 @@ def test_the_limit_changes_no_number(limit):
         return [result[i] for i in (0, 1, 3, 4, 5)]
 
     without = numbers("soon")
-    limit(1)
+    change_context(taskTimeLimit=1)
     assert numbers("late") == without
     assert numbers("soon") == without
 
 
-def test_a_long_search_path_is_no_hindrance(limit, monkeypatch, tmp_path):
+def test_a_long_search_path_is_no_hindrance(change_context, monkeypatch, tmp_path):
     """Though it is longer than what the system takes as the argument of a program; the tasks have it, too."""
     monkeypatch.setattr(sys, "path", [*sys.path, *(f"{tmp_path}/{i:090}" for i in range(4000))])
     last = sys.path[-1]
-    limit(60)
+    change_context(taskTimeLimit=60)
     result: Any = rxExec(
         lambda i: os._exit(3) if i == 1 else (i, last in sys.path), rxElemArg(range(3)), taskChunkSize=3
     )
@@ -97,23 +88,23 @@ def test_a_long_search_path_is_no_hindrance(limit, monkeypatch, tmp_path):
         assert result[0][1]
 
 
-def test_only_the_tasks_own_time_counts(limit):
+def test_only_the_tasks_own_time_counts(change_context):
     """A hundred short tasks together may take longer than the limit of each; loading packages is not theirs."""
-    limit(0.4)
+    change_context(taskTimeLimit=0.4)
     assert rxExec(time.sleep, rxElemArg([0.05] * 20), taskChunkSize=10) == [None] * 20
 
 
-def test_a_task_that_dies_under_a_limit_is_lost_not_late(limit):
+def test_a_task_that_dies_under_a_limit_is_lost_not_late(change_context):
     """Death has its own error, and by chance it costs nothing."""
-    limit(20)
+    change_context(taskTimeLimit=20)
     result = rxExec(lambda i: os.kill(os.getpid(), signal.SIGKILL) if i == 1 else i, rxElemArg(range(3)))
     assert isinstance(result[1], RxLostTaskError)
     assert (result[0], result[2]) == (0, 2)
 
 
-def test_the_first_late_task_ends_a_call_that_stops_at_errors(limit, tmp_path):
+def test_the_first_late_task_ends_a_call_that_stops_at_errors(change_context, tmp_path):
     """With continueOnFailure=False the limit is the error that is raised; later tasks of the chunk do not run."""
-    limit(0.5)
+    change_context(taskTimeLimit=0.5)
 
     def work(i, folder):
         Path(folder, str(i)).touch()
@@ -124,20 +115,20 @@ def test_the_first_late_task_ends_a_call_that_stops_at_errors(limit, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["0", "1"]
 
 
-def test_the_option_is_the_limit_of_contexts_without_one(limit):
+def test_the_option_is_the_limit_of_contexts_without_one(change_context):
     """The option sets it for all; the context's own goes first."""
     before = rxOptions(taskTimeLimit=0.5)
     try:
         assert isinstance(rxExec(time.sleep, 30)[0], RxTimeLimitError)
-        limit(20)
+        change_context(taskTimeLimit=20)
         assert rxExec(time.sleep, 0.8) == [None]
     finally:
         rxOptions(**before)
 
 
-def test_what_a_late_task_has_started_ends_with_it(limit, tmp_path):
+def test_what_a_late_task_has_started_ends_with_it(change_context, tmp_path):
     """A program that the task started does not outlive it."""
-    limit(1)
+    change_context(taskTimeLimit=1)
     mark = tmp_path / "pid"
     rxExec(lambda path: os.system(f"echo $$ > {path}; exec sleep 600"), str(mark))
     pid = int(mark.read_text())
