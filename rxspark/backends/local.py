@@ -104,7 +104,7 @@ class LocalBackend(InThisProcess):
                     running[self._executor.submit(run, own.put_partition(data))] = own
                 done, _ = wait(running, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
                 while done:  # no name here for a future: each holds what its partition gave until it is let go of
-                    running.pop(next(iter(done))).__exit__()
+                    running.pop(next(iter(done))).close()
                     try:
                         attempt.deliver(done.pop().result())
                     except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
@@ -113,7 +113,7 @@ class LocalBackend(InThisProcess):
                     coming = attempt.more(0.0 if running else _POLL_INTERVAL_S)
         finally:
             for store in running.values():
-                store.__exit__()
+                store.close()
         return lost_reason
 
     def cancel(self, attempt: Attempt) -> None:

@@ -42,6 +42,9 @@ class DataStore(ABC):
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         """Remove what was written."""
         self._removals.close()
 
