@@ -13,6 +13,9 @@ from rxspark.worker.settings.setting import Setting
 
 __all__ = ["NATIVE", "environment", "put_environment"]
 
+# This process: the functions of C that it has loaded.
+_C = ctypes.CDLL(None)
+
 _environ = os.environ  # a task may put something else in its place
 
 
@@ -37,7 +40,7 @@ def _native_environment() -> dict[bytes, bytes | None]:
 
     Those with two underlines are a library's own: OpenMP's runtime registers itself by one.
     """
-    entries: Any = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    entries: Any = ctypes.POINTER(ctypes.c_char_p).in_dll(_C, "environ")
     found: dict[bytes, bytes] = {}
     count = 0
     while (entry := entries[count]) is not None:
@@ -67,7 +70,7 @@ _SWITCHES = ((1, 2), (36, 37), (4, 3), (8, 7), (29, 30))
 
 
 def _switches() -> list[tuple[int, int]]:
-    prctl, found = ctypes.CDLL(None).prctl, []
+    prctl, found = _C.prctl, []
     for _, get in _SWITCHES:
         value = ctypes.c_int()
         found.append((prctl(get, ctypes.byref(value), 0, 0, 0), value.value))
@@ -77,16 +80,16 @@ def _switches() -> list[tuple[int, int]]:
 def _put_switches(wanted: list[tuple[int, int]]) -> None:
     for (switch, _), now, then in zip(_SWITCHES, _switches(), wanted, strict=True):
         if now != then:
-            ctypes.CDLL(None).prctl(switch, then[0] or then[1], 0, 0, 0)
+            _C.prctl(switch, then[0] or then[1], 0, 0, 0)
 
 
 def _rounding() -> int:
-    mode: int = ctypes.CDLL(None).fegetround()
+    mode: int = _C.fegetround()
     return mode
 
 
 def _put_rounding(mode: int) -> None:
-    ctypes.CDLL(None).fesetround(mode)
+    _C.fesetround(mode)
 
 
 _RIGHTS = ("CapPrm", "CapBnd", "NoNewPrivs", "Seccomp")
@@ -117,7 +120,7 @@ NATIVE = [
         events=_CALLED | {"os.putenv", "os.unsetenv"},
     )
 ]
-if hasattr(ctypes.CDLL(None), "fesetround"):
+if hasattr(_C, "fesetround"):
     NATIVE.insert(  # before all that counts
         0,
         Setting(
