@@ -229,28 +229,26 @@ class PartitionResult(PartitionRun):
         return part
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give the columns, and in a pickle of their own the values whose classes the reader may lack."""
-        together = [value for value in self.values if type(value) not in _READABLE]
-        if not together:
-            return vars(self)
-        values = [value if type(value) in _READABLE else ... for value in self.values]
-        return {**vars(self), "values": values, "together": dumps(together, 5)}
+        """Give the columns, and the values of each class that the reader may lack in a pickle of their own."""
+        kinds: dict[type, list[int]] = {}
+        for index, value in enumerate(self.values):
+            if type(value) not in _READABLE:
+                kinds.setdefault(type(value), []).append(index)
+        apart = [(indexes, dumps([self.values[index] for index in indexes], 5)) for indexes in kinds.values()]
+        values = [value if type(value) in _READABLE else None for value in self.values] if apart else self.values
+        return {**vars(self), "values": values, "apart": apart}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take them; where such values cannot be unpickled, that is the error of their tasks."""
-        together = state.pop("together", None)
+        """Take them; values that cannot be unpickled are the errors of their tasks."""
+        apart = state.pop("apart", ())  # older results have none
         vars(self).update(state)
-        if together is None:
-            return
-        places = [index for index, value in enumerate(self.values) if value is ...]
-        try:
-            values = load_value(together)
-        except Exception as error:
-            values = [None] * len(places)
-            failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
-            self.failures |= {self.numbers[index]: failure for index in places}
-        for index, value in zip(places, values, strict=True):
-            self.values[index] = value
+        for indexes, packed in apart:
+            try:
+                for index, value in zip(indexes, load_value(packed), strict=True):
+                    self.values[index] = value
+            except Exception as error:
+                failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
+                self.failures |= {self.numbers[index]: failure for index in indexes}
 
     def pack(self) -> bytes:
         """The results as bytes."""
