@@ -59,7 +59,7 @@ class SequentialBackend(InThisProcess):
             return Outcome()
         finally:
             forget()
-            end_child()
+            end_child(attempt.call_id)  # calls of other threads may have one too
 
     def cancel(self, attempt: Attempt) -> None:
         """Nothing runs in the background: `run` looks at `attempt.cancelled` between partitions."""

@@ -39,7 +39,16 @@ from rxspark.worker.hash_seed import HASH_SEED
 from rxspark.worker.protocol import Call
 from rxspark.worker.results import PartitionResult, TaskFailure
 
-__all__ = ["ChildSetup", "RunRequest", "TaskReport", "die_with_parent", "end_child", "requests", "run_in_children"]
+__all__ = [
+    "ChildSetup",
+    "RunRequest",
+    "TaskReport",
+    "die_with_parent",
+    "end_child",
+    "end_children",
+    "requests",
+    "run_in_children",
+]
 
 # Characters of what a dead child has written that go into the task's error: faulthandler's text is some 2,000.
 _TEXT_LIMIT = 10_000
@@ -119,12 +128,12 @@ def run_in_children(
                 index += len(answer.result.numbers)
                 stream, done = answer.stream, answer.last
         except BaseException:
-            end_child()
+            end_child(call.id)
             raise
         if done:
             return
         failure = child.describe_death(call.time_limit)
-        end_child()
+        end_child(call.id)
         if failure.error is RxTimeLimitError or index == first:
             result.failures[numbers[index]] = failure
             result.add(numbers[index], None, 0.0, 0.0)
@@ -210,17 +219,18 @@ class _Child:
         os.close(self._text)
 
 
-_kept: _Child | None = None
+_kept: dict[str, _Child] = {}
+"""The child of each call: one at a time, but threads of the caller's process end theirs whenever their call ends."""
 
 
-_of_the_parent: list[_Child | None] = []
+_of_the_parent: list[dict[str, _Child]] = []
 
 
 def _have_none() -> None:
-    """Forget the child in a forked process: it and its pipes are the parent's."""
+    """Forget the children in a forked process: they and their pipes are the parent's."""
     global _kept
     _of_the_parent.append(_kept)
-    _kept = None
+    _kept = {}
 
 
 os.register_at_fork(after_in_child=_have_none)
@@ -228,20 +238,24 @@ os.register_at_fork(after_in_child=_have_none)
 
 def _child(call: Call, setup: ChildSetup) -> _Child:
     """The child that runs tasks of a call: the one that is there, else a new one."""
-    global _kept
-    if _kept is not None and (_kept.call_id != call.id or not _kept.idle):
-        end_child()
-    if _kept is None:
-        _kept = _Child(call, setup)
-    return _kept
+    child = _kept.get(call.id)
+    if child is None or not child.idle:
+        end_children()
+        child = _kept[call.id] = _Child(call, setup)
+    return child
 
 
-def end_child() -> None:
-    """End the child process of this process, if there is one."""
-    global _kept
-    if _kept is not None:
-        _kept.end()
-        _kept = None
+def end_child(call_id: str) -> None:
+    """End the child process that runs tasks of a call, if there is one."""
+    child = _kept.pop(call_id, None)
+    if child is not None:
+        child.end()
+
+
+def end_children() -> None:
+    """End the child processes of this process."""
+    for call_id in list(_kept):
+        end_child(call_id)
 
 
 def requests(connection: Connection) -> Iterator[RunRequest]:

@@ -58,10 +58,9 @@ class GroupTable:
         """Give the keys and the rows of a group; what is written to them, nobody else sees."""
         import pandas
 
-        parts = bundle.private(0)
-        start, stop = _between(parts[1], number)
-        pickled = _pickled_values(parts, number)
-        mapped = iter(parts[COLUMNS:])
+        start, stop = _between(bundle.part(1), number)
+        pickled = _pickled_values(bundle, number)
+        mapped = iter(bundle.private(COLUMNS))
         columns = {
             column.name: next(pickled) if column.dtype is None else _slice(column, next(mapped), start, stop)
             for column in self.columns
@@ -93,11 +92,11 @@ def _between(bounds: Any, number: int) -> tuple[int, int]:
     return first, last
 
 
-def _pickled_values(parts: Sequence[Any], number: int) -> Iterator[Any]:
-    if len(parts[2]) == 0:
+def _pickled_values(bundle: Bundle, number: int) -> Iterator[Any]:
+    if len(bundle.part(2)) == 0:
         return iter(())
-    first, last = _between(parts[2], number)
-    return iter(pickle.loads(parts[3][first:last]))
+    first, last = _between(bundle.part(2), number)
+    return iter(pickle.loads(bundle.part(3)[first:last]))
 
 
 def _slice(column: GroupColumn, part: Any, start: int, stop: int) -> Any:

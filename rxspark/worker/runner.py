@@ -31,7 +31,15 @@ from rxspark.errors import RxError
 from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
 from rxspark.worker import user_modules
-from rxspark.worker.child_process import ChildSetup, RunRequest, TaskReport, die_with_parent, requests, run_in_children
+from rxspark.worker.child_process import (
+    ChildSetup,
+    RunRequest,
+    TaskReport,
+    die_with_parent,
+    end_children,
+    requests,
+    run_in_children,
+)
 from rxspark.worker.combining import Combiner, going_home
 from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
@@ -182,6 +190,7 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
                 run_in_children(call, how.child_setup, partition, tasks.numbers, result, stream)
             else:
                 if ready is None:
+                    end_children()  # of a call before: a task that waits for its own processes shall not meet it
                     ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
                 noted = None if journal is None or alone else journal  # of one task nothing is lost before its end
                 ready.run(tasks, result, answer=None if noted is None else partial(noted.note, result))

@@ -7,6 +7,8 @@ import re
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -137,3 +139,38 @@ def test_what_a_late_task_has_started_ends_with_it(change_context, tmp_path):
 
 def _is_zombie(pid):
     return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def unexpected_child():
+    """A process that has ended and that this task has not started, None if there is none."""
+    try:
+        return os.waitpid(-1, os.WNOHANG)[0] or None
+    except ChildProcessError:
+        return None
+
+
+def test_tasks_of_later_calls_do_not_meet_the_processes_of_a_call_with_a_limit(change_context):
+    """Not even one that has ended: a task that waits for any of its processes gets one of its own."""
+    change_context(taskTimeLimit=60)
+    for process in {*rxExec(os.getpid, timesToRun=8)} - {os.getpid()}:
+        with suppress(ProcessLookupError):  # it has gone with its call
+            os.kill(process, signal.SIGKILL)
+    change_context(taskTimeLimit=None)
+    assert rxExec(unexpected_child, timesToRun=8) == [None] * 8
+
+
+def test_calls_of_several_threads_leave_each_other_their_processes(change_context, tmp_path):
+    """The end of one call ends none that runs for another: no task of that one runs twice."""
+    change_context(taskTimeLimit=60)
+
+    def noted(i):
+        (tmp_path / str(i)).open("a").write("x")
+        time.sleep(0.4)
+        return i
+
+    with ThreadPoolExecutor(1) as pool:
+        long = pool.submit(rxExec, noted, rxElemArg(range(4)), taskChunkSize=2)
+        while not long.done():
+            assert rxExec(abs, -1) == [1]
+    assert long.result() == [0, 1, 2, 3]
+    assert [(tmp_path / str(i)).read_text() for i in range(4)] == ["x"] * 4

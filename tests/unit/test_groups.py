@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -201,8 +202,9 @@ def test_a_group_whose_rows_are_gone_is_an_error() -> None:
 
 
 LITTLE_MEMORY = """
-import resource, sys
+import pickle, resource, sys
 import numpy as np, pandas as pd, pyarrow
+from rxspark.data.bundle import Bundle
 from rxspark.data.refs import InlineRef
 from rxspark.groups.sorting import sort_rows
 from rxspark.serialize.pickler import CallSerializer
@@ -220,8 +222,9 @@ if sys.argv[1] == "arrow":
     rows = ArrowRows.of_sorted(table, number, [1, 2], [0])
 else:
     frame = pd.DataFrame({"number": number, "tag": tag})
-    ref = InlineRef(tuple(map(bytes, sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1]))))
-    rows = GroupRows([ref, ref], [0, 1])
+    bundle = Bundle(sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1]))
+    table = pickle.loads(bundle.part(0))
+    rows = GroupRows([InlineRef(table.only(bundle, number)) for number in (0, 1)], [0, 0])
 rows[1]  # what pandas needs of its own is loaded
 leave(5)
 print(len(rows[0][0][1]))
@@ -232,7 +235,9 @@ rows[1]
 @pytest.mark.parametrize("table", ["arrow", "mapped"])
 def test_a_group_that_memory_does_not_hold_is_named(table: str) -> None:
     """Its rows and bytes, and what gives it room; the small group before it is read all the same."""
-    ran = subprocess.run([sys.executable, "-c", LITTLE_MEMORY, table], capture_output=True, text=True)
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}  # malloc keeps no memory that was freed for later
+    command = [sys.executable, "-c", LITTLE_MEMORY, table]
+    ran = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert (ran.stdout, ran.returncode) == ("10\n", 1), ran.stderr
     named = {"arrow": "the group tag='many': ", "mapped": r"this group, whose keys are in `.keys` of the results: "}
     fix = {"arrow": r"RxSpark\(executorOverheadMem=...\)", "mapped": r"rxOptions\(numCoresToUse=...\)"}
