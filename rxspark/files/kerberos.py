@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rxspark.files.hadoop_conf import hadoop_settings, login
 
-__all__ = ["explained", "hadoop_user", "is_needed", "keytab_arguments", "log_in"]
+__all__ = ["explained", "hadoop_user", "is_needed", "keytab_arguments", "log_in", "tokens_host"]
 
 _TOKENS = "HADOOP_TOKEN_FILE_LOCATION"
 
 # The tickets that a keytab gives are this process's own: those of the user stay as they are.
 _OWN_TICKETS = "MEMORY:rxspark"
 
+_NAMENODE_PORT = 8020
+
+_FROM_GSSAPI = re.compile(r'GSSAPIError\(.*?, "(.*)"\)', re.DOTALL)
 _FROM_NAMENODE = re.compile(r'RPCError\("[\w.$]*(?:SaslException|InvalidToken)", "(.*)"\)', re.DOTALL)
 
 # What the KDC tells, and what the NameNode does, which does not tell why.
@@ -55,6 +59,21 @@ def keytab_arguments() -> dict[str, str]:
     }
 
 
+def tokens_host(host: str, settings: Mapping[str, str]) -> str:
+    """Host and port by which hdfs-native finds the token for a NameNode; the same host where there are no tokens.
+
+    Tokens bear the NameNode's address, unless it is a name service, and it looks for what it was given.
+    """
+    by_name = settings.get("hadoop.security.token.service.use_ip") == "false"
+    if not os.environ.get(_TOKENS) or not is_needed() or by_name or f"dfs.ha.namenodes.{host}" in settings:
+        return host
+    name, _, port = host.partition(":")
+    try:
+        return f"{socket.gethostbyname(name)}:{port or _NAMENODE_PORT}"
+    except OSError:
+        return host
+
+
 def hadoop_user() -> str:
     """The user that this process is for Hadoop: with Kerberos the first part of the principal."""
     if not is_needed():
@@ -70,10 +89,13 @@ def explained(told: str) -> str | None:
 
     It is told by GSSAPI, its library here, or by the NameNode.
     """
-    found = re.search(r'GSSAPIError\(.*?, "(.*)"\)', told, re.DOTALL) or _FROM_NAMENODE.search(told)
-    if found is None:
+    here, there = _FROM_GSSAPI.search(told), _FROM_NAMENODE.search(told)
+    if here:
+        reason = here[1].partition(": ")[2] or here[1]
+    elif there:
+        reason = re.sub(r"\(.*\),?", "", there[1])  # all that is in a token
+    else:
         return None
-    reason = found[1].partition(": ")[2] or found[1]
     if _keytab is not None:
         return _explained_by_keytab(reason, _keytab)
     if os.environ.get(_TOKENS):

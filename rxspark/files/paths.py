@@ -17,7 +17,7 @@ from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
 from rxspark.files.hadoop_conf import hadoop_settings, login
-from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments
+from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
 from rxspark.redaction import without_secrets
 
 __all__ = [
@@ -304,7 +304,8 @@ def _open_hadoop(scheme: str, url: str) -> FsPath:
     with file_errors(found):
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
-        found.fs = exact(host=host or None, **((_FEW_ATTEMPTS if ":" in host else {}) | settings))
+        there = tokens_host(host, settings) if scheme == "hdfs" and host else host
+        found.fs = exact(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
         login = keytab_arguments()
         if login:
             found.fs.client = _logged_in(found.start, found.fs.storage_options, login)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from kerberos import SecureHadoop, secure_hadoop
 from waiting import let_pass
+from yarn import SETTINGS, SIZE
 
 pytestmark = [pytest.mark.kerberos, pytest.mark.timeout(1200)]
 
@@ -85,10 +88,22 @@ def test_file_commands(hadoop: SecureHadoop, alice: tuple[str, str], tmp_path: P
     assert lines == ["True", "[('numbers', 10240000, 'alice')]", "False", "True"]
 
 
-def refused(hadoop: SecureHadoop, *arguments: str, **more: tuple[str, ...]) -> str:
+def test_file_commands_by_the_token_of_a_container(hadoop: SecureHadoop, tmp_path: Path) -> None:
+    """All of them, though HDFS is named, and the token bears an address; one that is not valid is named."""
+    hadoop.ticket("alice")
+    variables = hadoop.token()
+    lines = hadoop.run(FILES, f"{HOME}/files", "", "", str(tmp_path), more=variables).splitlines()
+    assert lines == ["True", "[('numbers', 10240000, 'alice')]", "False", "True"]
+    hadoop.ticket("alice")
+    hadoop.cancel_token()
+    told = hadoop.run(REFUSED, f"{HOME}/private", "", "", more=variables)
+    assert re.match(r"RxContextError .*Kerberos tokens of this container .* found in cache\). Start the session", told)
+
+
+def refused(hadoop: SecureHadoop, principal: str = "", keytab: str = "", before: Sequence[str] = ()) -> str:
     """Run a program that wants to make a folder at alice's; what it is told, without waiting long."""
     began = time.monotonic()
-    told = hadoop.run(REFUSED, f"{HOME}/private/new", *(arguments or ("", "")), **more)  # type: ignore[arg-type]
+    told = hadoop.run(REFUSED, f"{HOME}/private/new", principal, keytab, before=before)
     assert time.monotonic() - began < 20
     assert "\n" not in told
     assert ".java:" not in told
@@ -138,3 +153,67 @@ def test_a_keytab_that_does_not_fit(hadoop: SecureHadoop) -> None:
         assert told.startswith("RxContextError")
         assert f"{principal} log in by the keytab {keytab}: it {reason}" in told
         assert told.endswith(f"kinit -k -t {keytab} {principal}")
+
+
+CLUSTER = (
+    BEGIN
+    + """
+import json, os
+import numpy as np
+size, settings = eval(sys.argv[4]), eval(sys.argv[5])
+show = lambda name, value: print(json.dumps([name, value]), flush=True)
+context = rxSparkConnect(master="yarn", hdfsShareDir=folder, extraSparkConfig=settings | config, **size)
+show("call", list(rxExec(pow, rxElemArg(range(4)), 2)))
+
+def where():
+    import getpass, os
+    return os.path.basename(os.environ["HADOOP_TOKEN_FILE_LOCATION"]), "KRB5CCNAME" in os.environ, getpass.getuser()
+show("containers", rxExec(where))
+
+numbers = np.arange(400_000.0)
+def total(x, number):
+    return float(x[number::8].sum())
+shared = rxShare(numbers)
+for x in (shared, numbers):
+    show("sum", sum(rxExec(total, x, rxElemArg(range(8)))))
+shared.remove()
+show("large", [float(array.sum()) for array in rxExec(np.full, rxElemArg([400_000] * 3), 1.0)])
+
+def writes(number):
+    from rxspark import rxHadoopCopyFromLocal, rxHadoopListFiles
+    with open("out", "wb") as file:
+        file.write(b"x" * number)
+    rxHadoopCopyFromLocal("out", f"{folder}/out-{number}")
+    return [(file.size, file.owner) for file in rxHadoopListFiles(f"{folder}/out-{number}")]
+show("written", list(rxExec(writes, rxElemArg([1, 2]))))
+
+rxSetComputeContext(context, wait=False)
+job = rxExec(pow, rxElemArg(range(6)), 3)
+show("wait", rxWaitForJob(job, timeout=120))
+show("listed", [found.id for found in rxGetJobs()] == [job.id])
+show("job", list(rxGetJobResults(job)))
+show("left", [os.path.basename(file.name) for file in rxHadoopListFiles(folder, recursive=True)])
+rxSparkDisconnect()
+"""
+)
+
+
+@pytest.mark.parametrize("alice", ["ticket", pytest.param("keytab", marks=pytest.mark.slow)], indirect=True)
+def test_calls_share_folder_and_jobs_on_yarn(hadoop: SecureHadoop, alice: tuple[str, str]) -> None:
+    """In client mode; the executors reach the share folder by the token of their container, without a ticket."""
+    told = hadoop.run(
+        CLUSTER, f"{HOME}/share", *alice, repr(SIZE), repr(SETTINGS), more={"PYSPARK_PYTHON": sys.executable}
+    )
+    seen = [json.loads(line) for line in told.splitlines()]
+    assert seen == [
+        ["call", [0, 1, 4, 9]],
+        ["containers", [["container_tokens", False, "alice"]]],
+        ["sum", 79_999_800_000.0],
+        ["sum", 79_999_800_000.0],
+        ["large", [400_000.0] * 3],
+        ["written", [[[1, "alice"]], [[2, "alice"]]]],
+        ["wait", "finished"],
+        ["listed", True],
+        ["job", [0, 1, 8, 27, 64, 125]],
+        ["left", ["out-1", "out-2"]],
+    ]

@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,24 @@ class SecureHadoop:
         command = ["kinit", *options, "-k", "-t", self.keytab(user), user]
         subprocess.run(command, env=self.around(), check=True, timeout=30)
 
+    def token(self) -> dict[str, str]:
+        """Get a token by the ticket that is there, and let that go: the variables by which a container has its own."""
+        file = self.folder / "token"
+        file.unlink(missing_ok=True)
+        self._about_token("--renewer", "alice", str(file))
+        self.no_ticket()
+        return {"HADOOP_TOKEN_FILE_LOCATION": str(file), "LOGNAME": "alice"}
+
+    def cancel_token(self) -> None:
+        """Let the token that was got before serve no longer."""
+        self._about_token("--cancel", str(self.folder / "token"))
+
+    def _about_token(self, *arguments: str) -> None:
+        (jars,) = self.folder.glob("jars-*.txt")
+        path = f"{self.environment['HADOOP_CONF_DIR']}:{jars.read_text().strip()}"
+        command = ["java", "-cp", path, "org.apache.hadoop.hdfs.tools.DelegationTokenFetcher", *arguments]
+        subprocess.run(command, env=self.around(), check=True, capture_output=True, timeout=60)
+
     def no_ticket(self) -> None:
         """Let the programs that follow have no ticket."""
         Path(self.environment["KRB5CCNAME"].removeprefix("FILE:")).unlink(missing_ok=True)
@@ -44,11 +62,14 @@ class SecureHadoop:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("HADOOP_", "KRB5"))}
         return around(Path(self.environment["HADOOP_CONF_DIR"]), **{**kept, **self.environment, **more})
 
-    def run(self, code: str, *arguments: str, before: tuple[str, ...] = (), timeout: float = 300, **more: str) -> str:
-        """Run a program, which ends well; what it prints. `before` stands before its command line."""
+    def run(self, code: str, *arguments: str, before: Sequence[str] = (), more: Mapping[str, str] | None = None) -> str:
+        """Run a program, which ends well; what it prints.
+
+        `before` stands before its command line, `more` are variables of its environment.
+        """
         command = [*before, sys.executable, "-c", code, *arguments]
-        environment = self.around(**more)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+        environment = self.around(**(more or {}))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400)
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout.strip()
 
