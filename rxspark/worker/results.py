@@ -274,9 +274,7 @@ def merged(parts: list[PartitionResult]) -> list[PartitionResult]:
     return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
 
 
-PLAIN = {type(None), bool, int, float, complex, str}
-"""Types of values that nobody can change and everybody can read."""
-
+PLAIN = {type(None), bool, int, float, complex, str}  # nobody can change them, everybody can read them
 _READABLE = {*PLAIN, bytes}
 
 
