@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks import driver, empty, report
+from benchmarks import combined, driver, empty, report
 from benchmarks.contenders import CONTENDERS, CORES, R
 from benchmarks.workloads import WORKLOADS
 
@@ -218,6 +218,7 @@ def options() -> argparse.Namespace:
         )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
     parser.add_argument("--driver", action="store_true", help="only what the driver does with up to 1e7 tasks (1 GB)")
+    parser.add_argument("--combined", action="store_true", help="only 1e7 tasks to the end, their results combined")
     parser.add_argument(
         "--empty",
         nargs="*",
@@ -250,6 +251,9 @@ def main() -> None:
     asked = options()
     if asked.driver:
         print(driver.table())
+        return
+    if asked.combined:
+        print(combined.table())
         return
     if asked.empty is not None:
         print(empty.table([checkout.absolute() for checkout in asked.empty], asked.repeats))
