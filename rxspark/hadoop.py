@@ -109,6 +109,9 @@ def rxHadoopFileExists(path: Path) -> bool:
 def rxHadoopMakeDir(path: Path) -> None:
     """Make a folder, and those above it; one that is there already is left as it is.
 
+    Stores of objects (S3, Google's, Azure's) have no empty folders: there a folder is there with the first file in it,
+    and nothing is made before. Buckets are never made.
+
     Parameters
     ----------
     path : str or path-like
@@ -117,7 +120,7 @@ def rxHadoopMakeDir(path: Path) -> None:
     Raises
     ------
     RxFileError
-        When a file is in the way, or the user may not write there.
+        When a file is in the way, the user may not write there, or there is no such bucket.
 
     Examples
     --------

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
@@ -17,6 +19,9 @@ from project import HADOOP
 from traces.guide import write_table
 
 from rxspark import rxGetComputeContext, rxSetComputeContext
+
+if TYPE_CHECKING:
+    from s3_server import Bucket, S3Server
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,6 +62,26 @@ def hdfs_root(cluster: Path) -> str:
     """fs.defaultFS of the running Hadoop."""
     texts = [e.text or "" for e in ElementTree.parse(cluster / "core-site.xml").getroot().iter("value")]
     return next(text for text in texts if text.startswith("hdfs://"))
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 on loopback, one for all tests."""
+    from s3_server import S3Server  # which takes half a second to import
+
+    server = S3Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """A bucket there that is empty, and meanwhile S3 is that server: in this process, and in those that it starts."""
+    from s3_server import ENVIRONMENT
+
+    for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": s3_server.url}).items():
+        monkeypatch.setenv(name, value)
+    return s3_server.bucket(f"test-{secrets.token_hex(8)}")
 
 
 _fault_rows: list[tuple[str, int, int, int]] = []

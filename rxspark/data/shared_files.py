@@ -86,8 +86,8 @@ def _made(share: str, process: str) -> FsPath:
 
 def _sweep(here: FsPath) -> None:
     """Remove what processes of this host have left behind that are no more."""
-    for entry in here.entries():
-        folder = here.at(str(entry["name"]))
+    for name in here.names():
+        folder = here / name
         if not Path("/proc", folder.name.rpartition("-")[2]).exists():
             _remove_folder(folder, os.getpid())
 

@@ -6,6 +6,7 @@ The first line is ``rxspark <format> <length> <checksum>``, the rest are the byt
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -88,9 +89,9 @@ def _create_on_hdfs(path: FsPath, body: bytes) -> bool:
 def _create_by_claim(path: FsPath, body: bytes) -> bool:
     """Create by a claim beside the file: who sees no claim but its own may write the file.
 
-    Not every store of objects can refuse to replace an object, but those in use (S3, Google's, Azure's) list an object
-    from the moment in which it is written. So of two processes that first write their claims and then look, at least
-    one sees the other.
+    Of two processes that first write their claims and then look, at least one sees the other, if the store lists an
+    object from the moment in which it is written. Where it does not, S3, Google's and Azure's refuse to replace the
+    object; those that only speak their language may lack one or the other.
     """
     prefix = f".{path.name}.claim-"
     for _ in range(_ROUNDS):
@@ -101,13 +102,30 @@ def _create_by_claim(path: FsPath, body: bytes) -> bool:
             if path.name in names:
                 return False
             if not any(_holds(name, prefix) for name in names if name != claim.name):
-                write(path, body)  # before the claim goes: at each moment one of the two is seen
-                return True
+                return _put_new(path, body)  # before the claim goes: at each moment one of the two is seen
         finally:
             with contextlib.suppress(Exception):  # void after a while
                 path.fs.rm_file(claim.path)
         time.sleep(secrets.randbelow(_PAUSE) / 1000)
     return False
+
+
+def _put_new(path: FsPath, body: bytes) -> bool:
+    """Put an object that is not there, which a store refuses if it can when another process has put one."""
+    if not path.store:
+        write(path, body)
+        return True
+    with file_errors(path):
+        try:
+            path.fs.pipe_file(path.path, _sealed(body), mode="create")
+        except Exception as error:
+            if getattr(error, "errno", None) == errno.ENOSYS:  # it knows no such condition
+                write(path, body)
+                return True
+            if path.info() is None:
+                raise
+            return read(path) == body  # ours, put by an attempt whose answer was lost
+    return True
 
 
 def _holds(name: str, prefix: str) -> bool:

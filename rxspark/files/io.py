@@ -99,11 +99,20 @@ def write(
                 fill(file)
                 file.close()
                 return
-            except OSError as error:
+            except BaseException as error:
+                if path.store:
+                    _give_up(file)
                 broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
                 if not (path.hadoop and broken) or time.monotonic() > until:
                     raise
         time.sleep(0.02)
+
+
+def _give_up(file: Any) -> None:
+    """Leave nothing of a new file in a store of objects, of which close() would make an object, shorter than meant."""
+    with contextlib.suppress(Exception):  # the first error is the one to tell
+        file.discard()
+    file.closed = True
 
 
 class _OnHdfs:

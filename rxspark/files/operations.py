@@ -16,13 +16,14 @@ __all__ = ["check_free", "copy", "make_folder", "move", "pairs", "remove"]
 
 def pairs(sources: list[FsPath], target: FsPath, given: Any) -> list[tuple[FsPath, FsPath]]:
     """Pair each source with its target: inside the target if that is a folder, else under the target's name."""
-    into = target.is_folder()
-    if not into and (len(sources) > 1 or os.fspath(given).endswith("/")):
+    many = len(sources) > 1 or os.fspath(given).endswith("/")
+    into = target.is_folder() or (many and target.store != "" and target.info() is None)  # which has no empty folders
+    if many and not into:
         wanted = "several sources need a folder as dest" if len(sources) > 1 else "the slash at its end means a folder"
         raise target.problem(f"{wanted}, and this is none; make it with rxHadoopMakeDir")
     found = [(source, target / source.name if into else target) for source in sources]
     for source, goal in found:
-        if source.start == goal.start and f"{goal.path}/".startswith(f"{source.path}/"):
+        if source.beside(goal) and f"{goal.path}/".startswith(f"{source.path}/"):
             raise RxArgumentError(f"{source} cannot be put in its own place, {goal}")
     names = [goal.path for _, goal in found]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -38,11 +39,14 @@ def check_free(target: FsPath, overwrite: bool) -> None:
 
 
 def make_folder(path: FsPath) -> None:
-    """Make a folder and those above it."""
+    """Make a folder and those above it; in a store of objects it is there with the first file in it."""
     found = path.info()
     if found is not None and found["type"] != "directory":
         raise path.problem("exists already, as a file")
-    if found is None:
+    if path.store:
+        if problem := path.missing_bucket():
+            raise path.problem(problem)
+    elif found is None:
         with file_errors(path):
             path.fs.makedirs(path.path, exist_ok=True)
 
@@ -62,7 +66,7 @@ def copy(source: FsPath, target: FsPath, overwrite: bool, mode: int | None = Non
 def _copy_file(source: FsPath, target: FsPath, mode: int | None) -> None:
     """Copy under another name first, so that nobody sees half a file, and an interrupted copy leaves none.
 
-    Stores of objects cannot rename; they show a file only once it is written.
+    Stores of objects cannot rename; they show a file only once it is written, and till then what was there before.
     """
     if target.is_folder():
         raise target.problem("is a folder, and a file does not replace it")
@@ -73,8 +77,9 @@ def _copy_file(source: FsPath, target: FsPath, mode: int | None) -> None:
         if part is not target:
             _rename(part, target, overwrite=True)
     except BaseException:
-        with contextlib.suppress(Exception):
-            remove(part, skip_trash=True)
+        if not part.store:
+            with contextlib.suppress(Exception):
+                remove(part, skip_trash=True)
         raise
 
 
@@ -85,7 +90,7 @@ def _pour(source: FsPath, file: Any) -> None:
 
 def move(source: FsPath, target: FsPath, overwrite: bool) -> None:
     """Move a file or folder: by a new name where that is enough, else by a copy."""
-    if source.start == target.start and source.renames:
+    if source.beside(target) and source.renames:
         make_folder(target.parent)
         _rename(source, target, overwrite)
     else:

@@ -16,8 +16,9 @@ from functools import partial
 from typing import Any
 
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
-from rxspark.files.hadoop_conf import hadoop_settings, login
-from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
+from rxspark.extras import install
+from rxspark.files.buckets import STORES, account_in, denial, missing_bucket
+from rxspark.files.hadoop_conf import hadoop_settings, hadoop_user, login
 from rxspark.redaction import without_secrets
 
 __all__ = [
@@ -34,15 +35,8 @@ __all__ = [
 URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 """The scheme that a URL begins with."""
 
-# The wheels that bring file systems which fsspec itself lacks, for those that we can name.
-_WHEELS = {
-    "hdfs": "hdfs-native",
-    "viewfs": "hdfs-native",
-    "s3": "s3fs",
-    "gs": "gcsfs",
-    "abfs": "adlfs",
-    "abfss": "adlfs",
-}
+# The extras that bring file systems which fsspec itself lacks, for those that we can name.
+_EXTRAS = {"hdfs": "hadoop", "viewfs": "hadoop", **STORES}
 
 # Attempts to reach a NameNode that is given by host and port. By default hdfs-native goes on for minutes.
 _FEW_ATTEMPTS = {"dfs.client.failover.max.attempts": "3"}
@@ -59,23 +53,36 @@ class FsPath:
         The path as that file system writes it, without a scheme.
     start : str
         What goes before the path to make it a URL; empty for local files.
+    account : str
+        What goes into a URL of Azure behind the container, such as ``"@account.dfs.core.windows.net"``.
     """
 
-    def __init__(self, fs: Any, path: str, start: str) -> None:
+    def __init__(self, fs: Any, path: str, start: str, account: str = "") -> None:
         self.fs = fs
         self.path = path if path.strip("/") == "" else path.rstrip("/")
         self.start = start
+        self.account = account
 
     def __str__(self) -> str:
         """The URL, or the plain path of a local file."""
-        return f"{self.start}{self.path}"
+        first, slash, rest = self.path.partition("/")
+        return f"{self.start}{first}{self.account}{slash}{rest}"
 
     def __truediv__(self, name: str) -> FsPath:
         return self.at(f"{self.path.rstrip('/')}/{name}")
 
     def at(self, path: str) -> FsPath:
         """Another path on the same file system."""
-        return FsPath(self.fs, path, self.start)
+        return FsPath(self.fs, path, self.start, self.account)
+
+    def beside(self, other: FsPath) -> bool:
+        """Whether another path is on the same file system."""
+        return (_kind(self), self.account) == (_kind(other), other.account)
+
+    @property
+    def store(self) -> str:
+        """The kind of the store of objects, with buckets in place of folders, that it is in; empty elsewhere."""
+        return STORES.get(self.start.removesuffix("://"), "")
 
     @property
     def hadoop(self) -> bool:
@@ -99,7 +106,16 @@ class FsPath:
 
     def problem(self, reason: str) -> RxFileError:
         """An error that names this path and says why something cannot be done."""
-        return RxFileError(f"{self} (user {self.user!r}): {reason}")
+        who = "" if self.store else f" (user {self.user!r})"
+        return RxFileError(f"{self}{who}: {reason}")
+
+    def absent(self) -> RxFileError:
+        """An error that says what is not there: the path, or the bucket that it names."""
+        return self.problem(self.missing_bucket() or "no such file or folder")
+
+    def missing_bucket(self) -> str | None:
+        """Say that the bucket which it is in is not there; None where it is, and for paths in no bucket."""
+        return missing_bucket(self.fs, self.path) if self.store else None
 
     @property
     def name(self) -> str:
@@ -148,7 +164,7 @@ class FsPath:
                     os.mkdir(self.path, mode)
                     if mode & stat.S_ISVTX:  # for all users, whatever the umask of this one
                         os.chmod(self.path, mode)
-            else:
+            elif not self.store:  # which has no folders, and would make a bucket
                 self.fs.makedirs(self.path, exist_ok=True)
 
     def create(self, mode: int | None) -> Any:
@@ -164,16 +180,27 @@ class FsPath:
     def entries(self) -> list[dict[str, Any]]:
         """Entries of the file system for what is in this folder, sorted by name."""
         with file_errors(self):
-            found = [dict(entry) for entry in self.fs.ls(self.path, detail=True)]
+            return self._listed()
+
+    def _listed(self) -> list[dict[str, Any]]:
+        found = [dict(entry) for entry in self.fs.ls(self.path, detail=True)]
         # Stores of objects may list the folder itself as an entry of its own.
         return sorted((e for e in found if _bare(e) != self.path.strip("/")), key=_bare)
 
     def names(self) -> list[str]:
         """The names in this folder now, also where a file system remembers what was there before."""
         self.fs.invalidate_cache()
-        if not self.renames and not self.is_folder():
-            return []  # a store of objects has no empty folders
-        return [_bare(entry).rpartition("/")[2] for entry in self.entries()]
+        with file_errors(self):
+            try:
+                return [_bare(entry).rpartition("/")[2] for entry in self._listed()]
+            except FileNotFoundError:
+                if self.renames:
+                    raise
+                return []  # a store of objects has no empty folders
+
+
+def _kind(path: FsPath) -> str:
+    return path.store or path.start
 
 
 def _bare(entry: dict[str, Any]) -> str:
@@ -189,8 +216,12 @@ def file_errors(path: FsPath) -> Iterator[None]:
         raise
     except Exception as error:
         reason = _reason(error)
+        if path.store:
+            missing = isinstance(error, FileNotFoundError)
+            reason = (path.missing_bucket() if missing else denial(path.store, error)) or reason
         if isinstance(error, ConnectionError) or any(sign in reason for sign in _UNREACHABLE):
-            raise RxContextError(f"{path} cannot be reached by user {path.user!r}: {reason}") from error
+            who = "" if path.store else f" by user {path.user!r}"
+            raise RxContextError(f"{path} cannot be reached{who}: {reason}") from error
         raise path.problem(reason) from error
 
 
@@ -198,6 +229,8 @@ _NO_DEFAULT = "No fs.defaultFS"
 
 _UNREACHABLE = (
     "Connection refused",
+    "Could not connect",
+    "Cannot connect",
     "failed to lookup address",
     "No NameNode hosts found",
     _NO_DEFAULT,
@@ -224,9 +257,6 @@ def _reason(error: Exception) -> str:
         text = from_java[2].replace('\\"', '"').replace("\\'", "'").replace("\\n", "\n").replace("\\t", "\t")
         if from_java[1].endswith("ParentNotDirectoryException"):
             text = _PLAIN[NotADirectoryError]
-    by_kerberos = explained(text)
-    if by_kerberos is not None:
-        return by_kerberos
     if _NO_DEFAULT in text:
         return f"{_NO_DEFAULT}: set HADOOP_CONF_DIR to the folder of core-site.xml, or name the host, as hdfs://host:8020/path"
     plain = next((words for kind, words in _PLAIN.items() if isinstance(error, kind)), "")
@@ -256,7 +286,7 @@ def open_path(url: str) -> FsPath:
         When the file system cannot be reached.
     """
     scheme = URL.match(url)
-    name = scheme[1].lower().replace("s3a", "s3") if scheme else "file"
+    name = scheme[1].lower() if scheme else "file"
     try:
         import fsspec
     except ImportError as error:
@@ -271,19 +301,23 @@ def open_path(url: str) -> FsPath:
             return FsPath(fsspec.filesystem("file"), os.path.abspath(path), "")
         fs = fsspec.filesystem(name, **_options(fsspec, name, url))
     except ImportError as error:
-        wheel = _WHEELS.get(name)
+        extra = _EXTRAS.get(name)
         raise RxMissingError(
             f"{without_secrets(url)} needs a package that is not installed. "
-            f"{f'Run: pip install {wheel}' if wheel else error}"
+            f"{f'Run: {install(extra)}' if extra else error}"
         ) from error
     except ValueError as error:
+        if name in STORES and (denied := denial(STORES[name], error)):
+            raise RxFileError(f"{without_secrets(url)}: {denied}") from error
         raise RxArgumentError(f"{without_secrets(url)}: {error}") from error
     fs.invalidate_cache()  # what others have written since is seen
-    return FsPath(fs, fs._strip_protocol(url), f"{name}://")
+    return FsPath(fs, fs._strip_protocol(url), f"{name}://", account_in(url) if name in STORES else "")
 
 
 def _options(fsspec: Any, name: str, url: str) -> dict[str, Any]:
-    return dict(fsspec.get_filesystem_class(name)._get_kwargs_from_urls(url))
+    # What a store has listed before is no answer to whether something is there now.
+    fresh = {"use_listings_cache": False} if name in STORES else {}
+    return {**fsspec.get_filesystem_class(name)._get_kwargs_from_urls(url), **fresh}
 
 
 def _open_hadoop(scheme: str, url: str) -> FsPath:
@@ -304,22 +338,8 @@ def _open_hadoop(scheme: str, url: str) -> FsPath:
     with file_errors(found):
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
-        there = tokens_host(host, settings) if scheme == "hdfs" and host else host
-        found.fs = exact(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
-        login = keytab_arguments()
-        if login:
-            found.fs.client = _logged_in(found.start, found.fs.storage_options, login)
+        found.fs = exact(host=host or None, **((_FEW_ATTEMPTS if ":" in host else {}) | settings))
     return found
-
-
-def _logged_in(url: str, settings: dict[str, str], login: dict[str, str]) -> Any:
-    """Give a client of hdfs-native that logs in by a keytab; what it has for fsspec takes no arguments for that."""
-    from hdfs_native import Client
-
-    try:
-        return Client(url, settings, **login)
-    except TypeError as error:
-        raise RxMissingError("to log in by a keytab, Kerberos needs: pip install 'hdfs-native>=0.14.5'") from error
 
 
 def _path_of_hdfs(_kind: Any, path: Any) -> Any:
@@ -342,7 +362,7 @@ def expand(path: FsPath) -> list[FsPath]:
     if path.info() is not None:
         return [path]
     if not re.search(r"[*?\[]", path.path):
-        raise path.problem("no such file or folder")
+        raise path.absent()
     with file_errors(path):
         found = sorted(path.fs.glob(path.path))
     if not found:

@@ -21,7 +21,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from typing import Any, TypeVar
@@ -33,7 +33,7 @@ from rxspark.data.shared_files import write_bundle
 from rxspark.errors import RxError, RxFileError, RxJobError
 from rxspark.files import atomic
 from rxspark.files.paths import FsPath, file_errors, open_path
-from rxspark.jobs.record import JobRecord, is_id
+from rxspark.jobs.record import JobRecord, is_id, numbers_in_json, task_numbers
 from rxspark.jobs.states import QUEUED, RUNNING, STATES
 from rxspark.process import Process, this_process
 from rxspark.rng.kinds import SeedRoot
@@ -156,7 +156,7 @@ class JobFolder:
         for one in writing:
             one.result()
         about = {"version": VERSION} | asdict(record)
-        about["numbers"] = [_in_json(numbers) for numbers, _ in payload.partitions]
+        about["numbers"] = [numbers_in_json(numbers) for numbers, _ in payload.partitions]
         atomic.write(self.path / ABOUT, json.dumps(about, indent=1).encode())
         # Else whose that is could put another folder there.
         return program.result() if owned(self.path.parent) else None
@@ -184,7 +184,7 @@ class JobFolder:
             said, self._status = self._status, self._sign(state, reason, ended)
             if said is not None and (said.state, said.reason, said.lease) == (state, reason, self._lease):
                 return
-            if self._highest_lease() == self._lease:  # else it is another process that says what the state is
+            if self._has(self._lease) and not self._has(self._lease + 1):  # else another process says what the state is
                 self._write_status(self._status)
 
     def _sign(self, state: str, reason: str = "", ended: float = 0.0) -> JobStatus:
@@ -195,9 +195,9 @@ class JobFolder:
     def beat(self) -> str:
         """Give a sign of life; gives why the job is to be ended, if somebody wants that."""
         with self._writing:
-            if self._highest_lease() > self._lease:
+            if self._has(self._lease + 1):
                 return "another process has taken it over"
-            if self._status is not None and self._status.active:
+            if self._status is not None and self._status.active and self._has(self._lease):
                 self._write_status(replace(self._status, heard=time.time()))
         return "rxCancelJob was called in another process" if (self.path / "cancel").info() is not None else ""
 
@@ -208,6 +208,10 @@ class JobFolder:
 
     def _write_status(self, status: JobStatus) -> None:
         atomic.write(self.path / "state.json", json.dumps(asdict(status)).encode())
+
+    def _has(self, lease: int) -> bool:
+        """Whether a lease is there: by its name, as a store's listing may be old."""
+        return (self.path / f"lease-{lease}").info() is not None
 
     def _highest_lease(self) -> int:
         found = [re.fullmatch(r"lease-(\d+)", name) for name in self.path.names()]
@@ -258,7 +262,7 @@ class JobFolder:
         """Read the program and the partitions."""
         self._check_trust()
         record, bundle = self.record(), self._bundle("partitions.data")
-        numbers = _read(self.path / ABOUT, _numbers)
+        numbers = _read(self.path / ABOUT, task_numbers)
         return Payload(
             call_id=self.id,
             program=self._bundle("call.data"),
@@ -369,17 +373,6 @@ def _record(about: dict[str, Any]) -> JobRecord:
         )
     rest = {name: value for name, value in about.items() if name not in ("version", "numbers")}
     return JobRecord(**rest | {"seed_root": SeedRoot(**about["seed_root"])})
-
-
-def _in_json(numbers: Sequence[int]) -> dict[str, list[int]]:
-    """Write the numbers of a partition's tasks, ranges in short."""
-    if isinstance(numbers, range):
-        return {"range": [numbers.start, numbers.stop, numbers.step]}
-    return {"numbers": list(numbers)}
-
-
-def _numbers(about: dict[str, Any]) -> list[Sequence[int]]:
-    return [range(*one["range"]) if "range" in one else one["numbers"] for one in about["numbers"]]
 
 
 def _status(found: dict[str, Any]) -> JobStatus:

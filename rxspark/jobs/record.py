@@ -8,7 +8,9 @@ import re
 import secrets
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from rxspark.calls.groups import keys_as_text
 from rxspark.calls.spec import CallSpec
@@ -18,7 +20,7 @@ from rxspark.results.timings import Clock
 from rxspark.rng.kinds import SeedRoot
 from rxspark.serialize.payload import Payload
 
-__all__ = ["JobRecord", "is_id", "new_id"]
+__all__ = ["JobRecord", "is_id", "new_id", "numbers_in_json", "task_numbers"]
 
 
 def new_id() -> str:
@@ -138,3 +140,15 @@ class JobRecord:
     def clock(self, ended: float) -> Clock:
         """Give the caller's times of the call, if its last result came at `ended`."""
         return Clock(self.plan_seconds, self.ship_seconds, self.created, ended)
+
+
+def numbers_in_json(numbers: Sequence[int]) -> dict[str, list[int]]:
+    """Write the numbers of a partition's tasks, ranges in short."""
+    if isinstance(numbers, range):
+        return {"range": [numbers.start, numbers.stop, numbers.step]}
+    return {"numbers": list(numbers)}
+
+
+def task_numbers(about: dict[str, Any]) -> list[Sequence[int]]:
+    """Read those of all partitions from what job.json holds."""
+    return [range(*one["range"]) if "range" in one else one["numbers"] for one in about["numbers"]]

@@ -21,6 +21,9 @@ __all__ = ["RemoteJob"]
 # Seconds between looks at the folder of a job that is waited for.
 POLL_INTERVAL_S = 0.5
 
+# Seconds for which a store of objects may not list what has been written.
+_LISTING_LAG_S = 30.0
+
 
 class RemoteJob:
     """Answers from a folder; see `Job` for what the attributes mean."""
@@ -100,6 +103,22 @@ class RemoteJob:
             return self.folder.partition_results(names)
         self._names += names
         return each_task_once(self.folder.partition_results(self._names))
+
+    def wait_for_all(self) -> None:
+        """Wait until the folder of a job that has finished shows the results of all tasks; RxFileError if it does not.
+
+        What is incomplete would be taken for all there is, and removed.
+        """
+        until = time.monotonic() + (_LISTING_LAG_S if self.folder.path.store else 0.0)
+        count = self.record.task_count or 0
+        while (there := self.folder.done()) < count:
+            if time.monotonic() > until:
+                raise RxFileError(
+                    f"{self.folder.path} has the results of {there} of {count} tasks, though the job has finished: the "
+                    f"others could not be kept there. rxGetJobResults(job, partial=True) gives those that there are, "
+                    f"rxResumeJob(job) runs the rest"
+                )
+            time.sleep(POLL_INTERVAL_S)
 
     def failed(self) -> set[int]:
         """Read which tasks have failed, one file after another, so that the results are never all in memory."""

@@ -136,6 +136,8 @@ class RxJob(Generic[T]):
             raise why_no_results(source, state)
         if isinstance(source, Job):
             check_that_all_is_kept(source)
+        elif isinstance(source, RemoteJob) and not partial:
+            source.wait_for_all()
         partition_results = source.partition_results()
         results = Gathering(record, partition_results).results(record.clock(source.ended))
         if record.console_output if console_output is None else console_output:

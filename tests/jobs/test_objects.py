@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import time
-from pathlib import Path
 
 import pytest
-from project import ROOT
 from waiting import wait_until
 
 from rxspark import RxJobError, RxLocalParallel, RxLocalSeq, rxElemArg, rxExec, rxGetJobResults, rxGetJobs, rxResumeJob
@@ -20,34 +17,25 @@ from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
 
-SUPPORT = str(ROOT / "tests" / "support")
-
 
 @pytest.fixture
-def share(tmp_path, monkeypatch):
-    """An empty store, in which the jobs of all contexts are kept."""
-    monkeypatch.setenv("RXSPARK_TEST_OBJECTS", str(tmp_path))
-    monkeypatch.syspath_prepend(SUPPORT)
-    import objects_store  # which registers the store
-
-    objects_store.POINTER.write_text(str(tmp_path))
-    place = open_path("objects://bucket/share")
+def share(bucket, monkeypatch):
+    """A folder in an empty bucket, in which the jobs of all contexts are kept."""
+    place = open_path(f"{bucket.url}/share")
     for module in (folder, lookup):
         monkeypatch.setattr(module, "store_folder", lambda context: place)
-    yield place
-    objects_store.POINTER.unlink()
-    sys.modules.pop("objects_store")
+    return place
 
 
-def test_a_job_is_kept_listed_resumed_and_removed(share):
+def test_a_job_is_kept_listed_resumed_and_removed(share, bucket, tmp_path):
     """All that a folder with renames gives; workers write to the store themselves."""
-    flag = Path(os.environ["RXSPARK_TEST_OBJECTS"]).parent / "go"
+    flag = tmp_path / "go"
 
     def task(number):
         wait_until(lambda: number <= 2 or os.path.exists(str(flag)), "the job may go on", 200)
         return number * number
 
-    with RxLocalParallel(wait=False, packagesToLoad=("objects_store",)):
+    with RxLocalParallel(wait=False):
         job = rxExec(task, rxElemArg(range(6)), taskChunkSize=1)
         wait_until(lambda: job.info()["done"] >= 3, "three tasks have finished")
         assert job.cancel() is True
@@ -56,16 +44,17 @@ def test_a_job_is_kept_listed_resumed_and_removed(share):
         elsewhere: RxJob[int] = RxJob(RemoteJob(folder))
         assert (elsewhere.status(), elsewhere.info()["done"]) == ("canceled", 3)
         flag.touch()
-        with RxLocalSeq(packagesToLoad=("objects_store",)):
+        with RxLocalSeq():
             assert elsewhere.resume().wait(120) == "finished"
             assert RxJob(RemoteJob(JobFolder(folder.path))).results(autoCleanup=False) == [n * n for n in range(6)]
             assert elsewhere.results() == [n * n for n in range(6)]
         assert not folder.exists()
+    assert bucket.objects() == []
 
 
 def test_a_job_without_any_result_yet_can_be_looked_at(share):
     """Nothing lies below parts/ then, and there is no such folder: that is no error."""
-    with RxLocalSeq(wait=False, packagesToLoad=("objects_store",)):
+    with RxLocalSeq(wait=False):
         job = rxExec(time.sleep, 60)
         elsewhere: RxJob[int] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
         assert elsewhere.info()["done"] == 0
@@ -81,7 +70,7 @@ def test_a_shell_finds_no_jobs_in_an_empty_store_and_later_those_that_are_there(
     """A store has no folder before its first object: that is no error."""
     assert shell.jobs(["list", "--share", str(share)]) == 0
     assert capsys.readouterr().out == f"no jobs in {share}\n"
-    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False, autoCleanup=False):
+    with RxLocalSeq(wait=False, autoCleanup=False):
         job = rxExec(abs, -1)
         job.wait(60)
         assert shell.jobs(["show", job.id, "--share", str(share)]) == 0
@@ -94,7 +83,7 @@ def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
     """The store knows no owners: whose a job is, its record says."""
     from rxspark.jobs import remote_job, rxjob
 
-    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False):
+    with RxLocalSeq(wait=False):
         job = rxExec(abs, -1)
         job.wait(60)
         monkeypatch.setattr(rxjob, "_jobs", {})
@@ -106,7 +95,7 @@ def test_jobs_of_others_are_told_by_their_records(share, monkeypatch):
 
 def test_a_job_that_is_held_is_not_resumed(share):
     """The lease counts there too."""
-    with RxLocalSeq(packagesToLoad=("objects_store",), wait=False):
+    with RxLocalSeq(wait=False):
         job = rxExec(time.sleep, 60)
         with pytest.raises(RxJobError, match=r"being run by process|is (queued|running)"):
             JobFolder(job._source.folder.path).take_lease()
@@ -115,18 +104,18 @@ def test_a_job_that_is_held_is_not_resumed(share):
         job.cancel()
 
 
-def _race(barrier, won, rounds):
+def _race(url, barrier, won, rounds):
     for number in range(rounds):
         barrier.wait()
-        if atomic.create(open_path(f"objects://bucket/lease-{number}"), str(os.getpid()).encode()):
+        if atomic.create(open_path(f"{url}/lease-{number}"), str(os.getpid()).encode()):
             won.put((number, os.getpid()))
 
 
-def test_of_many_processes_at_most_one_creates_an_object(share):
+def test_of_many_processes_at_most_one_creates_an_object(bucket):
     """Though the store would let each of them write it; who does not win is told so."""
     system, rounds = multiprocessing.get_context("fork"), 10
     barrier, won = system.Barrier(3, timeout=60), system.Queue()
-    processes = [system.Process(target=_race, args=(barrier, won, rounds)) for _ in range(3)]
+    processes = [system.Process(target=_race, args=(bucket.url, barrier, won, rounds)) for _ in range(3)]
     for process in processes:
         process.start()
     for process in processes:
@@ -135,13 +124,13 @@ def test_of_many_processes_at_most_one_creates_an_object(share):
     assert won.empty()
     assert sorted(number for number, _ in winners) == list(range(rounds))
     for number, pid in winners:
-        assert atomic.read(open_path(f"objects://bucket/lease-{number}")) == str(pid).encode()
-    assert len(open_path("objects://bucket").names()) == rounds  # no claim is left
+        assert atomic.read(open_path(f"{bucket.url}/lease-{number}")) == str(pid).encode()
+    assert len(bucket.objects()) == rounds  # no claim is left
 
 
-def test_the_claim_of_a_process_that_has_died_is_void_after_a_while(share, monkeypatch):
+def test_the_claim_of_a_process_that_has_died_is_void_after_a_while(bucket, monkeypatch):
     """Until then nobody else may go on, as it may only be slow."""
-    place = open_path("objects://bucket/lease-1")
+    place = open_path(f"{bucket.url}/lease-1")
     atomic.write(place.parent / f".lease-1.claim-{int(time.time())}-dead", b"")
     monkeypatch.setattr(atomic, "_ROUNDS", 2)
     assert not atomic.create(place, b"mine")

@@ -90,27 +90,29 @@ def test_the_tests_run_in_an_environment_made_first(checkout: Checkout) -> None:
     assert checkout.said == [
         "-m venv --clear .venv",
         "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check]",
-        "-m pytest -m not slow -k two words",
+        "-m pytest -m not slow and not buckets -k two words",
     ]
 
 
 def test_markers_given_by_hand_are_the_only_ones(checkout: Checkout) -> None:
-    """`scripts/test -m slow` runs the slow tests."""
+    """`scripts/test -m slow` runs the slow tests; those of stores of objects have packages of their own."""
     checkout.run("scripts/test", "-m", "slow")
     assert checkout.said[-1] == "-m pytest -m slow"
+    checkout.run("scripts/test", "-m", "buckets")
+    assert checkout.said[-2:] == [
+        "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check,azure,gcs]",
+        "-m pytest -m buckets",
+    ]
 
 
 def test_the_tests_on_clusters_are_left_out_when_asked(checkout: Checkout) -> None:
     """`scripts/test --without-hadoop` and `--without-lab` say so and pass the rest on."""
     told = checkout.run("scripts/test", "--without-hadoop", "-x")
     assert told.stderr.endswith("left out: the tests on a real HDFS and YARN\n")
-    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop -x"
+    assert checkout.said[-1] == "-m pytest -m not slow and not buckets and not hadoop -x"
     told = checkout.run("scripts/test", "--without-hadoop", "--without-lab", "-x")
     assert told.stderr.endswith("HDFS and YARN\nleft out: the tests on several hosts\n")
-    assert checkout.said[-1] == "-m pytest -m not slow and not hadoop and not lab -x"
-    told = checkout.run("scripts/test", "--without-kerberos", "-x")
-    assert told.stderr == "left out: the tests on a Hadoop with Kerberos\n"
-    assert checkout.said[-1] == "-m pytest -m not slow and not kerberos -x"
+    assert checkout.said[-1] == "-m pytest -m not slow and not buckets and not hadoop and not lab -x"
     assert (
         "--without-lap: want --without-hadoop or --without-lab" in checkout.run("scripts/test", "--without-lap").stderr
     )
@@ -150,7 +152,7 @@ def test_nothing_is_installed_twice(checkout: Checkout) -> None:
     """A second run, and a script that needs less, install nothing; a changed pyproject.toml is installed."""
     checkout.run("scripts/test")
     checkout.run("scripts/test")
-    assert checkout.said == ["-m pytest -m not slow"]
+    assert checkout.said == ["-m pytest -m not slow and not buckets"]
     checkout.run("scripts/demo", "--context", "localpar")
     assert checkout.said == ["examples/dice.py --context localpar"]
     with (checkout.folder / "pyproject.toml").open("a") as file:
@@ -216,14 +218,13 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
         "build/docs/index.html",
     ]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
-    clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts", "== scripts/test with Kerberos"]
+    clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts"]
     assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", *clusters]
-    assert sorted(checkout.said[-5:]) == [
+    assert sorted(checkout.said[-4:]) == [
         "-m pytest -m hadoop and not slow",
-        "-m pytest -m kerberos and not slow",
         "-m pytest -m lab and not slow",
-        "-m pytest -m not spark and not slow and not hadoop and not lab and not kerberos",
-        "-m pytest -m spark and not slow and not hadoop and not lab and not kerberos",
+        "-m pytest -m not spark and not slow and not hadoop and not lab and not buckets",
+        "-m pytest -m spark and not slow and not hadoop and not lab and not buckets",
     ]
 
 

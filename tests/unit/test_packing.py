@@ -9,8 +9,9 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from s3_server import Bucket
 
-from rxspark import RxArgumentError, RxContextError
+from rxspark import RxArgumentError, RxContextError, RxFileError
 from rxspark.deploy import environment
 
 HEAVY = [f"lib/python3.*/site-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
@@ -51,6 +52,18 @@ def test_nothing_in_it_leads_out_of_it(packed: tuple[str, Path]) -> None:
     assert any(m.name.endswith(".pyc") for m in members)
     assert {(m.uid, m.gid, m.uname) for m in members} == {(0, 0, "")}
     assert not [m.name for m in members if "/pyspark/" in m.name or "/pip/" in m.name or m.name.startswith("/")]
+
+
+def test_it_goes_to_a_bucket(bucket: Bucket) -> None:
+    """By the URL that is given back, once; a bucket that is not there is named."""
+    archive = environment.pack(f"{bucket.url}/share", ["cloudpickle"], SMALL)
+    assert archive.startswith(f"{bucket.url}/share/rxspark-env-py")
+    began = len(bucket.server.requests)
+    assert environment.pack(f"{bucket.url}/share", ["cloudpickle"], SMALL) == archive
+    assert not [request for request in bucket.server.requests[began:] if request.startswith("P")]
+    assert [f"{bucket.url}/{name}" for name in bucket.objects()] == [archive]
+    with pytest.raises(RxFileError, match="there is no bucket"):
+        environment.pack(f"{bucket.url}-not", ["cloudpickle"], SMALL)
 
 
 def test_the_same_environment_is_packed_once(
