@@ -82,19 +82,30 @@ def test_a_spark_home_that_holds_no_spark_is_named(tmp_path: Path) -> None:
     assert f"SPARK_HOME={tmp_path} has Spark 3.3.1, but" in told(CALL, PACKAGE.parent, SPARK_HOME=str(tmp_path))
 
 
-@pytest.mark.parametrize(("installed", "silent"), [("2.3.3", False), ("3.0.1", True)])
-def test_pandas_3_is_no_news_at_each_start(installed: str, silent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PySpark's warning of pandas 3 is left out where that is installed; filters are touched nowhere else."""
+# Where PySpark warns of pandas: at its start, where data frames come and go, and where functions over batches are made.
+PLACES = ("pyspark.testing.utils", "pyspark.sql.pandas.conversion", "pyspark.sql.pandas.functions")
+
+
+@pytest.mark.parametrize(
+    ("installed", "own", "silent"),
+    [("2.3.3", True, ()), ("2.3.3", False, ()), ("3.0.1", True, PLACES), ("3.0.1", False, PLACES[2:])],
+)
+def test_pandas_3_is_no_news_at_each_start(
+    installed: str, own: bool, silent: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PySpark's warning of pandas 3 is left out there, in the user's sessions where rxspark makes functions alone."""
     monkeypatch.setattr(install, "version", lambda name: installed)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         before = list(warnings.filters)
-        install.quiet_about_pandas()
-        warnings.warn("PySpark does not yet fully support pandas >= 3.0.0. Some", FutureWarning, stacklevel=1)
-        warnings.warn("another", FutureWarning, stacklevel=1)
-        assert (list(warnings.filters) == before) is not silent
-    assert [str(warning.message) for warning in seen][-1] == "another"
-    assert len(seen) == 2 - silent
+        install.quiet_about_pandas(own)
+        for place in PLACES:
+            for text in ("PySpark does not yet fully support pandas >= 3.0.0. Some", "another"):
+                warnings.warn_explicit(text, FutureWarning, f"{place}.py", 1, place)
+        assert (list(warnings.filters) == before) is not bool(silent)
+    told = [warning.filename.removesuffix(".py") for warning in seen if "pandas" in str(warning.message)]
+    assert told == [place for place in PLACES if place not in silent]
+    assert len(seen) == len(told) + len(PLACES)
 
 
 def test_the_package_for_executors_is_named_by_its_content(tmp_path: Path) -> None:

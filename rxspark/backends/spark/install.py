@@ -101,11 +101,15 @@ def version_of(package: Path) -> str | None:
     return found[1] if found else None
 
 
-def quiet_about_pandas() -> None:
-    """Leave out what PySpark says at each start about pandas 3: what rxspark does with it is tested."""
+def quiet_about_pandas(own: bool = True) -> None:
+    """Leave out what PySpark says at each start about pandas 3: what rxspark does with it is tested.
+
+    In a session of the user's own only what it says where rxspark hands it functions that never meet pandas.
+    """
     try:
         major = int(version("pandas").partition(".")[0])
     except PackageNotFoundError:
         return
     if major >= 3:
-        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+        module = "" if own else r"pyspark\.sql\.pandas\.functions$"
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning, module)

@@ -144,6 +144,7 @@ def connect_session(context: RxSpark) -> SparkSession | None:
     active = None if module is None else _active_of(module.SparkSession)
     if active is not None:
         refuse_inherited(active)
+        _quiet_in(str(active.session_id))
     wanted = context.master if (context.master or "").startswith("sc://") else None
     if active is not None and context.master not in (None, wanted):
         raise RxContextError(
@@ -221,11 +222,19 @@ def warn_once(settings: str, session: str) -> None:
         )
 
 
+@once
+def _quiet_in(session: str) -> None:
+    """Leave out, once in a session of the user's own, what PySpark says of pandas where rxspark does not use it."""
+    quiet_about_pandas(own=False)
+
+
 def _prepared(context: SparkContext, own: bool) -> Application:
     key = str(context.applicationId)
     if key not in _applications:
         _applications.clear()  # one application a process: those from before have ended
         give_to_executors(context)
+        if not own:
+            _quiet_in(key)
         _applications[key] = Application(context, own)
     return _applications[key]
 
