@@ -62,11 +62,12 @@ def _above_two(descriptor: int) -> int:
 
 
 def take_over(descriptor: int) -> None:
-    """Let a file begin anew; what is written goes to its end, whoever has it open."""
+    """Let a file begin anew, without flags of a task before; what is written goes to its end, whoever has it open."""
     with suppress(ImportError):  # not on Windows
         import fcntl
 
-        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
+        flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~os.O_NONBLOCK
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_APPEND)
     os.ftruncate(descriptor, 0)
     os.ftruncate(descriptor, BEGIN)
     os.lseek(descriptor, BEGIN, os.SEEK_SET)
@@ -147,7 +148,7 @@ class Capture:
             with _lock:
                 os.close(self._file)
         else:
-            self._empty()
+            take_over(self._file)
             _spare.append(self._file)
 
     def install(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import warnings
@@ -112,3 +113,12 @@ def test_a_stream_that_was_replaced_or_closed_comes_back(spoil):
         sys.stdout.write("seen\n")
         kept = console.take()
     assert kept == "seen\n"
+
+
+def test_the_files_flags_are_those_of_no_task_before():
+    """Nobody mends the flags of a task that outlives its call, as a thread does after Ctrl-C."""
+    with _console():
+        os.set_blocking(1, False)
+    with _console():
+        assert os.get_blocking(1)
+        assert os.get_blocking(2)
