@@ -129,6 +129,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Announce the markers."""
     config.addinivalue_line("markers", "in_each: runs in the contexts too in which RxForeachDoPar has no workers")
     config.addinivalue_line("markers", "left_out(context=reason): contexts where the promise cannot be shown, and why")
+    config.addinivalue_line(
+        "markers", "slow_in(context): a context where it takes long, and is run with those marked slow"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -141,8 +144,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         out |= WITHOUT_WORKERS
     out |= {"spark-lab"} if "spark-cluster" in out else set()  # as there, the tasks run in executors of other hosts
     out |= set(CONTEXTS) - {"spark-lab"} if LAB_MASTER in os.environ else {"spark-lab"}
-    test = metafunc.function.__name__
-    values = [pytest.param(name, marks=_marks(name, test)) for name in CONTEXTS if name not in out]
+    slow = {name for mark in metafunc.definition.iter_markers("slow_in") for name in mark.args}
+    if metafunc.function.__name__ not in ON_CONNECT:
+        slow.add("spark-connect")
+    values = [pytest.param(name, marks=_marks(name, name in slow)) for name in CONTEXTS if name not in out]
     metafunc.parametrize("context", values, indirect=True, scope="session")
 
 
@@ -160,9 +165,8 @@ ON_CONNECT = {
 }
 
 
-def _marks(context: str, test: str) -> list[pytest.MarkDecorator]:
-    spark = [pytest.mark.spark] if context.startswith("spark") else []
-    return [*spark, pytest.mark.slow] if context == "spark-connect" and test not in ON_CONNECT else spark
+def _marks(context: str, slow: bool) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.spark] * context.startswith("spark") + [pytest.mark.slow] * slow
 
 
 @pytest.hookimpl(trylast=True)

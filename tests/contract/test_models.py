@@ -26,7 +26,10 @@ from rxspark import (
 )
 
 HERE = "fits here, as local does"
-pytestmark = pytest.mark.left_out(localpar=HERE, dopar_loky=HERE, dopar_threading=HERE, spark_cluster=HERE)
+pytestmark = [
+    pytest.mark.left_out(localpar=HERE, dopar_loky=HERE, dopar_threading=HERE),
+    pytest.mark.slow_in("spark-cluster"),
+]
 
 
 def table() -> pd.DataFrame:
