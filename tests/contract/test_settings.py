@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import sklearn
 from traces import TRACES
-from traces.guide import HELD, expected
+from traces.guide import BUT_INTERRUPTED, HELD, expected
 from traces.sweep import WAYS, seen_afterwards, seen_by_caller
 from waiting import let_pass
 
@@ -28,9 +28,10 @@ def _in_main_thread():
     return threading.current_thread() is threading.main_thread()
 
 
-def labels(where):
+def labels(where, way):
     """Give what can be left in a context."""
-    return [label for label in TRACES if expected(label, where) == HELD]
+    outcomes = {HELD} if way == "interrupted" else {HELD, BUT_INTERRUPTED}
+    return [label for label in TRACES if expected(label, where) in outcomes]
 
 
 def met_by_others(way, tried):
@@ -60,9 +61,10 @@ def ways():
 
 def tried_in(where, way, record):
     """Try all that can be left in a context, and record what became of it; gives what was met, which is nothing."""
-    met = met_by_others(way, labels(where))
-    for label in labels(where):
-        record(where, label, "MET" if label in met else HELD)
+    tried = labels(where, way)
+    met = met_by_others(way, tried)
+    for label in tried:
+        record(where, label, "MET" if label in met else expected(label, where))
     return met
 
 

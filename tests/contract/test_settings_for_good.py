@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -42,16 +43,38 @@ def test_a_worker_that_cannot_be_put_back_ends(label, where, record_settings_row
     record_settings_row(where, label, ENDED)
 
 
+PROGRAM = """
+import logging, sys
+from contextlib import nullcontext
+import joblib
+from rxspark import *
+from traces.table import visit
+
+backend = sys.argv[1]
+context = RxLocalSeq() if backend == "local" else RxForeachDoPar()
+logging.basicConfig(format="%(message)s", stream=sys.stdout, level="WARNING")
+with context, joblib.parallel_config(backend, n_jobs=2) if backend in ("threading", "sequential") else nullcontext():
+    for label in sys.argv[2:]:
+        print("==", label)
+        assert not rxExec(visit, label, rxElemArg(["look", "leave", "look", "leave"])).errors
+"""
+
+
 @pytest.mark.left_out(
     localpar="a worker ends", dopar_loky="a worker ends", spark="a worker ends", spark_cluster="a worker ends"
 )
 @pytest.mark.left_out(spark_connect="a worker ends")
 @pytest.mark.in_each
-def test_the_caller_is_told_what_his_process_keeps(caplog, where, record_settings_row):
-    """One line of the log names the setting."""
-    with caplog.at_level(logging.WARNING, "rxspark"):
-        rxExec(visit, rxElemArg(range(4)), "sys.addaudithook")
-    told = [record.getMessage() for record in caplog.records if "cannot be put back" in record.getMessage()]
-    assert len(told) == 1
-    assert "audit hooks" in told[0]
-    record_settings_row(where, "sys.addaudithook", TOLD)
+def test_the_caller_is_told_what_his_process_keeps(where, record_settings_row):
+    """One line of the log names the setting, in a program that leads no group of processes."""
+    command = [sys.executable, "-c", PROGRAM, where.removeprefix("dopar-"), *FOR_GOOD]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environment)
+    assert done.returncode == 0, done.stderr
+    told = done.stdout.split("== ")[1:]
+    assert len(told) == len(FOR_GOOD)
+    for label, text in zip(FOR_GOOD, told, strict=True):
+        found = [line for line in text.splitlines() if "cannot be put back" in line]
+        assert (text.split("\n")[0], len(found)) == (label, 1), done.stdout
+        assert f"in this process: {TRACES[label].setting};" in found[0]
+        record_settings_row(where, label, TOLD)

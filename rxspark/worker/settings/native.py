@@ -97,10 +97,11 @@ _NAMESPACES = ("mnt", "net", "user", "uts", "ipc")
 
 
 def _rights() -> Any:
-    with open("/proc/self/status") as file:
+    """Those of this thread: each has its own, and begins with those of the one that has started it."""
+    with open("/proc/thread-self/status") as file:
         rights = [line for line in file if line.startswith(_RIGHTS)]
     with suppress(OSError):  # a system without some of them
-        return rights, [os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES]
+        return rights, [os.readlink(f"/proc/thread-self/ns/{name}") for name in _NAMESPACES]
     return rights
 
 
@@ -133,7 +134,7 @@ if hasattr(_C, "fesetround"):
             events=_CALLED,
         ),
     )
-if hasattr(signal, "pidfd_send_signal") and os.path.exists("/proc/self/status"):  # Linux
+if hasattr(signal, "pidfd_send_signal") and os.path.exists("/proc/thread-self/status"):  # Linux
     NATIVE += [
         Setting(
             "switches of prctl, such as the signal at the death of the parent",

@@ -6,7 +6,17 @@ from project import EXAMPLES
 
 from traces.table import TRACES
 
-__all__ = ["CONTEXTS", "ENDED", "HELD", "IN_CALLERS_PROCESS", "TOLD", "expected", "read_table", "write_table"]
+__all__ = [
+    "BUT_INTERRUPTED",
+    "CONTEXTS",
+    "ENDED",
+    "HELD",
+    "IN_CALLERS_PROCESS",
+    "TOLD",
+    "expected",
+    "read_table",
+    "write_table",
+]
 
 GUIDE = EXAMPLES / "state.md"
 _HEADING = "## What tasks have left, and what became of it"
@@ -14,7 +24,8 @@ _HEADING = "## What tasks have left, and what became of it"
 IN_CALLERS_PROCESS = ("local", "dopar-alone", "dopar-sequential", "dopar-threading")
 CONTEXTS = (*IN_CALLERS_PROCESS, "localpar", "dopar-loky", "spark", "spark-cluster", "spark-connect")
 
-HELD, ENDED, TOLD, NOT_TRIED = "held", "ended the worker", "stays, and is logged", "not tried"
+HELD, ENDED, TOLD = "held", "ended the worker", "stays, and is logged"
+BUT_INTERRUPTED = "held, if Ctrl-C leaves no task running"
 
 
 def expected(label: str, context: str) -> str:
@@ -22,7 +33,7 @@ def expected(label: str, context: str) -> str:
     trace = TRACES[label]
     if trace.ends:
         return TOLD if context in IN_CALLERS_PROCESS else ENDED
-    return NOT_TRIED if trace.alone and context == "dopar-threading" else HELD
+    return BUT_INTERRUPTED if trace.alone and context == "dopar-threading" else HELD
 
 
 def read_table() -> dict[str, dict[str, str]]:
@@ -41,8 +52,7 @@ def write_table(found: dict[str, dict[str, str]]) -> None:
     before = read_table()
     lines = [f"| a task leaves | put back by | {' | '.join(CONTEXTS)} |", "|---|---|" + "---|" * len(CONTEXTS)]
     for label, trace in TRACES.items():
-        known = {name: expected(label, name) for name in CONTEXTS if expected(label, name) == NOT_TRIED}
-        row = {**dict.fromkeys(CONTEXTS, "?"), **known, **before.get(label, {}), **found.get(label, {})}
+        row = {**dict.fromkeys(CONTEXTS, "?"), **before.get(label, {}), **found.get(label, {})}
         cells = [row[name] for name in CONTEXTS]
         lines.append(f"| {label} | {trace.setting} | {' | '.join(cells)} |")
     text = GUIDE.read_text().partition(_HEADING)[0].rstrip()

@@ -245,6 +245,7 @@ add(
     "modules taken out of sys.modules",
     lambda: ("json" in sys.modules, sys.modules.get("random") is random, "rxspark" in sys.modules),
     _take_modules_out,
+    alone=True,
 )
 add("audit hooks", "sys.addaudithook", lambda: None, lambda: sys.addaudithook(nothing), ends=True)
 add(
@@ -259,11 +260,11 @@ add("(the task's own context)", "a context variable", VARIABLE.get, lambda: VARI
 
 # Functions.
 
-add("built-in functions", "print replaced", names("builtins.print"), put(builtins, print=nothing), alone=True)
+add("built-in functions", "print replaced", names("builtins.print"), put(builtins, print=nothing))
 add("built-in functions", "open replaced", names("builtins.open"), put(builtins, open=nothing), alone=True)
 add("built-in functions", "a name among the built-in ones", lambda: hasattr(builtins, "left"), put(builtins, left=1))
 add("built-in functions", "gettext.install", lambda: hasattr(builtins, "_"), lambda: gettext.install("left"))
-add("functions of `os`", "os.getpid replaced", names("os.getpid"), put(os, getpid=nothing), alone=True)
+add("functions of `os`", "os.getpid replaced", names("os.getpid"), put(os, getpid=nothing))
 add(
     "functions of `time`",
     "time.time, time.perf_counter replaced",
@@ -288,11 +289,11 @@ _LIBRARY = "functions of the standard library, NumPy, pandas"
 add(_LIBRARY, "json.dumps replaced", names("json.dumps"), put(json, dumps=nothing))
 add(_LIBRARY, "json.dumps deleted", lambda: hasattr(json, "dumps"), lambda: delattr(json, "dumps"))
 add(_LIBRARY, "tempfile.mkdtemp replaced", names("tempfile.mkdtemp"), put(tempfile, mkdtemp=nothing))
-add(_LIBRARY, "socket.socket replaced", names("socket.socket"), put(socket, socket=nothing), alone=True)
+add(_LIBRARY, "socket.socket replaced", names("socket.socket"), put(socket, socket=nothing))
 add(_LIBRARY, "subprocess.run replaced", names("subprocess.run"), put(subprocess, run=nothing))
 add(
     _LIBRARY,
-    "time.sleep replaced by a module's function",
+    "threading.Lock replaced",
     names("threading.Lock"),
     put(threading, Lock=nothing),
     alone=True,
@@ -301,7 +302,7 @@ add(_LIBRARY, "math.pi", lambda: math.pi, put(math, pi=3))
 add(_LIBRARY, "string.ascii_letters", lambda: string.ascii_letters, put(string, ascii_letters="left"))
 add(METHODS, "json.JSONEncoder.default", names("json.JSONEncoder.default"), put(json.JSONEncoder, default=nothing))
 add(METHODS, "logging.Logger.info", names("logging.Logger.info"), put(logging.Logger, info=nothing))
-add(METHODS, "threading.Thread.join", names("threading.Thread.join"), put(threading.Thread, join=nothing), alone=True)
+add(METHODS, "threading.Thread.join", names("threading.Thread.join"), put(threading.Thread, join=nothing))
 add(METHODS, "random.Random.uniform", names("random.Random.uniform"), put(random.Random, uniform=nothing))
 
 # What modules of the standard library keep.

@@ -208,7 +208,13 @@ def _limit(kind, soft):
 
 
 for _kind, _soft in (("NOFILE", 64), ("AS", 1 << 40), ("FSIZE", 1_000_000), ("CORE", 0), ("STACK", 1 << 22)):
-    add("resource limits", f"RLIMIT_{_kind}", _limits, partial(_limit, getattr(resource, f"RLIMIT_{_kind}"), _soft))
+    add(
+        "resource limits",
+        f"RLIMIT_{_kind}",
+        _limits,
+        partial(_limit, getattr(resource, f"RLIMIT_{_kind}"), _soft),
+        alone=_kind == "NOFILE",
+    )
 
 
 def _limit_by_compiled_code():
@@ -216,7 +222,7 @@ def _limit_by_compiled_code():
     ctypes.CDLL(None).setrlimit(resource.RLIMIT_NOFILE, values)
 
 
-add("resource limits", "RLIMIT_NOFILE by compiled code", _limits, _limit_by_compiled_code)
+add("resource limits", "RLIMIT_NOFILE by compiled code", _limits, _limit_by_compiled_code, alone=True)
 add("priority", "nice", lambda: os.getpriority(os.PRIO_PROCESS, 0), partial(os.nice, 3))
 add(
     "processor affinity",
@@ -299,7 +305,7 @@ add(
     _group,
     lambda: os.getsid(0) != os.getpid() and os.setpgid(0, 0),
 )
-add("users and groups", "another effective user", _users, lambda: os.getuid() or os.seteuid(65534))
+add("users and groups", "another effective user", _users, lambda: os.getuid() or os.seteuid(65534), alone=True)
 add("users and groups", "other groups", _users, lambda: os.getuid() or os.setgroups([7]))
 
 
@@ -320,7 +326,7 @@ def _no_new_rights():
 
 
 def _rights():
-    with open("/proc/self/status") as file:
+    with open("/proc/thread-self/status") as file:
         return [line for line in file if line.startswith(("NoNewPrivs", "CapEff", "CapBnd"))]
 
 

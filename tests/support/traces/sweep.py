@@ -29,6 +29,8 @@ __all__ = ["WAYS", "Way", "seen_afterwards", "seen_by_caller"]
 
 Seen = dict[str, set[str]]
 
+_kill, _pid = os.kill, os.getpid  # by these names, as a task may replace those of the module
+
 
 def seen_by_caller(labels: Iterable[str]) -> dict[str, str]:
     """Look in this process."""
@@ -108,13 +110,7 @@ class _Interrupted(Way):
     def seen(self, labels: Sequence[str]) -> Seen:
         found = {}
         for label in labels:
-            with tempfile.NamedTemporaryFile() as told:
-                thread = threading.Thread(target=_interrupt, args=[told.name], name="interrupts", daemon=True)
-                thread.start()
-                with suppress(KeyboardInterrupt):
-                    rxExec(visit, label, rxElemArg(["wait", "look"]), told.name)
-                    thread.join(2)  # the signal may come behind the call that heeds none
-                thread.join()
+            _interrupt_a_task(label)
             found[label] = {seen_afterwards([label])[label]}
         return found
 
@@ -122,11 +118,24 @@ class _Interrupted(Way):
         return {label: {seen} for label, seen in seen_afterwards(list(labels)).items()}
 
 
+def _interrupt_a_task(label: str) -> None:
+    before = set(threading.enumerate())
+    with tempfile.NamedTemporaryFile() as told:
+        thread = threading.Thread(target=_interrupt, args=[told.name], name="interrupts", daemon=True)
+        thread.start()
+        with suppress(KeyboardInterrupt):
+            rxExec(visit, label, rxElemArg(["wait", "look"]), told.name)
+            thread.join(2)  # the signal may come behind the call that heeds none
+        thread.join()
+    with suppress(TimeoutError):  # a thread that outlives the call is none of joblib's, which runs tasks
+        wait_until(lambda: before.issuperset(threading.enumerate()), "its task has ended", 2)
+
+
 def _interrupt(told: str) -> None:
     with suppress(TimeoutError):
         wait_until(lambda: os.path.getsize(told), "the task has left something", 20)
     let_pass(0.02, "the task waits")
-    os.kill(os.getpid(), signal.SIGINT)
+    _kill(_pid(), signal.SIGINT)
 
 
 WAYS: dict[str, Way] = {

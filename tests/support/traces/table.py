@@ -20,7 +20,7 @@ class Trace:
     look: Callable[[], Any]
     leave: Callable[[], Any]
     alone: bool = False
-    """Threads of the same process would meet it while the task runs, and break."""
+    """Threads of the same process meet it while the task runs, and a call that Ctrl-C ends before the task breaks."""
     ends: bool = False
     """It cannot be put back: the worker ends."""
 
@@ -54,7 +54,7 @@ class LeftError(Exception):
 
 
 # By these names, as a task may replace those of the modules.
-_sleep, _open, _write, _exit, _pid, _repr = time.sleep, os.open, os.write, os._exit, os.getpid, repr
+_sleep, _open, _write, _stat, _exit, _pid, _repr = time.sleep, os.open, os.write, os.fstat, os._exit, os.getpid, repr
 
 _NO_TRACE = Trace("", nothing, nothing)
 
@@ -62,7 +62,8 @@ _NO_TRACE = Trace("", nothing, nothing)
 def visit(label: str | None, how: str, told: str | None = None) -> tuple[str, int]:
     """See what is there and `leave` something, or only `look`; gives what was seen, and the process.
 
-    After leaving it the task may `raise`, `die`, or `wait` until it is interrupted, once it has `told` so in a file.
+    After leaving it the task may `raise`, `die`, or `wait` until it is interrupted, once it has `told` so in a file; a
+    thread, which cannot be interrupted, waits until that file is removed.
     Without a label it comes to the same end, but leaves nothing.
     """
     trace = _NO_TRACE if label is None else TRACES[label]
@@ -77,5 +78,6 @@ def visit(label: str | None, how: str, told: str | None = None) -> tuple[str, in
     if how == "wait" and file is not None:
         _write(file, b"left")
         for _ in range(60):
-            _sleep(0.05)
+            if _stat(file).st_nlink:
+                _sleep(0.05)
     return seen, _pid()
