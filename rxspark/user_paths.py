@@ -7,6 +7,7 @@ from typing import Any
 
 from rxspark.contexts import ComputeContext, RxSpark, rxGetComputeContext
 from rxspark.errors import RxArgumentError
+from rxspark.files.kerberos import log_in
 from rxspark.files.paths import URL, FsPath, default_file_system, hadoop_user, open_path
 
 __all__ = ["from_home", "local_place", "resolve", "share_folder", "store_folder"]
@@ -23,6 +24,7 @@ def resolve(path: str | os.PathLike[str], argument: str) -> FsPath:
         When fsspec, or the wheel for that kind of URL, is not installed.
     """
     text = _text(path, argument)
+    _log_in(rxGetComputeContext())
     if not URL.match(text):
         default = default_file_system()
         text = from_home(text, default)
@@ -33,13 +35,21 @@ def resolve(path: str | os.PathLike[str], argument: str) -> FsPath:
 
 def store_folder(context: ComputeContext) -> FsPath | None:
     """The folder in which the jobs of a context survive, if it names one; one that all hosts reach goes first."""
+    _log_in(context)
     named = context.shareDir or getattr(context, "hdfsShareDir", None)
     return open_path(_base(context, default_file_system())) if named else None
 
 
 def share_folder(context: RxSpark) -> FsPath | None:
     """The folder that all hosts reach, if the context names one."""
+    _log_in(context)
     return open_path(_base(context, default_file_system())) if context.hdfsShareDir else None
+
+
+def _log_in(context: ComputeContext) -> None:
+    """Reach HDFS as the principal that a context names with its keytab."""
+    if isinstance(context, RxSpark):
+        log_in(context.settings())
 
 
 def local_place(path: str | os.PathLike[str], argument: str) -> FsPath:

@@ -16,7 +16,7 @@ from rxspark.errors import RxContextError
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-__all__ = ["hadoop_settings", "hadoop_user", "login"]
+__all__ = ["hadoop_settings", "login"]
 
 # A variable, innermost first: `${name}`; and how often one value's variables are replaced (both as in Hadoop).
 _VARIABLE = re.compile(r"\$\{([^}$\s]+)\}")
@@ -131,11 +131,6 @@ def _system() -> Iterator[tuple[str, str]]:
     yield "user.home", os.path.expanduser("~")
     yield "user.dir", os.getcwd()
     yield "java.io.tmpdir", tempfile.gettempdir()
-
-
-def hadoop_user() -> str:
-    """The user that this process is for Hadoop."""
-    return os.environ.get("HADOOP_USER_NAME") or login()
 
 
 def login() -> str:

@@ -18,7 +18,8 @@ from typing import Any
 from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError, RxMissingError
 from rxspark.extras import install
 from rxspark.files.buckets import STORES, account_in, denial, missing_bucket
-from rxspark.files.hadoop_conf import hadoop_settings, hadoop_user, login
+from rxspark.files.hadoop_conf import hadoop_settings, login
+from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
 from rxspark.redaction import without_secrets
 
 __all__ = [
@@ -257,6 +258,9 @@ def _reason(error: Exception) -> str:
         text = from_java[2].replace('\\"', '"').replace("\\'", "'").replace("\\n", "\n").replace("\\t", "\t")
         if from_java[1].endswith("ParentNotDirectoryException"):
             text = _PLAIN[NotADirectoryError]
+    by_kerberos = explained(text)
+    if by_kerberos is not None:
+        return by_kerberos
     if _NO_DEFAULT in text:
         return f"{_NO_DEFAULT}: set HADOOP_CONF_DIR to the folder of core-site.xml, or name the host, as hdfs://host:8020/path"
     plain = next((words for kind, words in _PLAIN.items() if isinstance(error, kind)), "")
@@ -338,8 +342,22 @@ def _open_hadoop(scheme: str, url: str) -> FsPath:
     with file_errors(found):
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
-        found.fs = exact(host=host or None, **((_FEW_ATTEMPTS if ":" in host else {}) | settings))
+        there = tokens_host(host, settings) if scheme == "hdfs" and host else host
+        found.fs = exact(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
+        login = keytab_arguments()
+        if login:
+            found.fs.client = _logged_in(found.start, found.fs.storage_options, login)
     return found
+
+
+def _logged_in(url: str, settings: dict[str, str], login: dict[str, str]) -> Any:
+    """Give a client of hdfs-native that logs in by a keytab; what it has for fsspec takes no arguments for that."""
+    from hdfs_native import Client
+
+    try:
+        return Client(url, settings, **login)
+    except TypeError as error:
+        raise RxMissingError("to log in by a keytab, Kerberos needs: pip install 'hdfs-native>=0.14.5'") from error
 
 
 def _path_of_hdfs(_kind: Any, path: Any) -> Any:

@@ -54,7 +54,8 @@ def rxExecBy(
     inData : DataFrame, dict of columns, Arrow table, path, or Spark DataFrame
         The table: pandas, a dict of columns, whatever Arrow reads (pyarrow, polars, duckdb), or the path or URL of a
         Parquet file or of a folder of them. Labels of rows (an index) are not passed on. Under `RxSpark`: a Spark
-        DataFrame, the name of a table, or Parquet files where Spark looks for them.
+        DataFrame, the name of a table, or Parquet files where Spark looks for them. Of Arrow, Parquet and Spark a
+        group's whole numbers are floats, and its truth values objects, if some of that group are missing.
     keys : str or list of str
         The columns whose values make the groups. A missing value is a key like any other.
     func : callable
@@ -169,6 +170,13 @@ def _local_groups(data: Any, keys: list[Any], sort_by: list[Any], filter_func: A
     is_frame = type(opened).__name__ == "DataFrame"
     check_names(keys, sort_by, list(opened.columns) if is_frame else opened.schema.names)
     table = opened.to_table() if hasattr(opened, "to_table") else opened
-    rows = sort_rows(table if is_frame else table.to_pandas(), keys, sort_by)
+    frame, in_arrow = (table, {}) if is_frame else _frame_of(table)
+    rows = sort_rows(frame, keys, sort_by)
     places = wanted_groups(rows.keys, filter_func)
-    return Groups(keys=rows.keys.iloc[places].reset_index(drop=True), places=places, table=rows.share(places))
+    return Groups(keys=rows.keys.iloc[places].reset_index(drop=True), places=places, table=rows.share(places, in_arrow))
+
+
+def _frame_of(table: Any) -> tuple[Any, dict[str, Any]]:
+    from rxspark.groups.arrow_tables import frame_of  # with Arrow, which data frames do not need
+
+    return frame_of(table)

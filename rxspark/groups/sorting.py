@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -37,20 +37,23 @@ class SortedRows:
     starts: np.ndarray
     """Where each group begins in `order`, and its end."""
 
-    def share(self, places: Sequence[int]) -> Shared:
-        """Write the rows of these groups once, for all tasks of this machine."""
+    def share(self, places: Sequence[int], in_arrow: Mapping[Any, Any]) -> Shared:
+        """Write the rows of these groups once, for all tasks of this machine; of some columns those `in_arrow`."""
         serializer = CallSerializer()
-        bundle = Bundle(self._parts(serializer, places))
+        bundle = Bundle(self._parts(serializer, places, in_arrow))
         return share_bundle(bundle, of="table", modules=serializer.modules)
 
-    def _parts(self, serializer: CallSerializer, places: Sequence[int]) -> list[Buffer]:
+    def _parts(self, serializer: CallSerializer, places: Sequence[int], in_arrow: Mapping[Any, Any]) -> list[Buffer]:
         order, starts = self.order, self.starts
         if len(places) < len(self.keys):
             wanted = [order[starts[place] : starts[place + 1]] for place in places]
             order, starts = np.concatenate(wanted), np.cumsum([0, *map(len, wanted)])
         columns, mapped, others = [], [], {}
         for name in self.frame.columns:
-            column, values = _column(name, self.frame[name])
+            if name in in_arrow:
+                column, values = GroupColumn(name, None), in_arrow[name]
+            else:
+                column, values = _column(name, self.frame[name])
             columns.append(column)
             if column.dtype is None:
                 others[name] = values

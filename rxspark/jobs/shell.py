@@ -148,7 +148,8 @@ def _list(given: Any) -> int:
 def _show(given: Any) -> int:
     """Tell all that is known of jobs."""
     reports = [one.report() for one in _asked(given)]
-    tables = [aligned([[name, _text(value)] for name, value in report.items()]) for report in reports]
+    known = [[[name, _text(value)] for name, value in report.items() if value is not None] for report in reports]
+    tables = [aligned(rows) for rows in known]
     _tell(given, reports, "\n\n".join("\n".join(lines) for lines in tables))
     return _code(reports)
 
@@ -323,9 +324,7 @@ def _json(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    return "" if value is None else str(value)
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
 
 
 def _seconds(text: str) -> float:

@@ -139,10 +139,10 @@ def _get_state(legacy: Any = True) -> Any:
 def _set_bit_generator(bitgen: np.random.BitGenerator) -> None:
     """np.random.set_bit_generator: the task's own, or back to the stream's."""
     with SHARED.held():
-        active = current()
+        active, bitgen = current(), unshared(bitgen)
         if active is None:
             connect(bitgen)
-        elif unshared(bitgen) is active.numpy.bits:
+        elif bitgen is active.numpy.bits:
             active.numpy.restore()
         else:
             active.numpy.take_over(bitgen)

@@ -111,8 +111,8 @@ def connected() -> Any:
 
 def connect(bits: Any) -> None:
     """Put a bit generator there; this drops the second of a pair of normals."""
-    bits = unshared(bits)
     if SHARED.on:
+        bits = unshared(bits)
         SHARED.bits = bits.lock
         bits = _shared(type(bits))(bits)
     mtrand.set_bit_generator(bits)

@@ -149,7 +149,7 @@ class Streams:
         self.number = number
         self._tasks = self._asked = 0
         self._counter.start(number)
-        if self._engine:
+        if self._engine is not None:
             self._engine.start(number)
         connect(self.bits)  # this also drops the second of a pair of legacy normals
         self.stdlib.start()

@@ -21,6 +21,9 @@ _IMMUTABLE: set[type] = {
     *(pathlib.PurePosixPath, pathlib.PosixPath, range, tuple),
 }
 
+# Times, which are as changeable as their zone is.
+_TIMES: set[type] = {datetime.datetime, datetime.time}
+
 # Kinds that a task's result often has, seen at once.
 _CONTAINERS = {list, dict, set}
 
@@ -57,26 +60,35 @@ def is_immutable(value: Any) -> bool:
     (True, False)
     """
     kind = type(value)
+    if kind is tuple:
+        kinds = set(map(type, value))
+        return (tuple not in kinds and kinds <= _IMMUTABLE) or all_immutable(value)
     if kind in _IMMUTABLE:
-        return kind is not tuple or all_immutable(value)
+        return True
+    if kind in _TIMES:
+        return _zone(value) in _ZONES
     return kind not in _CONTAINERS and all_immutable((value,))
 
 
 def _are_immutable_kinds(kinds: set[type], values: list[Any]) -> bool:
     """Tell the same of values that are of these kinds, but not of what they hold."""
+    _learn(kinds - _IMMUTABLE - _TIMES)
     others = kinds - _IMMUTABLE
-    times = others & {datetime.datetime, datetime.time}
+    return others <= _TIMES and (not others or {_zone(value) for value in values if type(value) in others} <= _ZONES)
+
+
+def _learn(kinds: set[type]) -> None:
+    """Take in kinds of libraries, which live as long as the process."""
     if (numpy := sys.modules.get("numpy")) is not None:
-        scalars = {kind for kind in others if _is_scalar(kind, numpy)}
-        _IMMUTABLE.update(scalars)  # which live as long as the process
-        others -= scalars
+        _IMMUTABLE.update(kind for kind in kinds if _is_scalar(kind, numpy))
     if (pandas := sys.modules.get("pandas")) is not None:
-        others -= {pandas.Timedelta, pandas.Period, type(pandas.NaT), type(pandas.NA)}
-        times |= others & {pandas.Timestamp}
-    if others != times:
-        return False
-    zones = {type(value.tzinfo).__module__.partition(".")[0] for value in values if type(value) in times}
-    return zones <= _ZONES
+        _IMMUTABLE.update(kinds & {pandas.Timedelta, pandas.Period, type(pandas.NaT), type(pandas.NA)})
+        _TIMES.update(kinds & {pandas.Timestamp})
+
+
+def _zone(time: Any) -> str:
+    """Name the package of a time's zone."""
+    return type(time.tzinfo).__module__.partition(".")[0]
 
 
 def _is_scalar(kind: type, numpy: Any) -> bool:

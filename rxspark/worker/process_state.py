@@ -44,6 +44,7 @@ from rxspark.worker.settings.system import FOLDER, TIME_ZONE, working_directory
 from rxspark.worker.watch import (
     LASTING_TIER,
     Arrivals,
+    Watch,
     kept_within,
     put_back,
     readable,
@@ -138,6 +139,10 @@ class ProcessState:
         self._kept = ExitStack()
         self._watch = self._kept.enter_context(kept_within(self._call.origin == process_token()))
         self._watch.meet()
+        self._rounds, new = rounds_of(self._call.id)
+        self._seen = self._rounds.tasks
+        if new and not self._watch.own:  # the caller's process is looked at before and after each call
+            self._watch.put_back()
         self._of_thread = {setting: taken(setting) for setting in SETTINGS if setting.of_thread and readable(setting)}
         values = self._watch.before | self._of_thread
         self._before = {setting: values[setting] for setting in SETTINGS if setting in values}
@@ -170,9 +175,6 @@ class ProcessState:
         self._environ, self._path, self._entries = os.environ, sys.path, sys.path[:]
         self._filters: Any = list(warnings.filters)
         self._kept.callback(follow_exits())
-        self._rounds, new = rounds_of(self._call.id)
-        if new and not self._watch.own:  # the caller's process is looked at before and after each call
-            self._watch.put_back()
         self._sort()
         self._modules = len(sys.modules)
         heard.clear()
@@ -241,6 +243,8 @@ class ProcessState:
     ) -> None:
         found = [setting for setting in self._before if setting.tier < LASTING_TIER and readable(setting)]
         self._watch.note(put_back(found, self._before)[1])
+        if kind is not None or self._rounds.tasks != self._seen:
+            Watch.unseen = True
         self._kept.close()
         heard.clear()
         heard.update(self._heard)
@@ -305,6 +309,8 @@ class ProcessState:
                 began = perf_counter()
                 found = self._put_back(group)
                 rounds.looked(self._rounds.worked, perf_counter() - began, found)
+                if group is self._tiers[LASTING_TIER]:
+                    self._seen = self._rounds.tasks
         self._rounds.due = min(rounds.due for rounds in self._rounds.groups)
 
 

@@ -130,33 +130,34 @@ class Program:
             _put_back(namespace, {name: value})
 
     def run(self, partition: Partition, index: int) -> Any:
-        """Run the partition's task `index`."""
-        if self._loaded.may_have_changed and not self._as_before():
-            self._load_again()
-        elif self._displaced:
-            self._bind(self._loaded)
+        """Run the partition's task `index`, in a copy of the context: what it sets there ends with it.
+
+        That is NumPy's error state, decimal's precision, a compute context of its own.
+        """
         loaded = self._loaded
+        if loaded.may_have_changed and not self._as_before():
+            loaded = self._load_again()
+        elif self._displaced:
+            self._bind(loaded)
         args, kwargs = loaded.args, loaded.kwargs
         if partition.columns or partition.rows is not None:
             args, kwargs = _with_elements(args, kwargs, partition, index)
         if loaded.noted != len(loaded.classes):
             self._note(loaded)
-        return self._run(loaded.function, args, kwargs)
+        if loaded.names:
+            return self._run_with_names(loaded.function, args, kwargs)
+        return copy_context().run(_call, loaded.function, args, kwargs)
 
     def combined(self, left: Any, right: Any) -> Any:
         """Run the function that combines results."""
-        return self._run(self._loaded.combine, (left, right), {})
+        return self._run_with_names(self._loaded.combine, (left, right), {})
 
-    def _run(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
-        """Call a function of the user's in a copy of the context: what it sets there ends with it.
+    def _run_with_names(self, function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """Call a function of the user's while `__main__` has the functions and classes of the caller's script.
 
-        That is NumPy's error state, decimal's precision, a compute context of its own. The functions and classes of
-        the caller's script have their names in `__main__` meanwhile, as child processes that it forks look for them
-        there.
+        Child processes that it forks look for them there.
         """
         names = self._loaded.names
-        if not names:
-            return copy_context().run(_call, function, args, kwargs)
         main = vars(sys.modules["__main__"])
         displaced = {name: main.get(name, _ABSENT) for name in names}
         main.update(names)
@@ -172,11 +173,12 @@ class Program:
         wanted = self._loaded.retry_on
         return isinstance(error, wanted) if wanted else not isinstance(error, (KeyboardInterrupt, SystemExit))
 
-    def _load_again(self) -> None:
+    def _load_again(self) -> _Loaded:
         began = perf_counter()
         self._load(self._loaded)
         self.preparing += perf_counter() - began
         self._changes += 1
+        return self._loaded
 
     def _note(self, loaded: _Loaded) -> None:
         if self._changes < _CHANGES:

@@ -28,6 +28,7 @@ from rxspark.worker.mutability import is_immutable
 from rxspark.worker.tree import Branches
 
 __all__ = [
+    "PLAIN",
     "CallerInterrupt",
     "PartitionResult",
     "PartitionRun",
@@ -273,14 +274,14 @@ def merged(parts: list[PartitionResult]) -> list[PartitionResult]:
     return [part.only({number for number in part.numbers if best[number] is part}) for part in parts]
 
 
-_PLAIN = {type(None), bool, int, float, complex, str}
-_READABLE = {*_PLAIN, bytes}
+PLAIN = {type(None), bool, int, float, complex, str}  # nobody can change them, everybody can read them
+_READABLE = {*PLAIN, bytes}
 
 
 def kept_value(value: Any, in_caller: bool = False) -> Any:
     """Give what the results keep of a task's value: itself if nobody can change it, else, or of bytes, its pickle."""
     kind = type(value)
-    if kind in _PLAIN or (kind is not bytes and is_immutable(value)):
+    if kind in PLAIN or (kind is not bytes and is_immutable(value)):
         return value
     return dump_value(value, in_caller)
 

@@ -51,7 +51,7 @@ from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program, own_frames
 from rxspark.worker.protocol import Call, Partition
-from rxspark.worker.results import CallerInterrupt, PartitionResult, describe_failure, kept_value
+from rxspark.worker.results import PLAIN, CallerInterrupt, PartitionResult, describe_failure, kept_value
 from rxspark.worker.threads import Threads
 from rxspark.worker.tree import Branches
 
@@ -307,7 +307,9 @@ class _Ready:
         program, number, again = self._program, partition.numbers[index], False
         clock = perf_counter()
         try:
-            value = kept_value(program.run(partition, index), program.in_caller)
+            value = program.run(partition, index)
+            if type(value) not in PLAIN:
+                value = kept_value(value, program.in_caller)
         except CallerInterrupt:
             raise
         except BaseException as error:

@@ -15,7 +15,7 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 from rxspark.worker.callers_changes import is_callers_change, with_callers_changes
 from rxspark.worker.current_task import current_task
@@ -124,6 +124,9 @@ class Watch:
         The names of what could not be put back.
     """
 
+    unseen: ClassVar[bool] = False
+    """Whether tasks have run in this process since the settings of the lasting tier were last looked at."""
+
     def __init__(self, own: bool = True) -> None:
         listen(_EVENTS, is_callers_change)
         hold_root()
@@ -150,6 +153,9 @@ class Watch:
 
     def put_back(self) -> None:
         """Make as it was what is not put back after each partition, nor where an event has told of it."""
+        if not Watch.unseen:
+            return
+        Watch.unseen = False
         found = [setting for setting in self.before if setting.tier >= LASTING_TIER and not setting.on_event]
         self.note(put_back(filter(readable, found), self.before)[1])
 

@@ -6,6 +6,8 @@
     jobs.py        the work that only rxspark does: jobs that one comes back to
     memory.py      how many copies of an object a contender holds
     contenders.py  who does it, one class a system
+    empty.py       the processor time of a task that does nothing
+    shipping.py    the same of elements and results of many kinds
     driver.py      what the driver alone does with ten million tasks
     worker.py      one contender in a process of its own, which keeps its session warm between calls
     peers.R        the same for R

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks import driver, empty, report
+from benchmarks import combined, driver, empty, report, shipping
 from benchmarks.contenders import CONTENDERS, CORES, R
 from benchmarks.workloads import WORKLOADS
 
@@ -30,6 +30,12 @@ START_LIMIT, RUN_LIMIT = 120.0, 900.0
 
 # Packages whose import is timed, each time by a fresh Python.
 IMPORTS = ("rxspark", "joblib", "loky", "pyspark", "distributed", "ray")
+
+# What rxspark is measured at without its peers.
+ALONE: dict[str, Callable[[int], str]] = {
+    "empty": lambda repeats: empty.table([], repeats),
+    "shipping": shipping.table,
+}
 
 # Equal ground for all Spark sessions: loopback only, no web server, no progress bar, and a log that holds the errors.
 SPARK_ENV = {
@@ -211,13 +217,14 @@ def options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures rxspark beside its peers, in one run.")
     parser.add_argument("--repeats", type=int, default=7, help="timed runs of each contender (default 7)")
-    for option, among in (("only", [*WORKLOADS, "import", "empty"]), ("contenders", list(CONTENDERS))):
+    for option, among in (("only", [*WORKLOADS, "import", *ALONE]), ("contenders", list(CONTENDERS))):
         what = "workloads" if option == "only" else option
         parser.add_argument(
             f"--{option}", nargs="+", type=one_of(among), metavar="NAME", help=f"only these {what}: {', '.join(among)}"
         )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
     parser.add_argument("--driver", action="store_true", help="only what the driver does with up to 1e7 tasks (1 GB)")
+    parser.add_argument("--combined", action="store_true", help="only 1e7 tasks to the end, their results combined")
     parser.add_argument(
         "--empty",
         nargs="*",
@@ -225,6 +232,7 @@ def options() -> argparse.Namespace:
         metavar="CHECKOUT",
         help="only the processor time of an empty task, here and in other checkouts of rxspark in turn",
     )
+    parser.add_argument("--shipping", action="store_true", help="only what elements and results of many kinds take")
     parser.add_argument("--with-r", action="store_true", help="install R and its packages first, if they are not there")
     asked = parser.parse_args()
     asked.only = list(chain.from_iterable(asked.only or []))
@@ -251,13 +259,19 @@ def main() -> None:
     if asked.driver:
         print(driver.table())
         return
+    if asked.combined:
+        print(combined.table())
+        return
+    if asked.shipping:
+        print(shipping.table(asked.repeats))
+        return
     if asked.empty is not None:
         print(empty.table([checkout.absolute() for checkout in asked.empty], asked.repeats))
         return
     where = report.machine()
     folder = Path("bench-results") / time.strftime("%Y%m%d-%H%M%S")
     folder.mkdir(parents=True)
-    workloads = [name for name in asked.only or [*WORKLOADS, "import"] if name != "empty"]
+    workloads = [name for name in asked.only or [*WORKLOADS, "import"] if name not in ALONE]
     names = [name for name in asked.contenders or CONTENDERS if set(workloads) & set(CONTENDERS[name].workloads)]
     if not shutil.which("Rscript"):
         names = [name for name in names if not isinstance(CONTENDERS[name], R)]
@@ -282,7 +296,7 @@ def main() -> None:
             results[workload] = alone(workload, names, folder, asked.repeats, asked.all)
             problems += [f"{workload}: {text}" for text in disagreements(workload, results[workload])]
     cells = {workload: {name: vars(measure) for name, measure in row.items()} for workload, row in results.items()}
-    more = [empty.table([], asked.repeats)] if not asked.only or "empty" in asked.only else []
+    more = [make(asked.repeats) for name, make in ALONE.items() if name in (asked.only or ALONE)]
     print(report.write(folder, where, cells, problems, more))
 
 

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from pkgutil import resolve_name
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -34,6 +35,8 @@ PARTS: dict[str, tuple[Callable[[], None], dict[str, Any]]] = {
     "one stream, a line of output each": (say, {"taskChunkSize": TASKS}),
 }
 
+_NO_COPY = SimpleNamespace(run=lambda function, *arguments: function(*arguments))
+
 # Parts of an empty task on one stream that can be left out: modules or classes, names, and what stands in for these.
 LEFT_OUT: dict[str, list[tuple[str, str, Any]]] = {
     "checks of process settings": [
@@ -43,7 +46,7 @@ LEFT_OUT: dict[str, list[tuple[str, str, Any]]] = {
     "settings compared after each task": [("rxspark.worker.process_state:ProcessState", "untouched", lambda *_: True)],
     "console compared": [("rxspark.worker.console:Console", "untouched", lambda *_: True)],
     "streams taken back": [("rxspark.rng.streams:Streams", "restore", lambda *_: None)],
-    "context copied": [("rxspark.worker.program:Program", "_run", lambda _, function, args, kwargs: function())],
+    "context copied": [("rxspark.worker.program", "copy_context", lambda: _NO_COPY)],
 }
 
 

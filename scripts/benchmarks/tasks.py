@@ -31,6 +31,11 @@ def noop(_: Any = None) -> None:
     """A task that costs nothing: what is measured is the system around it."""
 
 
+def same(number: int) -> int:
+    """A task that gives its element."""
+    return number
+
+
 def say() -> None:
     """A task that writes a line."""
     print("a line")

@@ -18,7 +18,7 @@ from yarn import around, pack
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark them by what they start."""
     assert isinstance(item, pytest.Function)
-    if item.get_closest_marker("lab") is None and item.get_closest_marker("buckets") is None:
+    if not any(item.get_closest_marker(name) for name in ("lab", "kerberos", "buckets")):
         item.add_marker("hadoop" if "cluster" in item.fixturenames else "spark")
 
 

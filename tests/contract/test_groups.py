@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from rxspark import (
@@ -107,6 +109,33 @@ def test_rows_are_sorted_within_their_group(table: Any) -> None:
     """`sortBy` orders the rows of each group."""
     z = rxExecBy(table, "month", lambda keys, data: data["delay"].tolist(), sortBy="delay")
     assert z == [sorted(rows["delay"]) for _, rows in flights().groupby("month")]
+
+
+def test_missing_values_change_no_number_and_only_the_types_of_their_group(tmp_path: Path) -> None:
+    """Whole numbers and truth values of a Parquet file: large keys stay apart, other groups have plain types."""
+    large = 2**53
+    columns = {
+        "key": pyarrow.array([large + 1, None, large, large]),
+        "whole": pyarrow.array([large + 1, 1, None, 2]),
+        "flag": pyarrow.array([True, False, None, True]),
+        "small": pyarrow.array([None, 1, 2, 3], pyarrow.int16()),
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "table.parquet")
+
+    def types(keys: dict[str, Any], data: pd.DataFrame) -> tuple[Any, ...]:
+        values = data.astype(object).where(data.notna(), None)
+        return keys, data.dtypes.astype(str).tolist(), sorted(values.drop(columns="key").values.tolist(), key=repr)
+
+    z = rxExecBy(str(tmp_path / "table.parquet"), "key", types)
+    assert list(z) == [
+        ({"key": large}, ["int64", "float64", "object", "int16"], [[2, True, 3], [None, None, 2]]),
+        ({"key": large + 1}, ["int64", "int64", "bool", "float64"], [[large + 1, True, None]]),
+        ({"key": None}, ["float64", "int64", "bool", "int16"], [[1, False, 1]]),
+    ]
+    assert z.keys["key"].dtype == "Int64"
+    assert z.keys["key"].tolist()[:2] == [large, large + 1]
+    (first,) = rxExecBy(str(tmp_path / "table.parquet"), "key", types, filterFunc=lambda keys: keys["rows"] == 2)
+    assert first == z[0]
 
 
 def test_parameters_and_objects_reach_the_function(table: Any) -> None:
@@ -243,15 +272,18 @@ def test_a_job_on_a_table_of_spark_says_that_it_cannot_be_resumed(table: Any, co
 
 
 @pytest.mark.filterwarnings("ignore::rxspark.RxTaskWarning")
-def test_a_group_that_is_tried_again_keeps_its_numbers(table: Any, context: ComputeContext, tmp_path: Path) -> None:
-    """A retry draws what the first try drew: the numbers of the group's place among all keys."""
+def test_a_group_that_is_tried_again_keeps_numbers_and_rows(
+    table: Any, context: ComputeContext, tmp_path: Path
+) -> None:
+    """A retry draws what the first try drew, on rows that the first try has not changed."""
 
-    def draw(keys: dict[str, Any], data: pd.DataFrame) -> float:
-        number = float(np.random.random())
+    def draw(keys: dict[str, Any], data: pd.DataFrame) -> tuple[float, float]:
+        number, delay = float(np.random.random()), round(float(data["delay"].sum()), 6)
         if keys["month"] == 12 and not (tmp_path / "failed").exists():
             (tmp_path / "failed").touch()
+            data.loc[:, "delay"] = 0.0
             raise OSError("once")
-        return number
+        return number, delay
 
     with replace(context, taskRetries=1):
         last = rxExecBy(table, "month", draw, filterFunc=lambda keys: keys["month"] == 12, RNGseed=8)

@@ -209,6 +209,19 @@ def test_the_exit_code_tells_of_failed_tasks(submit, share, capfd):
     assert capfd.readouterr().err == f"{ill}: 1 of 3 tasks failed\n"
 
 
+def test_show_has_no_row_without_a_value(owner, submit, share, capfd):
+    """The number of failed tasks, or an error, is shown where there is one; --json has null for what is not known."""
+    ended = submit(abs, -1)
+    for job, more in ((owner.job, []), (ended, ["failed       0"])):
+        shell.jobs(["show", job, "--share", str(share)])
+        rows = capfd.readouterr().out.splitlines()
+        assert all(len(row.split(maxsplit=1)) == 2 for row in rows)
+        assert rows[rows.index("fetched      False") + 1 :] == more
+    shell.jobs(["show", owner.job, "--share", str(share), "--json"])
+    (found,) = json.loads(capfd.readouterr().out)
+    assert (found["failed"], found["error"]) == (None, None)
+
+
 def test_a_failed_task_that_succeeded_when_it_ran_again_counts_as_well(submit, share, tmp_path, capfd):
     """Resumed with --failed, in this process; the tasks that had not failed do not run again."""
     mended, ran = str(tmp_path / "mended"), str(tmp_path / "ran")

@@ -113,6 +113,9 @@ def test_the_tests_on_clusters_are_left_out_when_asked(checkout: Checkout) -> No
     told = checkout.run("scripts/test", "--without-hadoop", "--without-lab", "-x")
     assert told.stderr.endswith("HDFS and YARN\nleft out: the tests on several hosts\n")
     assert checkout.said[-1] == "-m pytest -m not slow and not buckets and not hadoop and not lab -x"
+    told = checkout.run("scripts/test", "--without-kerberos", "-x")
+    assert told.stderr == "left out: the tests on a Hadoop with Kerberos\n"
+    assert checkout.said[-1] == "-m pytest -m not slow and not buckets and not kerberos -x"
     assert (
         "--without-lap: want --without-hadoop or --without-lab" in checkout.run("scripts/test", "--without-lap").stderr
     )
@@ -218,13 +221,14 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
         "build/docs/index.html",
     ]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
-    clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts"]
+    clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts", "== scripts/test with Kerberos"]
     assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", *clusters]
-    assert sorted(checkout.said[-4:]) == [
+    assert sorted(checkout.said[-5:]) == [
         "-m pytest -m hadoop and not slow",
+        "-m pytest -m kerberos and not slow",
         "-m pytest -m lab and not slow",
-        "-m pytest -m not spark and not slow and not hadoop and not lab and not buckets",
-        "-m pytest -m spark and not slow and not hadoop and not lab and not buckets",
+        "-m pytest -m not spark and not slow and not hadoop and not lab and not kerberos and not buckets",
+        "-m pytest -m spark and not slow and not hadoop and not lab and not kerberos and not buckets",
     ]
 
 

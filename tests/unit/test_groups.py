@@ -15,9 +15,13 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+import rxspark.worker.groups
 from rxspark import RxArgumentError, RxContextError, RxFileError, RxGroupResults, RxShippingError, rxExecBy
+from rxspark.data.bundle import Buffer, Bundle
+from rxspark.data.refs import InlineRef
 from rxspark.groups.sorting import sort_rows
-from rxspark.worker.groups import ArrowRows
+from rxspark.serialize.pickler import CallSerializer
+from rxspark.worker.groups import ArrowRows, GroupRows, forget_table
 
 DAY = pd.Timestamp("2024-02-29", tz="Europe/Oslo")
 
@@ -201,6 +205,40 @@ def test_a_group_whose_rows_are_gone_is_an_error() -> None:
         rows[1]
 
 
+def test_mapped_rows_are_a_frame_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels from 0 on, no warning of pandas at changes; a group that is asked for again is as it was at first.
+
+    What has been written is kept no longer than some groups: the table is then mapped anew.
+    """
+    frame = pd.DataFrame({"key": [2, 1, 2, 1], "x": [1.0, 2.0, 3.0, 4.0], "day": pd.to_datetime(["2024-02-29"] * 4)})
+    mapped: list[int] = []
+
+    class Mapped(Bundle):
+        def private(self, start: int) -> list[Buffer]:
+            mapped.append(start)
+            return super().private(start)
+
+    bundle = Mapped(sort_rows(frame, ["day", "key"], [])._parts(CallSerializer(), [0, 1], {}))
+    ref = InlineRef(())
+    monkeypatch.setattr(InlineRef, "open", lambda _: bundle)
+    rows = GroupRows([ref] * 2, [0, 1])
+    for _ in range(2):
+        (keys, data), _ = rows[1]
+        assert (keys["key"], keys["day"], data.index.tolist()) == (2, frame["day"][0], [0, 1])
+        assert data["x"].tolist() == [1, 3]
+        data["x"] *= 0
+        data.loc[0, "x"] = 7
+        data["more"] = 1
+    assert rows[0][0][1]["x"].tolist() == [2, 4]
+    assert len(mapped) == 2
+    monkeypatch.setattr(rxspark.worker.groups, "_KEPT_BYTES", 48)
+    forget_table()
+    for group in (0, 1, 0):
+        rows[group]
+    assert len(mapped) == 5
+    forget_table()
+
+
 LITTLE_MEMORY = """
 import pickle, resource, sys
 import numpy as np, pandas as pd, pyarrow
@@ -222,7 +260,7 @@ if sys.argv[1] == "arrow":
     rows = ArrowRows.of_sorted(table, number, [1, 2], [0])
 else:
     frame = pd.DataFrame({"number": number, "tag": tag})
-    bundle = Bundle(sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1]))
+    bundle = Bundle(sort_rows(frame, ["tag", "number"], [])._parts(CallSerializer(), [0, 1], {}))
     table = pickle.loads(bundle.part(0))
     rows = GroupRows([InlineRef(table.only(bundle, number)) for number in (0, 1)], [0, 0])
 rows[1]  # what pandas needs of its own is loaded

@@ -23,6 +23,7 @@ from rxspark.concurrency import call_with_timeout, once
 from rxspark.contexts import RxSpark
 from rxspark.errors import RxContextError
 from rxspark.extras import install
+from rxspark.files.kerberos import log_in
 from rxspark.options import rxGetOption
 
 if TYPE_CHECKING:
@@ -232,6 +233,7 @@ def _prepared(context: SparkContext, own: bool) -> Application:
     key = str(context.applicationId)
     if key not in _applications:
         _applications.clear()  # one application a process: those from before have ended
+        log_in(dict(context.getConf().getAll()))
         give_to_executors(context)
         if not own:
             _quiet_in(key)

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from rxspark.backends.spark.yarn import HADOOP_CONF_DIR, jars_archive
+from rxspark.backends.spark.yarn import HADOOP_CONF_DIR, jars_archive, log_in_to_hdfs
 from rxspark.contexts import ARGUMENTS, RxSpark
 from rxspark.errors import RxMissingError
 from rxspark.user_paths import share_folder
@@ -94,6 +94,8 @@ def _on_yarn(context: RxSpark, master: str) -> dict[str, str]:
     """
     if not master.startswith("yarn") or "PYSPARK_GATEWAY_PORT" in os.environ:
         return {}
+    names = ("spark.kerberos.principal", "spark.kerberos.keytab")
+    log_in_to_hdfs({name: context.settings().get(name) or set_elsewhere(name) or "" for name in names})
     settings = {"spark.executorEnv.HADOOP_CONF_DIR": HADOOP_CONF_DIR}
     if any(name in context.settings() or set_elsewhere(name) for name in ("spark.yarn.jars", "spark.yarn.archive")):
         return settings

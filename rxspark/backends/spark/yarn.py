@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from rxspark.errors import RxContextError
+from rxspark.errors import RxContextError, RxMissingError
+from rxspark.files.kerberos import is_needed, log_in
 from rxspark.files.operations import copy, make_folder
 from rxspark.files.paths import FsPath, default_file_system, hadoop_user, open_path
 
-__all__ = ["HADOOP_CONF_DIR", "jars_archive"]
+__all__ = ["HADOOP_CONF_DIR", "jars_archive", "log_in_to_hdfs"]
 
 logger = logging.getLogger("rxspark")
 
 HADOOP_CONF_DIR = "./__spark_conf__/__hadoop_conf__"
 """Folder of a container in which Spark puts Hadoop's configuration, with name services and mount tables."""
+
+
+def log_in_to_hdfs(settings: Mapping[str, str]) -> None:
+    """Reach HDFS before a JVM would, which tells in pages of Java what Kerberos has against it.
+
+    Raises
+    ------
+    RxContextError
+        When Kerberos knows nobody by the ticket, or by the principal and the keytab of these settings.
+    """
+    log_in(settings)
+    default = default_file_system() if is_needed() else None
+    if default is not None:
+        with contextlib.suppress(RxMissingError):  # without hdfs-native it is left to the JVM
+            open_path(f"{default}/").info()
 
 
 def jars_archive(folder: FsPath | None) -> str:

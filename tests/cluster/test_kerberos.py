@@ -1,0 +1,219 @@
+"""HDFS and YARN that ask for Kerberos, encrypt what they send, and know users alice and bob."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from kerberos import SecureHadoop, secure_hadoop
+from waiting import let_pass
+from yarn import SETTINGS, SIZE
+
+pytestmark = [pytest.mark.kerberos, pytest.mark.timeout(1200)]
+
+# A folder of alice's, and as whom to go there: by the ticket that is there, or by principal and keytab.
+BEGIN = """
+import sys
+from rxspark import *
+folder, principal, keytab = sys.argv[1:4]
+config = {"spark.kerberos.principal": principal, "spark.kerberos.keytab": keytab} if keytab else {}
+"""
+
+FILES = (
+    BEGIN
+    + """
+import os
+rxSetComputeContext(RxSpark(extraSparkConfig=config))
+os.chdir(sys.argv[4])
+with open("numbers", "wb") as file:
+    file.write(bytes(range(256)) * 40_000)
+rxHadoopMakeDir(folder)
+rxHadoopCopyFromLocal("numbers", folder)
+rxHadoopCopy(f"{folder}/numbers", f"{folder}/copy")
+rxHadoopMove(f"{folder}/copy", f"{folder}/moved")
+rxHadoopCopyToLocal(f"{folder}/moved", "back")
+print(open("back", "rb").read() == open("numbers", "rb").read())
+rxHadoopRemove(f"{folder}/moved")
+print([(os.path.basename(file.name), file.size, file.owner) for file in rxHadoopListFiles(folder)])
+rxHadoopRemoveDir(folder)
+print(rxHadoopFileExists(folder))
+print(rxHadoopListFiles("").names == rxHadoopListFiles("/user/alice").names)
+"""
+)
+
+REFUSED = (
+    BEGIN
+    + """
+try:
+    with RxSpark(extraSparkConfig=config):
+        rxHadoopMakeDir(folder)
+except RxError as error:
+    print(type(error).__name__, error)
+"""
+)
+
+HOME = "/user/alice"
+
+
+@pytest.fixture(scope="module")
+def hadoop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureHadoop]:
+    """A running one, in which alice has a home."""
+    try:
+        with secure_hadoop(tmp_path_factory.mktemp("secure")) as found:
+            found.ticket("alice")
+            found.run(REFUSED, f"{HOME}/private", "", "")
+            yield found
+    except RuntimeError as error:
+        pytest.fail(f"there is no Hadoop with Kerberos for this test: {error}", pytrace=False)
+
+
+@pytest.fixture(params=["ticket", "keytab"])
+def alice(hadoop: SecureHadoop, request: pytest.FixtureRequest) -> tuple[str, str]:
+    """How alice is known: principal and keytab, or empty words where a ticket is there."""
+    hadoop.no_ticket()
+    if request.param == "keytab":
+        return "alice@RXSPARK.TEST", hadoop.keytab("alice")
+    hadoop.ticket("alice")
+    return "", ""
+
+
+def test_file_commands(hadoop: SecureHadoop, alice: tuple[str, str], tmp_path: Path) -> None:
+    """All of them, with a ticket, and with a keytab alone; files are alice's, whoever runs the process."""
+    lines = hadoop.run(FILES, f"{HOME}/files", *alice, str(tmp_path)).splitlines()
+    assert lines == ["True", "[('numbers', 10240000, 'alice')]", "False", "True"]
+
+
+def test_file_commands_by_the_token_of_a_container(hadoop: SecureHadoop, tmp_path: Path) -> None:
+    """All of them, though HDFS is named, and the token bears an address; one that is not valid is named."""
+    hadoop.ticket("alice")
+    variables = hadoop.token()
+    lines = hadoop.run(FILES, f"{HOME}/files", "", "", str(tmp_path), more=variables).splitlines()
+    assert lines == ["True", "[('numbers', 10240000, 'alice')]", "False", "True"]
+    hadoop.ticket("alice")
+    hadoop.cancel_token()
+    told = hadoop.run(REFUSED, f"{HOME}/private", "", "", more=variables)
+    assert re.match(r"RxContextError .*Kerberos tokens of this container .* found in cache\). Start the session", told)
+
+
+def refused(hadoop: SecureHadoop, principal: str = "", keytab: str = "", before: Sequence[str] = ()) -> str:
+    """Run a program that wants to make a folder at alice's; what it is told, without waiting long."""
+    began = time.monotonic()
+    told = hadoop.run(REFUSED, f"{HOME}/private/new", principal, keytab, before=before)
+    assert time.monotonic() - began < 20
+    assert "\n" not in told
+    assert ".java:" not in told
+    return told
+
+
+def test_without_a_ticket(hadoop: SecureHadoop) -> None:
+    """The error says which line gets one."""
+    hadoop.no_ticket()
+    said = r"RxContextError hdfs://localhost:\d+/user/alice/\S+ .*no Kerberos ticket .* Run: kinit \w+@RXSPARK.TEST$"
+    assert re.match(said, refused(hadoop))
+
+
+def test_an_expired_ticket(hadoop: SecureHadoop) -> None:
+    """The error names its principal, and which line gets a new one."""
+    hadoop.ticket("alice", "-l", "2s")
+    let_pass(3, "a ticket of two seconds expires")
+    told = refused(hadoop)
+    assert told.startswith("RxContextError")
+    assert told.endswith("the Kerberos ticket of alice@RXSPARK.TEST has expired. Run: kinit alice@RXSPARK.TEST")
+
+
+def test_a_ticket_of_somebody_else(hadoop: SecureHadoop) -> None:
+    """HDFS' own refusal, with the user that the ticket makes of this process."""
+    hadoop.ticket("bob")
+    assert re.match(r"RxFileError \S+ \(user 'bob'\): Permission denied: user=bob, access=WRITE", refused(hadoop))
+
+
+@pytest.mark.parametrize("known", ["to nobody", "to the NameNode"])
+def test_a_wrong_clock(hadoop: SecureHadoop, known: str) -> None:
+    """Ten minutes ahead: the KDC says so, the NameNode does not; the error does in either case."""
+    hadoop.ticket("alice")
+    if known == "to the NameNode":  # then the KDC is not asked again
+        hadoop.run(REFUSED, f"{HOME}/private", "", "")
+    told = refused(hadoop, before=("faketime", "-f", "+10m"))
+    assert told.startswith("RxContextError")
+    end = r"ticket of alice@RXSPARK.TEST does not serve \(.*\). See .* clock is right. Run: kinit alice@RXSPARK.TEST$"
+    assert re.search(end, told)
+
+
+def test_a_keytab_that_does_not_fit(hadoop: SecureHadoop) -> None:
+    """Of another principal, or not there: the error names principal and file, though a ticket would serve."""
+    hadoop.ticket("alice")
+    for user, file, reason in [("bob", "alice", "holds no key of that"), ("alice", "nobody", "cannot be read")]:
+        principal, keytab = f"{user}@RXSPARK.TEST", hadoop.keytab(file)
+        told = refused(hadoop, principal, keytab)
+        assert told.startswith("RxContextError")
+        assert f"{principal} log in by the keytab {keytab}: it {reason}" in told
+        assert told.endswith(f"kinit -k -t {keytab} {principal}")
+
+
+CLUSTER = (
+    BEGIN
+    + """
+import json, os
+import numpy as np
+size, settings = eval(sys.argv[4]), eval(sys.argv[5])
+show = lambda name, value: print(json.dumps([name, value]), flush=True)
+context = rxSparkConnect(master="yarn", hdfsShareDir=folder, extraSparkConfig=settings | config, **size)
+show("call", list(rxExec(pow, rxElemArg(range(4)), 2)))
+
+def where():
+    import getpass, os
+    return os.path.basename(os.environ["HADOOP_TOKEN_FILE_LOCATION"]), "KRB5CCNAME" in os.environ, getpass.getuser()
+show("containers", rxExec(where))
+
+numbers = np.arange(400_000.0)
+def total(x, number):
+    return float(x[number::8].sum())
+shared = rxShare(numbers)
+for x in (shared, numbers):
+    show("sum", sum(rxExec(total, x, rxElemArg(range(8)))))
+shared.remove()
+show("large", [float(array.sum()) for array in rxExec(np.full, rxElemArg([400_000] * 3), 1.0)])
+
+def writes(number):
+    from rxspark import rxHadoopCopyFromLocal, rxHadoopListFiles
+    with open("out", "wb") as file:
+        file.write(b"x" * number)
+    rxHadoopCopyFromLocal("out", f"{folder}/out-{number}")
+    return [(file.size, file.owner) for file in rxHadoopListFiles(f"{folder}/out-{number}")]
+show("written", list(rxExec(writes, rxElemArg([1, 2]))))
+
+rxSetComputeContext(context, wait=False)
+job = rxExec(pow, rxElemArg(range(6)), 3)
+show("wait", rxWaitForJob(job, timeout=120))
+show("listed", [found.id for found in rxGetJobs()] == [job.id])
+show("job", list(rxGetJobResults(job)))
+show("left", [os.path.basename(file.name) for file in rxHadoopListFiles(folder, recursive=True)])
+rxSparkDisconnect()
+"""
+)
+
+
+@pytest.mark.parametrize("alice", ["ticket", pytest.param("keytab", marks=pytest.mark.slow)], indirect=True)
+def test_calls_share_folder_and_jobs_on_yarn(hadoop: SecureHadoop, alice: tuple[str, str]) -> None:
+    """In client mode; the executors reach the share folder by the token of their container, without a ticket."""
+    told = hadoop.run(
+        CLUSTER, f"{HOME}/share", *alice, repr(SIZE), repr(SETTINGS), more={"PYSPARK_PYTHON": sys.executable}
+    )
+    seen = [json.loads(line) for line in told.splitlines()]
+    assert seen == [
+        ["call", [0, 1, 4, 9]],
+        ["containers", [["container_tokens", False, "alice"]]],
+        ["sum", 79_999_800_000.0],
+        ["sum", 79_999_800_000.0],
+        ["large", [400_000.0] * 3],
+        ["written", [[[1, "alice"]], [[2, "alice"]]]],
+        ["wait", "finished"],
+        ["listed", True],
+        ["job", [0, 1, 8, 27, 64, 125]],
+        ["left", ["out-1", "out-2"]],
+    ]
