@@ -105,8 +105,10 @@ def explained(told: str) -> str | None:
         )
     principal = _of_ticket()
     if principal is None:
-        return f"there is no Kerberos ticket ({reason}). Run: kinit {login()}{_realm()}"
-    what = "has expired" if reason == "Ticket expired" else f"does not serve ({reason})"
+        cache = re.search(r"default cache: (.*)\)$", reason)
+        where = f"in {cache[1]}" if cache else f"({reason})"
+        return f"there is no Kerberos ticket {where}. Run: kinit {login()}{_realm()}"
+    what = "has expired" if here and "expired" in here[1] else f"does not serve ({reason})"
     clock = "See whether this machine's clock is right. " if _CLOCK.search(reason) else ""
     return f"the Kerberos ticket of {principal} {what}. {clock}Run: kinit {principal}"
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -11,8 +14,9 @@ from pathlib import Path
 
 import pytest
 from kerberos import SecureHadoop, secure_hadoop
+from project import ROOT
 from waiting import let_pass
-from yarn import SETTINGS, SIZE
+from yarn import SETTINGS, SIZE, pack
 
 pytestmark = [pytest.mark.kerberos, pytest.mark.timeout(1200)]
 
@@ -54,6 +58,18 @@ try:
         rxHadoopMakeDir(folder)
 except RxError as error:
     print(type(error).__name__, error)
+"""
+)
+
+CONNECT = (
+    BEGIN
+    + """
+from pyspark import SparkContext
+try:
+    rxSparkConnect(master="yarn", hdfsShareDir=folder or None, extraSparkConfig={"spark.yarn.jars": "none"})
+except RxError as error:
+    print(type(error).__name__, error)
+print(SparkContext._gateway is None)
 """
 )
 
@@ -115,6 +131,15 @@ def test_without_a_ticket(hadoop: SecureHadoop) -> None:
     hadoop.no_ticket()
     said = r"RxContextError hdfs://localhost:\d+/user/alice/\S+ .*no Kerberos ticket .* Run: kinit \w+@RXSPARK.TEST$"
     assert re.match(said, refused(hadoop))
+
+
+@pytest.mark.parametrize("share", [f"{HOME}/share", ""])
+def test_a_session_without_a_ticket(hadoop: SecureHadoop, share: str) -> None:
+    """The same error, with a share folder and without, before there is a JVM."""
+    hadoop.no_ticket()
+    told, no_jvm = hadoop.run(CONNECT, share, "", "").splitlines()
+    assert re.match(r"RxContextError hdfs://.* Kerberos ticket in FILE:\S+\. Run: kinit \w+@RXSPARK.TEST$", told)
+    assert no_jvm == "True"
 
 
 def test_an_expired_ticket(hadoop: SecureHadoop) -> None:
@@ -192,7 +217,7 @@ job = rxExec(pow, rxElemArg(range(6)), 3)
 show("wait", rxWaitForJob(job, timeout=120))
 show("listed", [found.id for found in rxGetJobs()] == [job.id])
 show("job", list(rxGetJobResults(job)))
-show("left", [os.path.basename(file.name) for file in rxHadoopListFiles(folder, recursive=True)])
+show("left", [file.name for file in rxHadoopListFiles(folder, recursive=True) if file.size and "out" not in file.name])
 rxSparkDisconnect()
 """
 )
@@ -201,9 +226,9 @@ rxSparkDisconnect()
 @pytest.mark.parametrize("alice", ["ticket", pytest.param("keytab", marks=pytest.mark.slow)], indirect=True)
 def test_calls_share_folder_and_jobs_on_yarn(hadoop: SecureHadoop, alice: tuple[str, str]) -> None:
     """In client mode; the executors reach the share folder by the token of their container, without a ticket."""
-    told = hadoop.run(
-        CLUSTER, f"{HOME}/share", *alice, repr(SIZE), repr(SETTINGS), more={"PYSPARK_PYTHON": sys.executable}
-    )
+    folder = f"{HOME}/share-{'keytab' if alice[1] else 'ticket'}"
+    python = {"PYSPARK_PYTHON": sys.executable}
+    told = hadoop.run(CLUSTER, folder, *alice, repr(SIZE), repr(SETTINGS), more=python)
     seen = [json.loads(line) for line in told.splitlines()]
     assert seen == [
         ["call", [0, 1, 4, 9]],
@@ -215,5 +240,119 @@ def test_calls_share_folder_and_jobs_on_yarn(hadoop: SecureHadoop, alice: tuple[
         ["wait", "finished"],
         ["listed", True],
         ["job", [0, 1, 8, 27, 64, 125]],
-        ["left", ["out-1", "out-2"]],
+        ["left", []],
     ]
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from rxspark import *
+folder = sys.argv[1]
+rxSetComputeContext(RxSpark(hdfsShareDir=folder))
+numbers = np.arange(400_000.0)
+def total(x, number):
+    return float(x[number::8].sum())
+print("sum", sum(rxExec(total, numbers, rxElemArg(range(8)))))
+print("owners", {file.owner for file in rxHadoopListFiles("/user/alice")})
+print("left", [file.name for file in rxHadoopListFiles(folder, recursive=True) if file.size])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("login", ["ticket", "keytab"])
+def test_a_program_in_cluster_mode(hadoop: SecureHadoop, login: str, tmp_path: Path) -> None:
+    """Environment and program are put on HDFS by a ticket; the driver runs in a container, by token or keytab."""
+    hadoop.ticket("alice")
+    (tmp_path / "program.py").write_text(PROGRAM)
+    settings = SETTINGS | {"spark.executor.memory": "600m", "spark.driver.memory": "512m"}
+    if login == "keytab":
+        settings |= {"spark.kerberos.principal": "alice", "spark.kerberos.keytab": hadoop.keytab("alice")}
+    command = [str(ROOT / "scripts" / "submit"), "--deploy-mode", "cluster", "--num-executors", "1"]
+    command += [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
+    variables = hadoop.around(VIRTUAL_ENV=sys.prefix, RXSPARK_PACK=" ".join(pack()))
+    del variables["PYTHONPATH"]  # it would go into the container, where rxspark shall come with the environment
+    command += [str(tmp_path / "program.py"), f"{HOME}/program"]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-4000:]
+    application = re.search(r"application_\d+_\d+", done.stderr)
+    assert application, done.stderr[-2000:]
+    (output,) = hadoop.folder.glob(f"nodemanager*/logs/{application[0]}/container_*_01_000001/stdout")
+    assert output.read_text().splitlines() == ["sum 79999800000.0", "owners {'alice'}", "left []"]
+
+
+# Begins while ticket or token are valid, and goes on until they are not.
+OUTLASTS = (
+    BEGIN
+    + """
+import subprocess, time
+from rxspark.files.paths import open_path
+with RxSpark(extraSparkConfig=config):
+    rxHadoopMakeDir(folder)
+    began, seconds = time.monotonic(), float(sys.argv[4])
+    open_all_along = open_path(f"hdfs://{folder}/open")
+    with open_all_along.create(None) as file:
+        try:
+            while time.monotonic() < began + seconds:
+                file.write(b"x")
+                rxHadoopListFiles(folder)
+                time.sleep(1)
+            print("all along")
+        except RxError as error:
+            print(type(error).__name__, error)
+            if sys.argv[5:]:
+                subprocess.run(["kinit", "-k", "-t", sys.argv[5], "alice"], check=True)
+                rxHadoopListFiles(folder)
+        file.write(b"y")
+    print(open_all_along.info()["size"] > 1)
+"""
+)
+
+
+@pytest.mark.slow
+def test_a_ticket_that_expires_meanwhile(hadoop: SecureHadoop) -> None:
+    """Files that are open go on; those opened then are refused by name, until there is a new ticket."""
+    hadoop.ticket("alice", "-l", "15s")
+    told, goes_on = hadoop.run(OUTLASTS, f"{HOME}/outlasts", "", "", "60", hadoop.keytab("alice")).splitlines()
+    assert told.startswith("RxContextError")
+    assert told.endswith("the Kerberos ticket of alice@RXSPARK.TEST has expired. Run: kinit alice@RXSPARK.TEST")
+    assert goes_on == "True"
+
+
+@pytest.mark.slow
+def test_a_token_that_ends_meanwhile(hadoop: SecureHadoop) -> None:
+    """As with a ticket, from a minute before its end on; the error says what to do, which kinit is not."""
+    hadoop.ticket("alice")
+    names = [f"dfs.namenode.delegation.token.{name}" for name in ("max-lifetime", "renew-interval")]
+    with hadoop.namenode_with(dict.fromkeys(names, "100000")):  # milliseconds
+        began = time.monotonic()
+        told, goes_on = hadoop.run(OUTLASTS, f"{HOME}/outlasts", "", "", "90", more=hadoop.token()).splitlines()
+        assert 20 < time.monotonic() - began < 70
+    assert told.startswith("RxContextError")
+    assert re.search("Kerberos tokens of this container .* do not serve, or no longer .* Start the session anew$", told)
+    assert goes_on == "True"
+
+
+@pytest.mark.slow
+def test_a_keytab_gets_new_tickets(hadoop: SecureHadoop, tmp_path: Path) -> None:
+    """With tickets of ten seconds, files are opened for half a minute."""
+    short = tmp_path / "krb5.conf"
+    short.write_text(Path(hadoop.environment["KRB5_CONFIG"]).read_text().replace("= 10h", "= 10s"))
+    hadoop.no_ticket()
+    arguments = (f"{HOME}/outlasts", "alice", hadoop.keytab("alice"), "30")
+    assert hadoop.run(OUTLASTS, *arguments, more={"KRB5_CONFIG": str(short)}).splitlines() == ["all along", "True"]
+
+
+@pytest.mark.slow
+def test_a_silent_kdc(hadoop: SecureHadoop) -> None:
+    """It takes connections and answers nothing: an error within a minute, which says so."""
+    hadoop.ticket("alice")
+    kdc = json.loads((hadoop.folder / "pids.json").read_text())["kdc"]
+    os.kill(kdc, signal.SIGSTOP)
+    began = time.monotonic()
+    try:
+        told = hadoop.run(REFUSED, f"{HOME}/private", "", "")
+    finally:
+        os.kill(kdc, signal.SIGCONT)
+    assert "Cannot contact any KDC" in told
+    assert time.monotonic() - began < 60

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +36,26 @@ class SecureHadoop:
         """Get a ticket for the programs that follow, in place of the one that is there."""
         command = ["kinit", *options, "-k", "-t", self.keytab(user), user]
         subprocess.run(command, env=self.around(), check=True, timeout=30)
+
+    @contextmanager
+    def namenode_with(self, settings: Mapping[str, str]) -> Iterator[None]:
+        """Restart the NameNode with these settings of hdfs-site.xml meanwhile, and without them afterwards."""
+        file = Path(self.environment["HADOOP_CONF_DIR"], "hdfs-site.xml")
+        before = file.read_text()
+        more = (f"<property><name>{name}</name><value>{value}</value></property>" for name, value in settings.items())
+        try:
+            file.write_text(before.replace("</configuration>", "".join(more) + "</configuration>"))
+            self._restart_namenode()
+            yield
+        finally:
+            file.write_text(before)
+            self._restart_namenode()
+
+    def _restart_namenode(self) -> None:
+        pid = json.loads((self.folder / "pids.json").read_text())["namenode"]
+        os.kill(pid, signal.SIGKILL)
+        command = [sys.executable, str(HADOOP), "start", "--dir", str(self.folder)]
+        subprocess.run(command, check=True, capture_output=True, timeout=200)
 
     def token(self) -> dict[str, str]:
         """Get a token by the ticket that is there, and let that go: the variables by which a container has its own."""
