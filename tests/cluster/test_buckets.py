@@ -6,13 +6,12 @@ import json
 import os
 import re
 import secrets
-import subprocess
-import sys
 import time
 from typing import Any
 
 import numpy as np
 import pytest
+from bucket_programs import executors_environment, run
 from drivers import read_id, start_driver, started_tasks, undisturbed
 from s3_server import Bucket, broken, refused
 from waiting import wait_until
@@ -40,12 +39,13 @@ CONFIG = {"spark.ui.enabled": "false"}
 
 def settings(bucket: Bucket) -> Any:
     """The arguments of the context of these tests."""
-    return {"master": "local[2,4]", "hdfsShareDir": f"{bucket.url}/share", "extraSparkConfig": CONFIG}
+    config = CONFIG | executors_environment(bucket.server.url)
+    return {"master": "local[2,4]", "hdfsShareDir": f"{bucket.url}/share", "extraSparkConfig": config}
 
 
 @pytest.fixture(scope="module")
 def session():
-    """One session for all tests here, made by the first one, when S3 is the server of the tests."""
+    """One session for all tests here, made by the first one."""
     stop_own()
     yield
     stop_own()
@@ -188,9 +188,6 @@ def test_settings_of_fsspec_lead_executors_too(s3_server, tmp_path):
     )
     own = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     given = {"FSSPEC_CONFIG_DIR": str(tmp_path), "FSSPEC_S3_KEY": "test", "FSSPEC_S3_SECRET": "test"}
-    environment = {**own, **given, "AWS_EC2_METADATA_DISABLED": "true", "PYSPARK_PYTHON": sys.executable}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
-    assert done.stdout == "[3.0, 999999.0]\n", done.stderr
+    environment = {**own, **given, "AWS_EC2_METADATA_DISABLED": "true"}
+    assert run(program, tmp_path, environment=environment) == ["[3.0, 999999.0]"]
     assert bucket.objects() == []

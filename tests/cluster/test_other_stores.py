@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from typing import Any
 
-import numpy as np
 import pytest
+from bucket_programs import run
 from stores import Store, azure, google
 
 from rxspark import (
     RxFileError,
-    RxJob,
-    RxLocalSeq,
-    RxSpark,
-    rxElemArg,
-    rxExec,
     rxHadoopCopy,
     rxHadoopCopyFromLocal,
     rxHadoopCopyToLocal,
@@ -26,13 +20,39 @@ from rxspark import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
-from rxspark.backends.spark.session import stop_own
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
-from rxspark.jobs.folder import JobFolder
-from rxspark.jobs.remote_job import RemoteJob
 
 pytestmark = [pytest.mark.buckets, pytest.mark.timeout(900)]  # the first time the emulators are fetched
+
+# Prints whether the results are those of a call here, of a job its state, and whether its folder has the same.
+PROGRAM = """
+import sys
+import numpy as np
+from rxspark import *
+from rxspark.jobs.folder import JobFolder
+from rxspark.jobs.remote_job import RemoteJob
+from rxspark.jobs.rxjob import RxJob
+
+def task(number, x):
+    import random
+    return random.random(), float(x[number]), np.full(400_000, number)
+
+def numbers(results):
+    return [(drawn, cell, float(full.sum())) for drawn, cell, full in results]
+
+call = (task, rxElemArg([7, 8, 9]), np.arange(1_000_000.0))
+with RxLocalSeq():
+    expected = numbers(rxExec(*call, RNGseed=5))
+spark = dict(master="local[2]", hdfsShareDir=sys.argv[1], extraSparkConfig={"spark.ui.enabled": "false"})
+with RxSpark(**spark):
+    print(numbers(rxExec(*call, RNGseed=5)) == expected)
+with RxSpark(**spark, wait=False):
+    job = rxExec(*call, RNGseed=5)
+    print(job.wait(60))
+elsewhere = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
+print(numbers(elsewhere.results()) == expected)
+"""
 
 KINDS = {"azure": azure, "google": google}
 
@@ -126,30 +146,6 @@ def test_a_copy_that_breaks_off_leaves_what_was_there(store: Store, tmp_path, mo
     rxHadoopRemove(f"{store.url}/a.csv")
 
 
-def test_spark_with_a_share_folder_there(store: Store):
+def test_spark_with_a_share_folder_there(store: Store, tmp_path):
     """Large constants and results, and the results of a job that another process fetches from there."""
-    stop_own()
-    arguments: Any = {
-        "master": "local[2]",
-        "hdfsShareDir": f"{store.url}/share",
-        "extraSparkConfig": {"spark.ui.enabled": "false"},
-    }
-    table = np.arange(1_000_000.0)
-
-    def task(number, x):
-        import random
-
-        return random.random(), float(x[number]), np.full(400_000, number).sum()
-
-    try:
-        with RxSpark(**arguments):
-            found = rxExec(task, rxElemArg([7, 8, 9]), table, RNGseed=5)
-        with RxLocalSeq():
-            assert found == rxExec(task, rxElemArg([7, 8, 9]), table, RNGseed=5)
-        with RxSpark(**arguments, wait=False):
-            job = rxExec(task, rxElemArg([7, 8, 9]), table, RNGseed=5, autoCleanup=False)
-            assert job.wait(60) == "finished"
-            elsewhere: RxJob[Any] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
-            assert elsewhere.results(autoCleanup=True) == found
-    finally:
-        stop_own()
+    assert run(PROGRAM, tmp_path, f"{store.url}/share") == ["True", "finished", "True"]

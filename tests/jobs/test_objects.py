@@ -7,7 +7,9 @@ import os
 import time
 
 import pytest
+from s3_server import refused
 from waiting import wait_until
+from werkzeug import Response
 
 from rxspark import RxJobError, RxLocalParallel, RxLocalSeq, rxElemArg, rxExec, rxGetJobResults, rxGetJobs, rxResumeJob
 from rxspark.files import atomic
@@ -111,8 +113,10 @@ def _race(url, barrier, won, rounds):
             won.put((number, os.getpid()))
 
 
-def test_of_many_processes_at_most_one_creates_an_object(bucket):
-    """Though the store would let each of them write it; who does not win is told so."""
+@pytest.mark.parametrize("lag", [0, 60])
+def test_of_many_processes_at_most_one_creates_an_object(bucket, lag):
+    """Though the store would let each of them write it, and though it may list none of it; who loses is told so."""
+    bucket.server.lag = lag
     system, rounds = multiprocessing.get_context("fork"), 10
     barrier, won = system.Barrier(3, timeout=60), system.Queue()
     processes = [system.Process(target=_race, args=(bucket.url, barrier, won, rounds)) for _ in range(3)]
@@ -120,12 +124,37 @@ def test_of_many_processes_at_most_one_creates_an_object(bucket):
         process.start()
     for process in processes:
         process.join(60)
+    bucket.server.lag = 0.0
     winners = [won.get(timeout=10) for _ in range(rounds)]
     assert won.empty()
     assert sorted(number for number, _ in winners) == list(range(rounds))
     for number, pid in winners:
         assert atomic.read(open_path(f"{bucket.url}/lease-{number}")) == str(pid).encode()
     assert len(bucket.objects()) == rounds  # no claim is left
+
+
+def test_a_store_without_conditions_takes_an_object_all_the_same(bucket):
+    """As stores do that speak S3's language, but not all of it."""
+    unknown = refused(501, "NotImplemented")
+    with bucket.server.failing(lambda request: unknown(request) if "If-None-Match" in request.headers else None):
+        assert atomic.create(open_path(f"{bucket.url}/lease-1"), b"mine")
+        assert not atomic.create(open_path(f"{bucket.url}/lease-1"), b"another's")
+    assert atomic.read(open_path(f"{bucket.url}/lease-1")) == b"mine"
+
+
+def test_an_object_whose_put_was_not_answered_is_ones_own(bucket):
+    """The client asks again and is told that there is one: its own."""
+    lost = [Response("", 503)]
+
+    def fault(request):
+        if "If-None-Match" not in request.headers or not lost:
+            return None
+        bucket.server.stored(request)
+        return lost.pop()
+
+    with bucket.server.failing(fault):
+        assert atomic.create(open_path(f"{bucket.url}/lease-1"), b"mine")
+    assert bucket.objects() == ["lease-1"]
 
 
 def test_the_claim_of_a_process_that_has_died_is_void_after_a_while(bucket, monkeypatch):

@@ -10,7 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -32,9 +32,8 @@ ENVIRONMENT = {
 Fault = Callable[[Request], Response | None]
 
 
-class _Quiet(WSGIRequestHandler):
-    def log(self, *_: Any) -> None:
-        """Write nothing: each request would be a line."""
+# Writes no line for each request.
+_QUIET = type("_Quiet", (WSGIRequestHandler,), {"log": lambda self, *_: None})
 
 
 class S3Server:
@@ -54,11 +53,12 @@ class S3Server:
 
     def __init__(self) -> None:
         self._store = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=_Quiet)
+        self._server = make_server("127.0.0.1", 0, self, threaded=True, request_handler=_QUIET)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.faults: list[Fault] = []
         self.lag = 0.0
         self.requests: list[str] = []
+        self._one_step = threading.Lock()
         self._written: dict[str, float] = {}
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -69,15 +69,20 @@ class S3Server:
         for fault in list(self.faults):
             answer = fault(request)
             if answer is not None:
-                return answer(environ, start_response)
+                return _body(answer, environ, start_response)
         if request.method == "PUT":
             self._written[request.path.split("/", 2)[-1]] = time.monotonic()
         if self.lag and "list-type" in request.args:
-            listing = Response.from_app(self._store, environ)
+            listing = self.stored(request)
             listing.set_data(self._old(listing.get_data(as_text=True)))
-            return listing(environ, start_response)
-        answered: Iterable[bytes] = self._store(environ, start_response)
-        return answered
+            return _body(listing, environ, start_response)
+        return _body(self.stored(request), environ, start_response)
+
+    def stored(self, request: Request) -> Response:
+        """Let the store answer; whether there is an object and putting one are one step there, but not in moto."""
+        with self._one_step if request.method == "PUT" else nullcontext():
+            answer: Response = Response.from_app(self._store, request.environ, buffered=True)
+            return answer
 
     def _old(self, listing: str) -> str:
         now = time.monotonic()
@@ -107,6 +112,11 @@ class S3Server:
         """End it, with all that is in it."""
         self._server.shutdown()
         self._server.server_close()
+
+
+def _body(answer: Response, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    body: Iterable[bytes] = answer(environ, start_response)
+    return body
 
 
 class Bucket:
