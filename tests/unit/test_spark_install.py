@@ -108,6 +108,15 @@ def test_pandas_3_is_no_news_at_each_start(
     assert len(seen) == len(told) + len(PLACES)
 
 
+@pytest.mark.parametrize(("command", "helps"), [("python3-of-nobody", True), ("/nowhere/bin/python3", False)])
+def test_who_names_a_python_by_its_path_is_not_told_to_activate_an_environment(command: str, helps: bool) -> None:
+    """That changes what a mere name stands for, and no path."""
+    with pytest.raises(RxContextError, match=f"run {command}, which is not there") as raised:
+        check_python(command)
+    assert ("activate the environment" in str(raised.value)) is helps
+    assert 'os.environ["PYSPARK_PYTHON"] = sys.executable' in str(raised.value)
+
+
 def test_the_package_for_executors_is_named_by_its_content(tmp_path: Path) -> None:
     """Two processes make the same bytes under the same name, another content has another; it can be imported."""
     code = """

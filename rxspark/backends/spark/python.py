@@ -70,11 +70,12 @@ def check_python(command: str) -> bool:
     problem, prefix = _tried(path) if path is not None else ("which is not there", "")
     if not problem:
         return prefix == sys.prefix
+    by_activating = "" if os.path.dirname(command) else ", or activate the environment before the program starts"
     raise RxContextError(
         f"the executors of this Spark session run {path or command}, {problem}: another Python than this program's, "
         f"{sys.executable} ({platform.python_version()}). Stop the session, and make it anew behind the line\n"
         f"    {SET_PYTHON}\n"
-        f"(with `import os, sys`), or activate the environment before the program starts"
+        f"(with `import os, sys`){by_activating}"
     )
 
 
