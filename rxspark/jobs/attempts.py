@@ -13,7 +13,7 @@ from rxspark.backends.base import Attempt, Backend, no_more
 from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
-from rxspark.errors import RxCombineError, RxError, RxLostTaskError
+from rxspark.errors import RxCombineError, RxContextError, RxError, RxLostTaskError
 from rxspark.jobs.combining import SiblingsTogether, combiner_of, readable
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
@@ -231,6 +231,9 @@ class Attempts:
             packed = message if isinstance(message, bytes) else message.take()
         except OSError as error:
             self._lost_reason = f"results could not be fetched: {error}"
+        except RxContextError as problem:  # as those of any other attempt would be
+            self._problem = self._problem or problem
+            self.cancel()
         else:
             self._take(packed)
 

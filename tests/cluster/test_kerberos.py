@@ -356,3 +356,38 @@ def test_a_silent_kdc(hadoop: SecureHadoop) -> None:
         os.kill(kdc, signal.SIGCONT)
     assert "Cannot contact any KDC" in told
     assert time.monotonic() - began < 60
+
+
+IN_A_CALL = (
+    BEGIN
+    + """
+import subprocess
+size, settings, alices = eval(sys.argv[4]), eval(sys.argv[5]), sys.argv[6]
+def kinit(*options):
+    subprocess.run(["kinit", *options, "-k", "-t", alices, "alice"], check=True)
+def slow(number):
+    import time, numpy
+    time.sleep(12)
+    return numpy.full(400_000, float(number))
+rxSparkConnect(master="yarn", hdfsShareDir=folder, extraSparkConfig=settings, **size)
+kinit("-l", "8s")
+try:
+    rxExec(slow, rxElemArg(range(2)), taskChunkSize=1)
+except RxError as error:
+    print(type(error).__name__, error)
+kinit()
+print([float(array.sum()) for array in rxExec(slow, rxElemArg(range(2)), taskChunkSize=1)])
+rxSparkDisconnect()
+"""
+)
+
+
+@pytest.mark.slow
+def test_a_ticket_that_expires_in_a_call(hadoop: SecureHadoop) -> None:
+    """Large results cannot be fetched: the call ends at once with that error, and the session serves after kinit."""
+    hadoop.ticket("alice")
+    arguments = (f"{HOME}/call", "", "", repr(SIZE), repr(SETTINGS), hadoop.keytab("alice"))
+    told, again = hadoop.run(IN_A_CALL, *arguments, more={"PYSPARK_PYTHON": sys.executable}).splitlines()
+    assert told.startswith("RxContextError")
+    assert told.endswith("the Kerberos ticket of alice@RXSPARK.TEST has expired. Run: kinit alice@RXSPARK.TEST")
+    assert again == "[0.0, 400000.0]"

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from rxspark import RxLocalParallel, RxSpark, RxTaskError, RxTaskWarning, rxElemArg, rxExec
+from rxspark import RxContextError, RxLocalParallel, RxSpark, RxTaskError, RxTaskWarning, rxElemArg, rxExec
 from rxspark.backends.spark.session import stop_own
+from rxspark.worker.delivery import ResultFile
 
 MB = 1 << 20
 
@@ -53,6 +54,26 @@ def test_on_one_machine_results_of_any_size_arrive(tmp_path):
     assert sizes(results) == whole(4, 6 * MB)
     assert runs(marks) == [1] * 4
     assert not list(share.rglob("*.results"))
+
+
+def test_results_that_cannot_be_reached_end_the_call_and_no_other(tmp_path, monkeypatch):
+    """As when a ticket has expired: the call's error is that of the file system; no task runs again for it."""
+
+    def refuse(_file):
+        raise RxContextError("the ticket has expired")
+
+    config = {"spark.ui.enabled": "false"}
+    stop_own()
+    try:
+        with RxSpark(master="local[2,4]", extraSparkConfig=config):
+            with monkeypatch.context() as meanwhile:
+                meanwhile.setattr(ResultFile, "take", refuse)
+                with pytest.raises(RxContextError, match="the ticket has expired"):
+                    rxExec(mark, str(tmp_path), rxElemArg(range(2)), 6 * MB, taskChunkSize=1)
+            assert max(runs(tmp_path)) == 1
+            assert sizes(rxExec(bytes, rxElemArg([6 * MB] * 2))) == [(6 * MB, b"\0", b"\0")] * 2
+    finally:
+        stop_own()
 
 
 @pytest.fixture(scope="module")
