@@ -12,6 +12,7 @@ from waiting import wait_until
 from werkzeug import Response
 
 from rxspark import RxJobError, RxLocalParallel, RxLocalSeq, rxElemArg, rxExec, rxGetJobResults, rxGetJobs, rxResumeJob
+from rxspark.backends.local import _end_background_pool
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
 from rxspark.jobs import folder, lookup, shell
@@ -26,6 +27,7 @@ def share(bucket, monkeypatch):
     place = open_path(f"{bucket.url}/share")
     for module in (folder, lookup):
         monkeypatch.setattr(module, "store_folder", lambda context: place)
+    _end_background_pool()  # its workers write there by the variables that they were started with
     return place
 
 
