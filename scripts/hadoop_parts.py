@@ -25,6 +25,7 @@ JARS = [
 
 CLASSES = {
     "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
+    "journalnode": "org.apache.hadoop.hdfs.qjournal.server.JournalNode",
     "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
     "resourcemanager": "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager",
     "nodemanager": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",

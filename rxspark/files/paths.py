@@ -20,6 +20,7 @@ from rxspark.extras import install
 from rxspark.files.buckets import STORES, account_in, denial, missing_bucket
 from rxspark.files.hadoop_conf import hadoop_settings, login
 from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
+from rxspark.files.mount_table import mounted
 from rxspark.redaction import without_secrets
 
 __all__ = [
@@ -298,8 +299,10 @@ def open_path(url: str) -> FsPath:
             f"{socket.gethostname()} lacks fsspec, which reads and writes files. Run: pip install fsspec"
         ) from error
     try:
-        if name in ("hdfs", "viewfs"):
-            return _open_hadoop(name, url)
+        if name == "viewfs":
+            return open_path(mounted(url, default_file_system()))
+        if name == "hdfs":
+            return _open_hadoop(url)
         if name == "file":
             path = url.partition("://")[2] if scheme else url
             return FsPath(fsspec.filesystem("file"), os.path.abspath(path), "")
@@ -324,7 +327,7 @@ def _options(fsspec: Any, name: str, url: str) -> dict[str, Any]:
     return {**fsspec.get_filesystem_class(name)._get_kwargs_from_urls(url), **fresh}
 
 
-def _open_hadoop(scheme: str, url: str) -> FsPath:
+def _open_hadoop(url: str) -> FsPath:
     """Open HDFS by hdfs-native, with the URL taken apart here.
 
     Its own way of doing so lowers the case of name services, and cuts paths at ``#``, ``?`` and ``;``, so that a
@@ -332,17 +335,17 @@ def _open_hadoop(scheme: str, url: str) -> FsPath:
     """
     from hdfs_native import fsspec as native
 
-    kind: Any = {"hdfs": native.HdfsFileSystem, "viewfs": native.ViewfsFileSystem}[scheme]
+    kind: Any = native.HdfsFileSystem
     exact = type(kind.__name__, (kind,), {"_strip_protocol": classmethod(_path_of_hdfs), "cachable": False})
     host, _, path = url.partition("://")[2].partition("/")
     default = default_file_system() or ""
-    if not host and default.startswith(f"{scheme}://"):  # two names of one file system would pass for two
+    if not host and default.startswith("hdfs://"):  # two names of one file system would pass for two
         host = default.partition("://")[2]
-    found = FsPath(None, posixpath.normpath("/" + path.lstrip("/")), f"{scheme}://{host}")
+    found = FsPath(None, posixpath.normpath("/" + path.lstrip("/")), f"hdfs://{host}")
     with file_errors(found):
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
-        there = tokens_host(host, settings) if scheme == "hdfs" and host else host
+        there = tokens_host(host, settings) if host else host
         found.fs = exact(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
         login = keytab_arguments()
         if login:
