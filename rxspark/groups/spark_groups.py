@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
+import pyarrow
 
 from rxspark.analysis.data.spark_data import open_spark_data
 from rxspark.backends import backend_for
@@ -29,19 +30,22 @@ def spark_groups(
     check_names(keys, sort_by, columns)
     positions = [columns.index(name) for name in keys]
     frame = numbered(table, positions)
-    counted = frame.groupBy(*(f"c{position}" for position in positions)).count().collect()
-    found = pd.DataFrame({name: _series([row[i] for row in counted]) for i, name in enumerate(keys)})
+    counted = frame.groupBy(*(f"k{position}" for position in positions)).count().collect()
+    kinds = dict(frame.dtypes)
+    zones = [_zone(frame) if kinds[f"c{position}"] == "timestamp" else None for position in positions]
+    found = pd.DataFrame({name: _series([row[i] for row in counted], zones[i]) for i, name in enumerate(keys)})
     order = sort_rows(found, keys, []).order
     all_keys = found.iloc[order].reset_index(drop=True)
     all_keys["rows"] = [counted[position][-1] for position in order]
     places = wanted_groups(all_keys, filter_func)
+    wanted = all_keys.iloc[places].reset_index(drop=True)
     grouped = GroupedTable(
         frame=frame,
         names=columns,
         keys=positions,
         sort_by=[columns.index(name) for name in sort_by],
         groups=[tuple(counted[order[place]][:-1]) for place in places],
-        sizes=[counted[order[place]][-1] for place in places],
+        shown=wanted,
     )
 
     def make_backend(context: ComputeContext, background: bool) -> Backend:
@@ -50,11 +54,19 @@ def spark_groups(
         backend.table = grouped
         return backend
 
-    return Groups(keys=all_keys.iloc[places].reset_index(drop=True), places=places, table=None), make_backend
+    return Groups(keys=wanted, places=places, table=None), make_backend
 
 
-def _series(values: list[Any]) -> pd.Series:
-    """Make a column of keys; whole numbers stay whole where some are missing."""
+def _zone(frame: Any) -> str:
+    """Give the time zone in which tasks see the times of a table."""
+    zone: str = frame.sparkSession.conf.get("spark.sql.session.timeZone")
+    return zone
+
+
+def _series(values: list[Any], zone: str | None) -> pd.Series:
+    """Make a column of keys: whole numbers stay whole where some are missing; of a time `zone`, they are times."""
+    if zone is not None:
+        return pyarrow.array(values, pyarrow.timestamp("us", zone)).to_pandas()
     plain = [bytes(value) if isinstance(value, bytearray) else value for value in values]
     present = {type(value) for value in plain if value is not None}
     return pd.Series(plain, dtype="Int64" if present == {int} and None in plain else None)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +139,31 @@ def test_missing_values_change_no_number_and_only_the_types_of_their_group(tmp_p
     assert z.keys["key"].tolist()[:2] == [large, large + 1]
     (first,) = rxExecBy(str(tmp_path / "table.parquet"), "key", types, filterFunc=lambda keys: keys["rows"] == 2)
     assert first == z[0]
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A place where clocks are put back in autumn."""
+    with monkeypatch.context() as changes:
+        changes.setenv("TZ", "Europe/Berlin")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+def test_times_of_the_hour_that_is_there_twice_are_groups_of_their_own(tmp_path: Path) -> None:
+    """Half past two, in summer time and an hour later; keys are in the order of time, in the table of keys too."""
+    second = datetime(2023, 10, 29, 1, 30, tzinfo=UTC)
+    first, between = second - timedelta(hours=1), second - timedelta(minutes=45)
+    columns = {
+        "time": pyarrow.array([second, first, None, between, second], pyarrow.timestamp("us", "UTC")),
+        "x": [1, 2, 3, 4, 5],
+    }
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "times.parquet")
+    z = rxExecBy(str(tmp_path / "times.parquet"), "time", lambda keys, data: (keys["time"], sorted(data["x"])))
+    assert list(z) == [(first, [2]), (between, [4]), (second, [1, 5]), (None, [3])]
+    assert z.keys["time"].tolist()[:3] == [first, between, second]
 
 
 def test_parameters_and_objects_reach_the_function(table: Any) -> None:

@@ -24,6 +24,7 @@ from rxspark.worker.protocol import Partition
 from rxspark.worker.runner import PartitionRunner
 
 if TYPE_CHECKING:
+    import pandas
     from pyarrow import RecordBatch
 
 __all__ = ["GroupedTable", "numbered"]
@@ -34,16 +35,16 @@ class GroupedTable:
     """A Spark DataFrame whose groups of rows are the tasks of a call."""
 
     frame: Any
-    """The rows; their columns are named by `numbered`."""
+    """The rows and their keys as they are compared; the columns are named by `numbered`."""
     names: Sequence[str]
     """The columns' own names."""
     keys: Sequence[int]
     """Positions of the key columns."""
     sort_by: Sequence[int]
     groups: Sequence[tuple[Any, ...]]
-    """The keys of each task."""
-    sizes: Sequence[int]
-    """The number of rows of each task."""
+    """The keys of each task, as Spark compares them."""
+    shown: pandas.DataFrame
+    """The keys of each task, and the number of its `rows`."""
 
     def results(
         self, attempt: Attempt, runner: PartitionRunner, partitions: Sequence[DataRef], sign_interval: float | None
@@ -56,12 +57,11 @@ class GroupedTable:
             for place, (numbers, _) in zip(places, attempt.partitions, strict=True)
             for number in numbers
         ]
-        names = [f"c{key}" for key in self.keys]
-        schema = self.frame.select(names).toDF(*(f"k{key}" for key in self.keys)).schema
-        numbers = self.frame.sparkSession.createDataFrame(rows, schema.add("task", "integer").add("place", "integer"))
-        joined = self.frame.join(
-            numbers.hint("broadcast"), [self.frame[f"c{key}"].eqNullSafe(numbers[f"k{key}"]) for key in self.keys]
-        ).drop(*(f"k{key}" for key in self.keys))
+        compared, given = [[f"{letter}{key}" for key in self.keys] for letter in "kg"]
+        schema = self.frame.select(compared).toDF(*given).schema.add("task", "integer").add("place", "integer")
+        numbers = self.frame.sparkSession.createDataFrame(rows, schema)
+        equal = [self.frame[mine].eqNullSafe(numbers[other]) for mine, other in zip(compared, given, strict=True)]
+        joined = self.frame.join(numbers.hint("broadcast"), equal).drop(*compared, *given)
         order = ["place", "task", *(joined[f"c{column}"].asc_nulls_last() for column in self.sort_by)]
         shares = [
             _Share(ref, self._largest(numbers))
@@ -73,18 +73,25 @@ class GroupedTable:
 
     def _largest(self, numbers: Sequence[int]) -> GroupSize:
         """Tell of the largest group among these tasks."""
-        number = max(numbers, key=self.sizes.__getitem__)
-        named = zip((self.names[key] for key in self.keys), self.groups[number], strict=True)
-        return GroupSize(dict(named), self.sizes[number])
+        sizes = self.shown["rows"].to_numpy()
+        (keys,) = self.shown.iloc[[max(numbers, key=sizes.__getitem__)]].to_dict("records")
+        return GroupSize(keys, keys.pop("rows"))
 
 
 def numbered(frame: Any, keys: Sequence[int]) -> Any:
-    """Name the columns c0, c1, ...; keys that are not a number are missing, since for pandas these are the same."""
+    """Name the columns c0, c1, ..., and add the keys as they are compared, k0 for c0.
+
+    Keys that are not a number are missing, since for pandas these are the same. Times are compared as microseconds
+    since 1970, since Python's own of the hour that is there twice when clocks are put back are not told apart.
+    """
     plain = frame.toDF(*(f"c{number}" for number in range(len(frame.columns))))
     kinds = dict(plain.dtypes)
     floats = {f"c{key}" for key in keys} & {name for name, kind in kinds.items() if kind in ("float", "double")}
-    return plain.selectExpr(
-        *(f"if(isnan({name}), null, {name}) as {name}" if name in floats else name for name in plain.columns)
+    values = [f"if(isnan({name}), null, {name}) as {name}" if name in floats else name for name in plain.columns]
+    times = {name for name, kind in kinds.items() if kind == "timestamp"}
+    compared = [f"unix_micros({name})" if name in times else name for name in (f"c{key}" for key in keys)]
+    return plain.selectExpr(*values).selectExpr(
+        *plain.columns, *(f"{value} as k{key}" for key, value in zip(keys, compared, strict=True))
     )
 
 
