@@ -134,6 +134,7 @@ class _OpenTable:
         else:  # three times as fast, which counts where groups are small
             data = self._frame.iloc[start:stop].copy(deep=False)
             data.index = pandas.RangeIndex(stop - start)
+            data.columns = self._frame.columns.copy(deep=True)  # tasks may name them, or write to their values
         return {self.table.columns[key].name: self._key(key, data, start) for key in self.table.keys}, data
 
     def _map(self) -> None:

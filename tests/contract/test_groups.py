@@ -108,6 +108,25 @@ def test_a_task_meets_no_traces_of_others(table: Any) -> None:
     assert list(rxExecBy(table, "month", spoil)) == sums
 
 
+def test_what_belongs_to_the_frame_as_a_whole_is_its_own_too(table: Any) -> None:
+    """Names of columns and rows, attributes and flags: of a table of numbers, which is cut from one frame, as well."""
+
+    def spoil(keys: dict[str, Any], data: pd.DataFrame) -> tuple[Any, ...]:
+        found = list(data.columns), data.columns.name, list(data.index), data.index.name, dict(data.attrs)
+        data.columns.values[0] = "written"
+        data.columns.name = data.index.name = "named"
+        data.attrs["left"] = True
+        data["added"] = 1
+        return found
+
+    numbers = table[["month", "delay", "row"]]
+    for rows in (table, numbers):
+        columns = list(rows.columns)
+        untouched: list[Any] = [(columns, None, list(range(len(z))), None, {}) for _, z in flights().groupby("month")]
+        assert list(rxExecBy(rows, "month", spoil)) == untouched
+        assert list(rxExecBy(rows, "month", spoil)) == untouched
+
+
 def test_rows_are_sorted_within_their_group(table: Any) -> None:
     """`sortBy` orders the rows of each group."""
     z = rxExecBy(table, "month", lambda keys, data: data["delay"].tolist(), sortBy="delay")
