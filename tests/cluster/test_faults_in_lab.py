@@ -1,4 +1,4 @@
-"""Hosts lose their power while a call runs: its numbers stay, and so does all that had come home."""
+"""Hosts lose their power or their cable while a call runs: its numbers stay, and so does all that had come home."""
 
 from __future__ import annotations
 
@@ -101,6 +101,10 @@ class Call:
         return {**told, "again": {number: hosts for number, hosts in began.items() if len(hosts) > 1}}
 
 
+def _ended(runs: Runs) -> int:
+    return sum(what == "ended" for notes in runs.values() for what, _ in notes)
+
+
 def _ended_on(runs: Runs) -> set[str]:
     return {host for notes in runs.values() for what, host in notes if what == "ended"}
 
@@ -129,6 +133,66 @@ def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
         assert told == {"errors": 0, "same": True}
         assert [hosts[0] for hosts in again.values()] == ["host1"]
         _back(running, "HOST1")
+
+
+@contextmanager
+def cut(lab: Lab, host: str) -> Iterator[None]:
+    """Cut the cable of a host for a while."""
+    lab.do("cut", host)
+    try:
+        yield
+    finally:
+        lab.do("mend", host)
+
+
+def test_a_cable_that_is_cut_for_half_a_minute(spark_lab: Lab) -> None:
+    """Nothing runs twice: what had ended meanwhile is delivered when the cable is mended."""
+    with call(spark_lab, "cable") as running:
+        with cut(spark_lab, "host2"):  # for fifteen tasks of two seconds on each of the two others
+            running.wait_until(lambda runs: _ended(runs) >= 34, 120)
+        assert running.outcome() == {"errors": 0, "same": True, "again": {}}
+
+
+def test_a_cable_that_is_cut_for_good(spark_lab: Lab) -> None:
+    """The one task that the host had not delivered runs again elsewhere."""
+    with call(spark_lab, "cut") as running:
+        with cut(spark_lab, "host2"):
+            told = running.outcome()
+        _assert_one_lost_on("host2", told)
+        _back(running, "HOST2")
+
+
+def test_a_host_without_power_for_good(spark_lab: Lab) -> None:
+    """The one task that ran there runs again elsewhere."""
+    with call(spark_lab, "power") as running:
+        spark_lab.do("kill", "host3")
+        try:
+            told = running.outcome()
+        finally:
+            spark_lab.do("boot", "host3")
+        _assert_one_lost_on("host3", told)
+        _back(running, "HOST3")
+
+
+def test_a_slow_network_that_loses_packets(spark_lab: Lab) -> None:
+    """With 100 ms there and back and 2 % lost nothing is different but the time."""
+    hosts = ["host1", "host2", "host3"]
+    for host in hosts:
+        spark_lab.do("net", host, "--delay", 50, "--loss", 2)
+    try:
+        with call(spark_lab, "slow") as running:
+            assert running.outcome() == {"errors": 0, "same": True, "again": {}}
+    finally:
+        for host in hosts:
+            spark_lab.do("net", host, "--delay", 0, "--loss", 0)
+
+
+def _assert_one_lost_on(host: str, told: dict[str, Any]) -> None:
+    """Check that all is as undisturbed, but for at most one task, which had begun on a host and ran again elsewhere."""
+    again = told.pop("again")
+    assert told == {"errors": 0, "same": True}
+    assert len(again) <= 1
+    assert all(first == host and host not in others for first, *others in again.values())
 
 
 def _back(running: Call, node: str) -> None:
