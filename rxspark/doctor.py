@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rxspark.backends.foreach import default_backend
 from rxspark.backends.spark.capabilities import capability_table
-from rxspark.backends.spark.install import check_can_start, find_pyspark
+from rxspark.backends.spark.install import check_can_start, find_pyspark, installed_version
 from rxspark.backends.spark.java import java_problem
 from rxspark.backends.spark.preflight import probe_file
 from rxspark.backends.spark.session import connect_session
@@ -138,7 +138,7 @@ def _pyspark(context: RxSpark) -> str:
     find_pyspark()
     if not (context.master or "").startswith("sc://"):
         check_can_start()
-    return f"{_version('pyspark') or 'in SPARK_HOME'}; SPARK_HOME is {home or 'not set'}"
+    return f"{installed_version() or 'in an archive'}; SPARK_HOME is {home or 'not set'}"
 
 
 def _java() -> str:

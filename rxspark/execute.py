@@ -279,6 +279,6 @@ def _spark_pointed_out() -> None:
 
 
 def _point_to_spark() -> None:
-    spark = sys.modules.get("pyspark")
-    if spark is not None and spark.SparkContext._active_spark_context is not None:
+    context = getattr(sys.modules.get("pyspark"), "SparkContext", None)  # the pure client of Spark Connect has none
+    if context is not None and context._active_spark_context is not None:
         _spark_pointed_out()

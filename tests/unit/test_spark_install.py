@@ -64,6 +64,27 @@ def test_the_client_of_spark_connect_alone_is_told_with_what_it_can_do(client: P
     assert f"pip install pyspark=={pyspark.__version__}" in message
 
 
+IMPORTED = """
+import pyspark
+from rxspark import *
+rxOptions(reportProgress=0)
+assert not hasattr(pyspark, "SparkContext")
+print(rxExec(abs, -1))
+with RxSpark():
+    try:
+        rxExec(abs, -1)
+    except RxContextError as error:
+        print(error)
+"""
+
+
+def test_calls_that_need_no_spark_run_where_the_client_is_imported(client: Path) -> None:
+    """It has no SparkContext to ask for: local contexts run, and RxSpark says the same as before."""
+    result, _, message = told(IMPORTED, client).partition("\n")
+    assert result == "[1]"
+    assert "is the client of Spark Connect alone" in message
+
+
 def test_the_doctor_goes_on_where_there_is_no_spark(client: Path) -> None:
     """With the client only, its check is WRONG with that message, and all checks are made."""
     program = "from rxspark.doctor import *; from rxspark import RxSpark; print(report(examine(RxSpark()), False))"

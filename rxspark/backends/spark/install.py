@@ -12,7 +12,7 @@ from pathlib import Path
 from rxspark.errors import RxContextError
 from rxspark.extras import install
 
-__all__ = ["check_can_start", "check_version", "find_pyspark", "quiet_about_pandas", "version_of"]
+__all__ = ["check_can_start", "check_version", "find_pyspark", "installed_version", "quiet_about_pandas", "version_of"]
 
 _NO_SPARK_NEEDED = "RxLocalSeq, RxLocalParallel and RxForeachDoPar need no Spark"
 
@@ -89,6 +89,12 @@ def check_version(home: Path, package: Path) -> None:
             f"SPARK_HOME={home} has Spark {there}, but the installed PySpark is {installed} ({package}); the two must "
             f"be of one version. Unset SPARK_HOME to use the installed one, or uninstall it to use SPARK_HOME's"
         )
+
+
+def installed_version() -> str | None:
+    """The version of the PySpark that is found; None where it lies in no folder."""
+    package = _package()
+    return None if package is None else version_of(package)
 
 
 def version_of(package: Path) -> str | None:

@@ -112,12 +112,9 @@ def stop_own() -> None:
 
 def classic_context() -> SparkContext | None:
     """The SparkContext that is active in this process, or None; a stopped one counts as none."""
-    if "pyspark" not in sys.modules:
-        return None
-    from pyspark import SparkContext
-
+    kind = getattr(sys.modules.get("pyspark"), "SparkContext", None)  # the pure client of Spark Connect has none
     # No public call tells whether there is one without making one; the attribute has been there since Spark 1.
-    active: SparkContext | None = SparkContext._active_spark_context
+    active: SparkContext | None = getattr(kind, "_active_spark_context", None)
     if active is not None:
         refuse_inherited(active)
     return None if active is None or has_ended(active) else active
