@@ -155,9 +155,8 @@ def test_a_cable_that_is_cut_for_half_a_minute(spark_lab: Lab) -> None:
 
 def test_a_cable_that_is_cut_for_good(spark_lab: Lab) -> None:
     """The one task that the host had not delivered runs again elsewhere."""
-    with call(spark_lab, "cut") as running:
-        with cut(spark_lab, "host2"):
-            told = running.outcome()
+    with call(spark_lab, "cut") as running, cut(spark_lab, "host2"):
+        told = running.outcome()
     _assert_one_lost_on("host2", told)
 
 
