@@ -9,6 +9,8 @@ birthday.py and kmeans.py give for these seeds.
 
 from __future__ import annotations
 
+from queue import SimpleQueue
+
 import numpy as np
 from birthday import exact, pbirthday
 from common import read_options
@@ -46,7 +48,8 @@ def main() -> None:
 
     birthday = rxExec(pbirthday, n=rxElemArg(range(2, 101)), ntests=ntests, taskChunkSize=20, RNGseed=777)
     clusters = gen_kmeans_clusters(make_data(rows, columns), 10, 35, nstart)
-    clusters.add_done_callback(lambda job: print(f"told by the callback: k-means has {job.status()}"))
+    told: SimpleQueue[str] = SimpleQueue()
+    clusters.add_done_callback(lambda job: told.put(job.status()))  # in a thread of its own
     print(f"{rxGetJobs()}\n")
 
     reached = max(number + 2 for number, probability in birthday if probability < 0.5)
@@ -57,6 +60,7 @@ def main() -> None:
     print(f"largest difference from the exact probabilities: {largest:.4f}")
 
     rxWaitForJob(clusters)
+    print(f"told by the callback: k-means has {told.get()}")
     best = find_kmeans_best(rxGetJobResults(clusters))
     print(f"k-means: the best of 20 runs has a sum of squares of {best.inertia_:.2f}")
     print(f"jobs left: {rxGetJobs()}")
