@@ -112,6 +112,8 @@ def _ended_on(runs: Runs) -> set[str]:
 @contextmanager
 def call(lab: Lab, name: str) -> Iterator[Call]:
     """Start a call and wait until each host has ended a task of it."""
+    # An application that starts while a host is missing fills its cores with two executors on another one.
+    wait_until(lambda: "spark at work" in lab.try_to("status").stdout, "Spark has a worker on each host", 600)
     command = lab.command("on", "host0", "python", "-c", _CALL, name)
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
