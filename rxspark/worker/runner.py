@@ -132,12 +132,20 @@ def serve(asked: Connection, writing: int) -> None:
     """Run, in a child process, tasks that come by a pipe, and answer one by one by another (see child_process.py)."""
     text = os.dup(2)  # of the file in which the worker finds what the task has written, and how the process ended
     faulthandler.enable(text)
-    faulthandler.register(signal.SIGUSR1, text, all_threads=False)
+    dump_handler, no_handler = faulthandler.register, faulthandler.unregister  # before tasks have others there
+
+    def heed_signal() -> None:
+        """Write on SIGUSR1 which line runs, whatever a task has done with that signal."""
+        no_handler(signal.SIGUSR1)
+        dump_handler(signal.SIGUSR1, text, all_threads=False)
+
+    heed_signal()
     answers = Connection(writing, readable=False)
     program, process_environment = pickle.loads(asked.recv_bytes())
     result = PartitionResult(socket.gethostname(), os.getpid(), attempt=1)
 
     def answer(stream_state: Callable[[], Any], last: bool = False) -> None:
+        heed_signal()
         answers.send_bytes(pickle.dumps(TaskReport(result.take(), stream_state(), last), 5))
 
     def pause(seconds: float, place: Any) -> None:

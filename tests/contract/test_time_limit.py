@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import re
 import signal
@@ -174,3 +175,26 @@ def test_calls_of_several_threads_leave_each_other_their_processes(change_contex
             assert rxExec(abs, -1) == [1]
     assert long.result() == [0, 1, 2, 3]
     assert [(tmp_path / str(i)).read_text() for i in range(4)] == ["x"] * 4
+
+
+def take_signal(how):
+    """Do something with the signal by which a child process is asked which line runs."""
+    if how == "register":
+        faulthandler.register(signal.SIGUSR1)
+    elif how == "unregister":
+        faulthandler.unregister(signal.SIGUSR1)
+    elif how == "handler":
+        signal.signal(signal.SIGUSR1, print)
+    else:
+        while True:
+            pass
+
+
+@pytest.mark.parametrize("how", ["register", "unregister", "handler"])
+def test_a_task_that_takes_the_signal_costs_no_later_one_its_traceback(change_context, how):
+    """The next task in its process that is past the limit still tells the line at which it was."""
+    change_context(taskTimeLimit=0.7)
+    result = rxExec(take_signal, rxElemArg([how, "stay"]), taskChunkSize=2)
+    assert result[0] is None
+    assert result[1].type == "TimeLimitExceeded"
+    assert "in take_signal" in result[1].traceback
