@@ -105,8 +105,8 @@ def test_missing_and_wrong_credentials_are_errors_that_say_what_to_set(given, mo
         if given != "none":
             wrong = re.sub("AccountKey=[^;]+", f"AccountKey={'A' * 86}==", words)
             monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", wrong)
-        with pytest.raises(RxFileError, match=r"abfs://x/y: permission denied.*AZURE_STORAGE_CONNECTION_STRING"):
-            rxHadoopFileExists("abfs://x/y")
+        with pytest.raises(RxFileError, match=r"abfs://somebody/y: permission denied.*AZURE_STORAGE_CONNECTION_STRING"):
+            rxHadoopFileExists("abfs://somebody/y")
 
 
 def test_one_of_many_creates_an_object(store: Store):
