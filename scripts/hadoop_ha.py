@@ -85,7 +85,7 @@ def own_ha_settings(folder: Path, name: str) -> dict[str, Any]:
     """Settings of one NameNode or JournalNode alone."""
     if name in NAMENODES:
         return {"dfs.ha.namenode.id": name, "dfs.namenode.name.dir": f"file://{folder}/{name}"}
-    address, web = setting(folder, f"rxspark.{name}").split()
+    address, web = _setting(folder, f"rxspark.{name}").split()
     return {
         "dfs.journalnode.rpc-address": address,
         "dfs.journalnode.http-address": web,
@@ -93,7 +93,7 @@ def own_ha_settings(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
-def setting(folder: Path, key: str) -> str:
+def _setting(folder: Path, key: str) -> str:
     """One setting of HDFS, as the file has it."""
     text = (folder / "conf" / "hdfs-site.xml").read_text()
     return text.partition(f"<name>{key}</name><value>")[2].partition("<")[0]
@@ -114,7 +114,7 @@ def _in_state(folder: Path, state: str) -> str | None:
 
 
 def _state(folder: Path, name: str) -> str:
-    address = setting(folder, f"dfs.namenode.http-address.{NAME_SERVICE}.{name}")
+    address = _setting(folder, f"dfs.namenode.http-address.{NAME_SERVICE}.{name}")
     page = f"http://{address}/jmx?qry=Hadoop:service=NameNode,name=NameNodeStatus"
     with suppress(OSError, ValueError, KeyError, IndexError), urllib.request.urlopen(page, timeout=3) as answer:
         state: str = json.load(answer)["beans"][0]["State"]
@@ -132,7 +132,7 @@ def wait_for(folder: Path, name: str, seconds: float) -> None:
 
 
 def _listens(folder: Path, journal: str) -> bool:
-    host, _, port = setting(folder, f"rxspark.{journal}").split()[0].partition(":")
+    host, _, port = _setting(folder, f"rxspark.{journal}").split()[0].partition(":")
     try:
         socket.create_connection((host, int(port)), timeout=3).close()
         return True

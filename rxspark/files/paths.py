@@ -38,7 +38,7 @@ URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 """The scheme that a URL begins with."""
 
 # The extras that bring file systems which fsspec itself lacks, for those that we can name.
-_EXTRAS = {"hdfs": "hadoop", "viewfs": "hadoop", **STORES}
+_EXTRAS = {"hdfs": "hadoop", **STORES}
 
 # Attempts to reach a NameNode that is given by host and port. By default hdfs-native goes on for minutes.
 _FEW_ATTEMPTS = {"dfs.client.failover.max.attempts": "3"}
@@ -89,7 +89,7 @@ class FsPath:
     @property
     def hadoop(self) -> bool:
         """Whether it is on HDFS."""
-        return self.start.startswith(("hdfs:", "viewfs:"))
+        return self.start.startswith("hdfs:")
 
     @property
     def renames(self) -> bool:
