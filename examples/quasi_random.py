@@ -31,13 +31,13 @@ def points(kind: str, chunk: int, count: int, seed: int) -> np.ndarray:
 
 
 def count_hits(chunk: int, kind: str, sizes: list[int], seed: int) -> np.ndarray:
-    """How many of the chunk's first ``sizes[0]``, ``sizes[1]``, ... points lie within the quarter circle."""
+    """Count those of the chunk's first ``sizes[0]``, ``sizes[1]``, ... points that lie within the quarter circle."""
     within = (points(kind, chunk, sizes[-1], seed) ** 2).sum(axis=1) < 1
     return np.cumsum(within)[np.array(sizes) - 1]
 
 
 def errors(kind: str, sizes: list[int], seed: int) -> np.ndarray:
-    """How far pi is missed with so many points in each of the chunks."""
+    """Compute the error of pi with so many points in each of the chunks."""
     hits = rxExec(count_hits, rxElemArg(range(CHUNKS)), kind, sizes, seed)
     return abs(4 * sum(hits) / (CHUNKS * np.array(sizes)) - math.pi)
 

@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def equal(x: RxResults, y: RxResults) -> bool:
-    """Whether two lists of arrays are equal, bit for bit."""
+    """Tell whether two lists of arrays are equal, bit for bit."""
     return all(np.array_equal(a, b) for a, b in zip(x, y, strict=True))
 
 

@@ -15,7 +15,7 @@ from matplotlib.legend import Legend
 from rxspark.errors import RxArgumentError
 from rxspark.plots.chart import Chart, Curve
 from rxspark.plots.smoothing import local_regression, regression_line
-from rxspark.plots.style import Look, Style, looks_of
+from rxspark.plots.style import GroupStyle, Style, group_styles
 
 __all__ = ["check_axes", "draw_chart"]
 
@@ -39,14 +39,14 @@ def check_axes(axes: Any) -> None:
 
 def draw_chart(chart: Chart, style: Style, axes: Axes | None) -> Axes | list[Axes]:
     """Draw a chart on the given axes, or on those of a figure of its own; one for each panel."""
-    looks = looks_of(chart, style)
+    styles = group_styles(chart, style)
     if len(chart.panels) > 1 or chart.panels[0]:
         if axes is not None:
             raise RxArgumentError("ax: a formula with panels makes axes of its own, one for each; leave ax out")
-        return _draw_panels(chart, style, looks)
+        return _draw_panels(chart, style, styles)
     if axes is None:
         axes = plt.subplots(figsize=(8, 5), layout="constrained")[1]
-    _draw_curves(axes, chart, style, looks)
+    _draw_curves(axes, chart, style, styles)
     axes.set(xlabel=_or(style.x_title, chart.x), ylabel=_or(style.y_title, chart.y))
     if style.title is not None:
         axes.set_title(style.title)
@@ -62,7 +62,7 @@ def draw_chart(chart: Chart, style: Style, axes: Axes | None) -> Axes | list[Axe
     return axes
 
 
-def _draw_panels(chart: Chart, style: Style, looks: dict[str, Look]) -> list[Axes]:
+def _draw_panels(chart: Chart, style: Style, styles: dict[str, GroupStyle]) -> list[Axes]:
     """Draw small multiples: a grid of axes with the same scales."""
     count = len(chart.panels)
     across = _panels_across(count)
@@ -79,7 +79,7 @@ def _draw_panels(chart: Chart, style: Style, looks: dict[str, Look]) -> list[Axe
         axes.tick_params(labelbottom=True)  # the axes below may be one that is not shown
     handles = {}
     for axes, panel in zip(shown, chart.panels, strict=True):
-        _draw_curves(axes, chart, style, looks, panel)
+        _draw_curves(axes, chart, style, styles, panel)
         axes.set_title(panel, fontsize="medium")
         handles.update(dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True)))
     below = (_or(style.x_title, chart.x), style.subtitle, chart.note)
@@ -94,11 +94,13 @@ def _draw_panels(chart: Chart, style: Style, looks: dict[str, Look]) -> list[Axe
     return shown
 
 
-def _draw_curves(axes: Axes, chart: Chart, style: Style, looks: dict[str, Look], panel: str | None = None) -> None:
+def _draw_curves(
+    axes: Axes, chart: Chart, style: Style, styles: dict[str, GroupStyle], panel: str | None = None
+) -> None:
     """Draw the curves of a panel, or all; then set the grid, the ticks and the limits."""
     for curve in chart.curves:
         if panel is None or curve.panel == panel:
-            _draw_curve(axes, curve, style, looks[curve.label])
+            _draw_curve(axes, curve, style, styles[curve.label])
     axes.grid(color=_GRID_COLOR)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -117,8 +119,8 @@ def _name_ticks(axes: Axes, levels: list[str]) -> None:
     every = math.ceil(len(levels) / _MOST_TICKS)
     shown = levels[::every]
     is_slanted = sum(map(len, shown)) > _SLANTED_FROM
-    look: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_slanted else {}
-    axes.set_xticks(range(0, len(levels), every), shown, **look)
+    group_style: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if is_slanted else {}
+    axes.set_xticks(range(0, len(levels), every), shown, **group_style)
 
 
 def _shorten_times(axes: Axes) -> None:
@@ -150,45 +152,45 @@ def _or(text: str | None, default: str) -> str:
     return default if text is None else text
 
 
-def _draw_curve(axes: Axes, curve: Curve, style: Style, look: Look) -> None:
+def _draw_curve(axes: Axes, curve: Curve, style: Style, group_style: GroupStyle) -> None:
     """Draw one curve in each of the ways that are asked for; the first one names it in the legend."""
     label = curve.label or None
     for kind in style.types:
-        x, y, properties = _WAYS[kind](curve, look)
+        x, y, properties = _WAYS[kind](curve, group_style)
         axes.plot(x, y, label=label, **properties)
         label = None
 
 
-def _points(curve: Curve, look: Look) -> Drawn:
-    return curve.x, curve.y, {**look.symbol, "linestyle": "none"}
+def _points(curve: Curve, group_style: GroupStyle) -> Drawn:
+    return curve.x, curve.y, {**group_style.symbol, "linestyle": "none"}
 
 
-def _line(curve: Curve, look: Look) -> Drawn:
-    return curve.x, curve.y, look.line
+def _line(curve: Curve, group_style: GroupStyle) -> Drawn:
+    return curve.x, curve.y, group_style.line
 
 
-def _both(curve: Curve, look: Look) -> Drawn:
-    return curve.x, curve.y, {**look.symbol, **look.line, "markerfacecolor": look.symbol["color"]}
+def _both(curve: Curve, group_style: GroupStyle) -> Drawn:
+    return curve.x, curve.y, {**group_style.symbol, **group_style.line, "markerfacecolor": group_style.symbol["color"]}
 
 
-def _steps(curve: Curve, look: Look) -> Drawn:
-    return curve.x, curve.y, {**look.line, "drawstyle": "steps-post"}
+def _steps(curve: Curve, group_style: GroupStyle) -> Drawn:
+    return curve.x, curve.y, {**group_style.line, "drawstyle": "steps-post"}
 
 
-def _fitted(fit: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Curve, Look], Drawn]:
+def _fitted(fit: Callable[[Any, Any], tuple[Any, Any]]) -> Callable[[Curve, GroupStyle], Drawn]:
     """Make a way to draw the curve that `fit` finds for the points."""
 
-    def way(curve: Curve, look: Look) -> Drawn:
+    def way(curve: Curve, group_style: GroupStyle) -> Drawn:
         is_time = curve.x.dtype.kind == "M"
         x = _to_number(curve.x) if is_time else curve.x
         finite = np.isfinite(x) & np.isfinite(curve.y)
         fitted_x, fitted_y = fit(x[finite], curve.y[finite])
-        return _to_time(fitted_x) if is_time else fitted_x, fitted_y, look.line
+        return _to_time(fitted_x) if is_time else fitted_x, fitted_y, group_style.line
 
     return way
 
 
-_WAYS: dict[str, Callable[[Curve, Look], Drawn]] = {
+_WAYS: dict[str, Callable[[Curve, GroupStyle], Drawn]] = {
     "p": _points,
     "l": _line,
     "b": _both,

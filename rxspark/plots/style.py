@@ -1,4 +1,4 @@
-"""The look of curves: arguments of rxLinePlot, checked; colours, symbols and lines of groups."""
+"""The group_style of curves: arguments of rxLinePlot, checked; colours, symbols and lines of groups."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from matplotlib.colors import is_color_like
 from rxspark.errors import RxArgumentError
 from rxspark.plots.chart import Chart
 
-__all__ = ["PALETTE", "Look", "Style", "check_style", "looks_of"]
+__all__ = ["PALETTE", "GroupStyle", "Style", "check_style", "group_styles"]
 
 # Okabe and Ito's colours, which colour-blind people tell apart too; instead of their yellow, three darker ones.
 PALETTE = [
@@ -28,7 +28,7 @@ _LINE_TYPES = ("l", "s", "r", "smooth")
 
 @dataclass(frozen=True)
 class Style:
-    """The arguments of rxLinePlot that say how curves look; None for what follows from the data."""
+    """The arguments of rxLinePlot that say how curves group_style; None for what follows from the data."""
 
     types: tuple[str, ...]
     title: str | None
@@ -45,7 +45,7 @@ class Style:
 
 
 @dataclass(frozen=True)
-class Look:
+class GroupStyle:
     """Properties of the line and the symbols of one group, as matplotlib takes them."""
 
     line: dict[str, Any]
@@ -63,17 +63,17 @@ def check_style(style: Style) -> None:
             raise RxArgumentError(f"{name}={limits!r}: {name} is a pair, the least and the largest value to show")
 
 
-def looks_of(chart: Chart, style: Style) -> dict[str, Look]:
+def group_styles(chart: Chart, style: Style) -> dict[str, GroupStyle]:
     """Choose the colours, the symbol and the line of each group."""
     labels = chart.labels or [""]
     lines = _colors(style.line_colors, labels, "lineColor")
     symbols = _colors(style.symbol_colors, labels, "symbolColor")
     has_many = sum(len(curve.x) for curve in chart.curves) > _MANY_POINTS
     has_lines = any(kind in _LINE_TYPES for kind in style.types)
-    looks = {}
+    styles = {}
     for number, label in enumerate(labels):
         turn = number // len(PALETTE) % len(_SYMBOLS)
-        looks[label] = Look(
+        styles[label] = GroupStyle(
             line={"color": lines[number], "linestyle": _LINES[turn], "linewidth": style.line_width},
             symbol={
                 "color": symbols[number],
@@ -84,7 +84,7 @@ def looks_of(chart: Chart, style: Style) -> dict[str, Look]:
                 "markeredgewidth": 0 if has_many else 0.5,
             },
         )
-    return looks
+    return styles
 
 
 def _colors(given: Any, labels: list[str], name: str) -> list[Any]:

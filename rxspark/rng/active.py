@@ -1,4 +1,4 @@
-"""Which streams are installed in this process, and from which of them a thread draws.
+"""The streams that are installed in this process, and the one from which each thread draws.
 
 They are a stack, as an rxExec inside a task opens its own above the task's; one for the process, as `np.random` and
 `random` are the process's own. A thread draws from the innermost streams if it belongs to the task that runs: it runs
@@ -7,6 +7,7 @@ the task, or the task has started it. Any other draws from what was there before
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
@@ -47,6 +48,12 @@ class _Stdlib(Protocol):
     def go_back(self) -> None: ...
 
 
+class _Numba(Protocol):
+    """See `numba_random.NumbaRandom`."""
+
+    def start_late(self) -> None: ...
+
+
 class _Installed(Protocol):
     """The side of `streams.Streams` that those see who draw from them."""
 
@@ -57,11 +64,13 @@ class _Installed(Protocol):
     def numpy(self) -> _Numpy: ...
     @property
     def stdlib(self) -> _Stdlib: ...
+    @property
+    def numba(self) -> _Numba: ...
     def entropy(self, count: int) -> int: ...
     def lend(self) -> Callable[[], None]: ...
     def can_go_outside(self) -> bool: ...
     def outside(self, compiling: bool = False) -> AbstractContextManager[None]: ...
-    def follow_thread(self) -> None: ...
+    def follow_thread(self) -> Callable[[], None]: ...
     def in_place(self) -> bool: ...
     def reinstall(self) -> None: ...
     def __exit__(self, kind: None, error: None, trace: None) -> None: ...
@@ -76,16 +85,17 @@ IMPORTING: dict[int, bool] = {}
 class ThreadGroup:
     """The threads of one task: the one that runs it, and those that it starts."""
 
-    __slots__ = ("grew", "outer", "runner")
+    __slots__ = ("_children", "grew", "outer", "runner")
 
     def __init__(self, outer: ThreadGroup | None) -> None:
         self.runner = get_ident()
         self.outer = outer
         self.grew = False
         """Whether the task has started a thread."""
+        self._children: Counter[tuple[int, ...]] = Counter()
 
     def has_this_thread(self) -> bool:
-        """Whether the thread that asks belongs to the task."""
+        """Tell whether the current thread belongs to the task."""
         if self.runner == get_ident():
             return True
         found = GROUP.get()
@@ -93,9 +103,23 @@ class ThreadGroup:
             found = found.outer
         return found is self
 
+    def position(self) -> tuple[int, ...]:
+        """Where the current thread stands: (1, 0) is the first thread that the second one of the task has started."""
+        found = _POSITION.get()
+        return found[1] if found is not None and found[0] is self else ()
+
+    def grow(self) -> Callable[[], object]:
+        """Take in that the current thread is about to start another; return what notes the position of that one."""
+        self.grew = True
+        parent = self.position()
+        position = (*parent, self._children[parent])
+        self._children[parent] += 1
+        return lambda: _POSITION.set((self, position))
+
 
 # A thread that a task starts runs in a copy of its context.
 GROUP: ContextVar[ThreadGroup | None] = ContextVar("rxspark_thread_group", default=None)
+_POSITION: ContextVar[tuple[ThreadGroup, tuple[int, ...]] | None] = ContextVar("rxspark_thread_position", default=None)
 
 
 def current() -> _Installed | None:
@@ -118,8 +142,14 @@ def above() -> _Installed | None:
     return None
 
 
-def thread_starts() -> None:
-    """Tell the streams of the task to which this thread belongs that it is about to start another."""
+def thread_starts() -> Callable[[], None]:
+    """Tell the streams of the task to which this thread belongs that it starts another; return what that does first."""
+    begin: Callable[[], None] = _nothing
     for streams in STACK:
         if streams.group is not None and streams.group.has_this_thread():
-            streams.follow_thread()
+            begin = streams.follow_thread()
+    return begin
+
+
+def _nothing() -> None:
+    pass

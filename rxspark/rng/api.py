@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any, cast
 from rxspark.errors import RxArgumentError
 from rxspark.rng.active import above, current
 from rxspark.rng.imports import import_outside_streams
-from rxspark.rng.kinds import KINDS, SeedRoot, capacity, checked_seed, default_kind, fresh_seed, known_kind
+from rxspark.rng.kinds import (
+    KINDS,
+    SeedRoot,
+    capacity,
+    checked_seed,
+    default_kind,
+    fresh_seed,
+    gives_same_numbers,
+    known_kind,
+)
+from rxspark.rng.mkl import warn_of_other_numbers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +112,8 @@ def _install(root: SeedRoot, normal_kind: str | None, dimension: int) -> Streams
     _refuse_elsewhere("a stream of one's own")
     import_outside_streams()
     streams = Streams(root, normal_kind, dimension, owner="rxRngNewStream")
+    if not gives_same_numbers(root.kind):
+        warn_of_other_numbers()
     return streams.__enter__()
 
 

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
 from rxspark.rng.active import current
+from rxspark.rng.mkl import choose_path
+from rxspark.rng.numba_random import NUMBA_EVENTS, compile_outside_streams
 
 __all__ = ["import_outside_streams"]
+
+_MKL_RANDOM = "mkl_random"
 
 
 class _LoaderOutsideStreams(Loader):
@@ -34,22 +39,26 @@ class _LoaderOutsideStreams(Loader):
         if module.__spec__ is not None:  # the module, and who looks for its files, see the loader that they would have
             module.__spec__.loader = self._loader
         module.__loader__ = self._loader
+        if module.__name__ == _MKL_RANDOM:  # has MKL compute as it is loaded
+            choose_path()
         streams = current()
-        if streams is None:
+        with nullcontext() if streams is None else streams.outside():
             self._loader.exec_module(module)
-            return
-        with streams.outside():
-            self._loader.exec_module(module)
+        if module.__name__ == NUMBA_EVENTS:  # the module that imports numba now may have it compile at once
+            compile_outside_streams()
 
 
 class _FinderWithinTasks(MetaPathFinder):
-    """Find what the other finders find, while the thread that asks runs a task and is not importing yet."""
+    """Find what the other finders find, while the thread that asks runs a task and is not importing yet.
+
+    And numba's events and mkl_random, whoever asks.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         streams = current()
-        if streams is None or not streams.can_go_outside():
+        if fullname not in (NUMBA_EVENTS, _MKL_RANDOM) and (streams is None or not streams.can_go_outside()):
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(fullname, path, target)

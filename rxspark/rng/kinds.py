@@ -31,7 +31,9 @@ from typing import Any, Literal, TypeAlias
 from rxspark.errors import RxArgumentError, RxMissingError, closest
 from rxspark.options import rxGetOption
 from rxspark.rng.active import current
-from rxspark.rng.quasi import DIMENSIONS, SEGMENT, library
+from rxspark.rng.mkl import has_same_numbers, library
+from rxspark.rng.openmp_marks import sweep_openmp_marks
+from rxspark.rng.quasi import DIMENSIONS, SEGMENT
 
 Seed: TypeAlias = int | Literal["auto"] | None
 
@@ -44,6 +46,7 @@ __all__ = [
     "default_kind",
     "digest",
     "fresh_seed",
+    "gives_same_numbers",
     "known_kind",
     "mkl_exists",
     "require",
@@ -93,7 +96,7 @@ class Kind:
 
     @property
     def quasi(self) -> bool:
-        """Whether the numbers are quasi-random: evenly spread, not independent."""
+        """Tell whether the numbers are quasi-random: evenly spread, not independent."""
         return self.dimensions > 0
 
 
@@ -320,7 +323,7 @@ def resolve(seed: Any, kind: Any) -> SeedRoot:
 
 
 def default_kind(fresh: bool) -> str:
-    """Give the kind where none is named; with a `fresh` seed, which promises no numbers, one that this machine has."""
+    """Choose the kind where none is named; with a `fresh` seed, which promises no numbers, one that exists here."""
     kind = known_kind(rxGetOption("RNGkind"), "rxOptions: RNGkind")
     if fresh:
         try:
@@ -338,10 +341,11 @@ def mkl_exists() -> bool:
 def require(kind: str) -> None:
     """Load what makes the numbers of a kind, or say what is missing on this host and which kinds do without."""
     try:
+        if KINDS[kind].library != "NumPy":
+            library()  # first, as it chooses MKL's code path
+            sweep_openmp_marks()
         if KINDS[kind].library == "mkl_random":
             import mkl_random  # noqa: F401 - loading it is the test
-        elif KINDS[kind].library == "VSL":
-            library()
     except (ImportError, OSError) as error:
         free = " or ".join(name for name, row in KINDS.items() if row.library == "NumPy")
         here = socket.gethostname()
@@ -354,6 +358,11 @@ def require(kind: str) -> None:
             f"random numbers of kind {kind} need Intel MKL, which {missing} RNGkind={free}, which need NumPy alone; "
             f"rxOptions(RNGkind='PHILOX') makes it the kind of all calls with a seed"
         ) from error
+
+
+def gives_same_numbers(kind: str) -> bool:
+    """Tell whether this process draws the numbers of a kind that every other processor draws."""
+    return KINDS[kind].library == "NumPy" or has_same_numbers()
 
 
 def capacity(root: SeedRoot) -> int:

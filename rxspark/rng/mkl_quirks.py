@@ -106,7 +106,7 @@ _WITHOUT_BYTES = ("MCG31", "R250", "MRG32K3A")  # MKL cannot make random bits wi
 
 
 def mkl_functions(state: Any, kind: str, normal_method: str | None) -> dict[str, Callable[..., Any]]:
-    """Give the functions that MKL draws, by their names in np.random.
+    """Return the functions that MKL draws, by their names in np.random.
 
     Parameters
     ----------

@@ -199,7 +199,7 @@ class NumpyRandom:
         bit_generator.randbits = self._outer_randbits  # type: ignore[attr-defined]
 
     def lend(self) -> Callable[[], None]:
-        """Connect the generator that `enter` found, for a thread that draws from it; gives what takes it back."""
+        """Connect the generator that `enter` found, for a thread that draws from it; return what takes it back."""
         bits, kept = connected(), gauss()
         connect(self._outer_bits)
         put_gauss(self._outer_gauss)
@@ -213,7 +213,7 @@ class NumpyRandom:
 
     @property
     def has_functions(self) -> bool:
-        """Whether functions of its own, and not NumPy's over its bits, draw."""
+        """Tell whether functions of its own, and not NumPy's over its bits, draw."""
         return bool(self._functions)
 
     def function(self, name: str) -> Callable[..., Any]:
@@ -226,12 +226,12 @@ class NumpyRandom:
         return {**(LEGACY if self.seized else self._names), **_CONTROLS}
 
     def in_place(self) -> bool:
-        """Whether the module has the functions that belong there now."""
+        """Tell whether the module has the functions that belong there now."""
         installed = self._installed()
         return bool(itemgetter(*installed)(vars(np.random)) == tuple(installed.values()))
 
     def reinstall(self) -> None:
-        """Give the module these functions again."""
+        """Put these functions into the module again."""
         vars(np.random).update(self._installed())
         _draw_by({} if self.seized else self._functions)
 

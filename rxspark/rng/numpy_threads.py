@@ -203,7 +203,7 @@ IMPORTS = np.random.MT19937()  # what a module draws from that is imported while
 
 
 def _lend() -> Callable[[], None] | None:
-    """Connect this thread's own generator, if another is connected; gives what takes it back."""
+    """Connect this thread's own generator, if another is connected; return what takes it back."""
     if IMPORTING and threading.get_ident() in IMPORTING:
         bits, kept = connected(), gauss()
         connect(IMPORTS)

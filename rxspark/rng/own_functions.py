@@ -1,4 +1,4 @@
-"""Have `np.random` and `random` show their own functions to one thread, while the others draw from streams by them."""
+"""Have `np.random` and `random` as where no stream is installed: for one thread, while others draw, or for all."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from rxspark.rng.active import IMPORTING
-from rxspark.rng.numpy_patch import OWN
+from rxspark.rng.numpy_patch import OWN, NumpyRandom
 from rxspark.rng.numpy_threads import SHARED
-from rxspark.rng.stdlib_patch import ORIGINALS
+from rxspark.rng.stdlib_patch import ORIGINALS, StdlibRandom
 
-__all__ = ["own_functions"]
+__all__ = ["own_functions", "paused"]
 
 
 class _NumpyByThread(ModuleType):
@@ -38,16 +38,32 @@ class _StdlibByThread(ModuleType):
 
 
 @contextmanager
+def paused(numpy: NumpyRandom, stdlib: StdlibRandom) -> Iterator[None]:
+    """Have the modules as where no stream is installed, while no other thread draws."""
+    numpy.pause()
+    stdlib.pause()
+    try:
+        yield
+    finally:
+        stdlib.resume()
+        numpy.resume()
+
+
+@contextmanager
 def own_functions(compiling: bool) -> Iterator[None]:
-    """Let this thread import a module, or numba compile, outside of all streams."""
+    """Let this thread import a module, or numba compile, outside of all streams; numba may do so for an import."""
     thread = get_ident()
     with SHARED:
+        before = IMPORTING.get(thread)
         IMPORTING[thread] = compiling
         np.random.__class__, random.__class__ = _NumpyByThread, _StdlibByThread
     try:
         yield
     finally:
         with SHARED:
-            del IMPORTING[thread]
+            if before is None:
+                del IMPORTING[thread]
+            else:
+                IMPORTING[thread] = before
             if not IMPORTING:
                 np.random.__class__ = random.__class__ = ModuleType

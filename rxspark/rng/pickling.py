@@ -105,7 +105,7 @@ def reduce_generator(obj: Any, own: bool = False) -> Reduced | None:
 
 
 def is_generator(kind: type) -> bool:
-    """Whether objects of this class draw random numbers: how they travel depends on whose they are."""
+    """Tell whether objects of this class draw random numbers: how they travel depends on whose they are."""
     numpy = sys.modules.get("numpy")
     module = getattr(numpy, "random", None)
     if module is None:

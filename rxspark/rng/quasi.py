@@ -17,18 +17,16 @@ so the dimension is checked here.
 from __future__ import annotations
 
 import ctypes
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from rxspark.concurrency import once
 from rxspark.errors import RxArgumentError, RxError
+from rxspark.rng.mkl import library
 
 if TYPE_CHECKING:
     import numpy as np
 
-__all__ = ["DIMENSIONS", "SEGMENT", "Quasi", "check_dimension", "library"]
+__all__ = ["DIMENSIONS", "SEGMENT", "Quasi", "check_dimension"]
 
 DIMENSIONS = {"SOBOL": 40, "NIEDERR": 318}
 SEGMENT = 2**20  # points a stream: a million normals fit, and 4,095 streams do in the 2**32 - 1 points of MKL
@@ -36,33 +34,6 @@ SEGMENT = 2**20  # points a stream: a million normals fit, and 4,095 streams do 
 _BRNG = {"SOBOL": 6 << 20, "NIEDERR": 7 << 20}  # mkl_vsl_defines.h: VSL_BRNG_SOBOL, VSL_BRNG_NIEDERR
 _UNIFORM_STD = 0  # VSL_RNG_METHOD_UNIFORM_STD
 _GAUSSIAN_ICDF = 2  # VSL_RNG_METHOD_GAUSSIAN_ICDF: one draw a value; the other methods take two
-
-
-def _candidates() -> Iterator[str]:
-    """Paths of libmkl_rt: by the wheel's own list of files, then in this environment (conda), then on the path."""
-    import importlib.metadata  # takes 15 ms, so not at the top
-
-    try:
-        for file in importlib.metadata.files("mkl") or ():
-            if file.name.startswith(("libmkl_rt.", "mkl_rt.")):
-                yield str(file.locate())
-    except importlib.metadata.PackageNotFoundError:
-        pass
-    for folder, pattern in (("lib", "libmkl_rt.*"), ("Library/bin", "mkl_rt.*")):
-        yield from map(str, sorted(Path(sys.prefix, folder).glob(pattern)))
-    yield "libmkl_rt.so"
-
-
-@once
-def library() -> ctypes.CDLL:
-    """MKL's single dynamic library; OSError where it cannot be loaded."""
-    failed: OSError | None = None
-    for path in _candidates():
-        try:
-            return ctypes.CDLL(path)
-        except OSError as error:
-            failed = error
-    raise failed or OSError("libmkl_rt was not found")
 
 
 def check_dimension(kind: str, dimension: Any) -> int:
@@ -185,9 +156,7 @@ class Quasi:
 
     def lognormal(self, mean: Any = 0.0, sigma: Any = 1.0, size: Any = None) -> Any:
         """The exponential of normal values."""
-        import numpy as np
-
-        return np.exp(self.normal(mean, sigma, size))
+        return _plain(_mapped("vdExp", self.normal(mean, sigma, size)))
 
     def exponential(self, scale: Any = 1.0, size: Any = None) -> Any:
         """Exponential values, by the inverse distribution function."""
@@ -196,7 +165,18 @@ class Quasi:
         scale = np.asarray(scale, dtype=float)
         if (scale < 0).any():
             raise ValueError("scale < 0")  # as numpy.random.exponential says it
-        return _plain(-scale * np.log1p(-self._uniforms(_shape(size, scale))))
+        return _plain(-scale * _mapped("vdLog1p", -self._uniforms(_shape(size, scale))))
+
+
+def _mapped(name: str, values: Any) -> Any:
+    """Values of a function of MKL's vector mathematics. The last digits of NumPy's own depend on the processor."""
+    import numpy as np
+
+    values = np.asarray(values, order="C")
+    results = np.empty_like(values)
+    where = ctypes.c_void_p
+    getattr(library(), name)(values.size, values.ctypes.data_as(where), results.ctypes.data_as(where))
+    return results
 
 
 def _shape(size: Any, *parameters: Any) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from typing import Any
 
 from rxspark.rng.active import IMPORTING, STACK, current
 from rxspark.rng.numpy_threads import SHARED
-from rxspark.rng.stdlib_state import CORE, generator_at, generator_in, go_to, place_of
+from rxspark.rng.stdlib_state import CORE, generator_at_position, generator_in, position_of, set_position
 
 __all__ = ["ORIGINALS", "StdlibRandom", "share", "unshare"]
 
@@ -40,7 +40,7 @@ _kind: type[random.Random] = type(_SHARED)  # the class that it was given last
 
 
 def _held() -> bool:
-    """Whether anything besides `ORIGINALS` and the module `random` holds one of the originals."""
+    """Tell whether anything besides `ORIGINALS` and the module `random` holds one of the originals."""
     ours = sys.getrefcount(_UNSHARED["random"]) + 1
     return any(sys.getrefcount(ORIGINALS[name]) > ours for name in _PRIMITIVES)
 
@@ -63,7 +63,7 @@ def _seed(self: random.Random, a: Any = None, version: int = 2) -> None:
 
 
 def _for_standard_library() -> bool:
-    """Whether a module of the standard library seeds a generator, by way of `random` itself."""
+    """Tell whether a module of the standard library seeds a generator, by way of `random` itself."""
     frame: FrameType | None = sys._getframe(2)
     while frame is not None and frame.f_globals is vars(random):
         frame = frame.f_back
@@ -180,7 +180,7 @@ def share() -> None:
     _sharing = True
     _become(_ByThread)
     if STACK and _taken:
-        _outside = generator_at(place_of(_SHARED))
+        _outside = generator_at_position(position_of(_SHARED))
         STACK[-1].stdlib.go_back()
 
 
@@ -189,7 +189,7 @@ def unshare() -> None:
     global _sharing, _outside
     _sharing = False
     if _outside is not None:
-        go_to(place_of(_outside), _SHARED)
+        set_position(position_of(_outside), _SHARED)
         _outside = None
     _SHARED.__class__, names = _before
     vars(random).update(names)
@@ -209,7 +209,7 @@ def _seed_new_ones_by(seed: Callable[..., None]) -> None:
 
 
 def _become(kind: type[random.Random]) -> None:
-    """Give the shared generator a class, and the module's names its methods."""
+    """Set the class of the shared generator, and point the module's names to its methods."""
     global _kind
     _SHARED.__class__ = _kind = _ByThread if _sharing else kind
     vars(random).update({name: getattr(_SHARED, name) for name in _PRIMITIVES})
@@ -253,14 +253,14 @@ class StdlibRandom:
             if not _taken:
                 self.own = _UNSEEDED
             elif STACK:
-                STACK[-1].stdlib.own = generator_at(place_of(_SHARED))
+                STACK[-1].stdlib.own = generator_at_position(position_of(_SHARED))
             else:
-                _outside = generator_at(place_of(_SHARED))
+                _outside = generator_at_position(position_of(_SHARED))
             return
         self.lazy = not _held()  # asked before `_names` holds them too
         self._names = {name: vars(random)[name] for name in _PRIMITIVES}
         self._class = type(_SHARED)
-        self._state = place_of(_SHARED)
+        self._state = position_of(_SHARED)
 
     def exit(self) -> None:
         """Put back what `enter` found."""
@@ -272,7 +272,7 @@ class StdlibRandom:
                 STACK[-1].stdlib.go_back()
         elif self._names:
             if self._state is not None:
-                go_to(self._state, _SHARED)
+                set_position(self._state, _SHARED)
             _SHARED.__class__ = _kind = self._class
             vars(random).update(self._names)
         self._names = {}  # so as not to hold the originals, which the next `_held` would see
@@ -281,15 +281,15 @@ class StdlibRandom:
         """Leave the shared generator to whoever had it before."""
         if type(_SHARED) is _Armed:
             self.seed_now()
-        self.own = generator_at(place_of(_SHARED))
+        self.own = generator_at_position(position_of(_SHARED))
         if self._state is not None:
-            go_to(self._state, _SHARED)
+            set_position(self._state, _SHARED)
             _SHARED.__class__ = self._class
         self._state = None
 
     def move_in(self) -> None:
         """Have the shared generator again."""
-        self._state, self._class = place_of(_SHARED), type(_SHARED)
+        self._state, self._class = position_of(_SHARED), type(_SHARED)
         _become(_Awake)
         self.go_back()
 
@@ -297,7 +297,7 @@ class StdlibRandom:
         """Have the shared generator again, from the own one."""
         own = self.generator()
         if own is not None:
-            go_to(place_of(own), _SHARED)
+            set_position(position_of(own), _SHARED)
             self.own = None
 
     def generator(self) -> random.Random | None:
@@ -311,11 +311,11 @@ class StdlibRandom:
     def renew(self) -> None:
         """Go on with another generator at the same place: a thread that the task left may still draw from this one."""
         if self.own is not None and self.own is not _UNSEEDED:
-            self.own = generator_at(place_of(self.own))
+            self.own = generator_at_position(position_of(self.own))
 
     def pause(self) -> None:
         """Make `random` what it is where no stream is installed."""
-        self._paused = type(_SHARED), place_of(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
+        self._paused = type(_SHARED), position_of(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
         _SHARED.__class__ = random.Random
         _seed_new_ones_by(_seed_as_python)
         vars(random).update(ORIGINALS)
@@ -327,7 +327,7 @@ class StdlibRandom:
         _SHARED.__class__, place, installed = self._paused
         _seed_new_ones_by(_seed)
         vars(random).update(installed)
-        go_to(place, _SHARED)
+        set_position(place, _SHARED)
         if held and self.lazy:
             self.lazy = False
             _wake()
@@ -356,7 +356,7 @@ class StdlibRandom:
             _become(_Awake)
 
     def in_place(self) -> bool:
-        """Whether the module's functions are the shared generator's, and this has the class that it was given."""
+        """Tell whether the module's functions are the shared generator's, and this has the class that it was given."""
         return type(_SHARED) is _kind and _methods(vars(random)) == tuple(getattr(_SHARED, name) for name in _METHODS)
 
     def reinstall(self) -> None:
@@ -373,7 +373,7 @@ class StdlibRandom:
         """The stream's place; None where it has not been drawn from."""
         if self.seized:
             return self._kept
-        return None if type(_SHARED) is _Armed or self.own is _UNSEEDED else place_of(self.own or _SHARED)
+        return None if type(_SHARED) is _Armed or self.own is _UNSEEDED else position_of(self.own or _SHARED)
 
     def set_state(self, state: tuple[Any, ...] | None) -> None:
         """Go to a place that `get_state` gave."""
@@ -382,4 +382,4 @@ class StdlibRandom:
             self.start()
         else:
             _become(_Awake)
-            go_to(state, self.generator() or _SHARED)
+            set_position(state, self.generator() or _SHARED)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import random
 from typing import Any
 
-__all__ = ["CORE", "generator_at", "generator_in", "go_to", "place_of"]
+__all__ = ["CORE", "generator_at_position", "generator_in", "position_of", "set_position"]
 
 CORE: Any = random.Random.__base__
 """The C class: its getstate and setstate take 2 us, Python's 30 us."""
 
 
-def place_of(generator: random.Random) -> tuple[Any, ...]:
+def position_of(generator: random.Random) -> tuple[Any, ...]:
     """Read the place of a generator, whatever its class."""
     return CORE.getstate(generator), vars(generator)["gauss_next"]
 
 
-def go_to(place: tuple[Any, ...], generator: random.Random) -> None:
-    """Set a generator to a place that `place_of` gave."""
+def set_position(place: tuple[Any, ...], generator: random.Random) -> None:
+    """Set a generator to a place that `position_of` gave."""
     core, vars(generator)["gauss_next"] = place
     CORE.setstate(generator, core)
 
 
-def generator_at(place: tuple[Any, ...]) -> random.Random:
-    """Make a generator at a place that `place_of` gave."""
+def generator_at_position(place: tuple[Any, ...]) -> random.Random:
+    """Make a generator at a place that `position_of` gave."""
     made = random.Random(0)
-    go_to(place, made)
+    set_position(place, made)
     return made
 
 

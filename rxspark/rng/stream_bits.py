@@ -36,7 +36,7 @@ system_randbits: Callable[[int], int] = bit_generator.randbits  # type: ignore[a
 
 
 def randbits(count: int) -> int:
-    """Give random bits, from the stream of this thread if it has one, else from the system."""
+    """Return random bits, from the stream of this thread if it has one, else from the system."""
     with SHARED.held():
         active = current()
         return active.entropy(count) if active else system_randbits(count)

@@ -19,7 +19,7 @@ from rxspark.rng.kinds import SeedRoot, digest
 from rxspark.rng.numba_random import NUMBA, NumbaRandom
 from rxspark.rng.numpy_patch import NumpyRandom, NumpyState
 from rxspark.rng.numpy_threads import SHARED, connect
-from rxspark.rng.own_functions import own_functions
+from rxspark.rng.own_functions import own_functions, paused
 from rxspark.rng.stdlib_patch import StdlibRandom
 
 __all__ = ["StreamState", "Streams", "current"]
@@ -87,8 +87,7 @@ class Streams:
         self.stdlib = StdlibRandom(self._stdlib_seed, self.entropy)
         self.numba = NumbaRandom(self._numba_seed)
         self._runner = get_ident()
-        self.is_outside = False
-        """Whether a module is being imported, and nothing draws."""
+        self.is_outside = False  # whether a module is being imported, and nothing draws
         self.group: ThreadGroup | None = None
         """The threads that draw from these streams, where those of a task do and no others."""
 
@@ -175,7 +174,7 @@ class Streams:
             self.stdlib.renew()
 
     def lend(self) -> Callable[[], None]:
-        """Let this thread draw by NumPy from what was there before these streams; gives what ends that."""
+        """Let this thread draw by NumPy from what was there before these streams; return what ends that."""
         kept = [(bits, bits.state) for bits, _ in self._outer_bits]
         for bits, state in self._outer_bits:
             bits.state = state
@@ -189,12 +188,17 @@ class Streams:
 
         return end
 
-    def follow_thread(self) -> None:
-        """Take in that the task is about to start a thread."""
-        if self.group is not None:
-            self.group.grew = True
-        if not any(streams.is_outside for streams in STACK):  # else they share when they come back
-            _share()
+    def follow_thread(self) -> Callable[[], None]:
+        """Take in that the task is about to start a thread; return what this one does first."""
+        assert self.group is not None
+        note_position = self.group.grow()
+        _share()
+
+        def begin() -> None:
+            note_position()
+            self.numba.start()
+
+        return begin
 
     def can_go_outside(self) -> bool:
         """Tell whether this thread draws from the streams now."""
@@ -204,26 +208,22 @@ class Streams:
     def outside(self, compiling: bool = False) -> Iterator[None]:
         """Have the generators as where no stream is installed, and leave the streams where they are.
 
-        For this thread, where others draw; `compiling`: numba's compiler looks at functions, and nothing draws.
+        For this thread, where others draw; `compiling`: numba's compiler looks at functions, and nothing draws. Who is
+        outside already stays there: finders of modules may ask one another, and wrap a loader twice.
         """
-        numba = NUMBA in sys.modules
-        if SHARED.on:
-            with own_functions(compiling):
+        if not self.can_go_outside():
+            yield
+            return
+        compiled = self.numba.get_state()
+        self.is_outside = not SHARED.on
+        try:
+            with own_functions(compiling) if SHARED.on else paused(self.numpy, self.stdlib):
                 yield
-        else:
-            self.is_outside = True
-            self.numpy.pause()
-            self.stdlib.pause()
-            try:
-                yield
-            finally:
-                self.stdlib.resume()
-                self.numpy.resume()
-                self.is_outside = False
-                if self.group is not None and self.group.grew:
-                    _share()
-        if NUMBA in sys.modules and not numba and get_ident() == self._runner:
-            self.numba.start()
+        finally:
+            self.is_outside = False
+            self.numba.set_state(compiled)
+            if self.group is not None and self.group.grew:
+                _share()
 
     def _take_back(self) -> None:
         if STACK[-1] is not self:
@@ -234,7 +234,7 @@ class Streams:
             self.stdlib.restore()
 
     def in_place(self) -> bool:
-        """Whether the functions of `random` and ``np.random`` are those of the stream, which a task may replace."""
+        """Tell whether the functions of `random` and ``np.random`` are the stream's; a task may replace them."""
         return self.numpy.in_place() and self.stdlib.in_place()
 
     def reinstall(self) -> None:
@@ -262,7 +262,8 @@ class Streams:
         return int.from_bytes(digest(self.root, "random", self.number, 32), "little")
 
     def _numba_seed(self) -> bytes:
-        return digest(self.root, f"numba {self._tasks}", self.number, 64)
+        position = () if self.group is None else self.group.position()
+        return digest(self.root, " ".join(map(str, ("numba", self._tasks, *position))), self.number, 64)
 
     def get_state(self) -> StreamState:
         """The place in the current stream, from which `set_state` goes on, here or in another process."""
@@ -289,8 +290,8 @@ class Streams:
 
 
 def _share() -> None:
-    """Let threads draw from what is theirs, as there are several."""
-    if not SHARED.on:
+    """Let threads draw from what is theirs, as there are several; while a module is imported, at the end of that."""
+    if not SHARED.on and not any(streams.is_outside for streams in STACK):
         SHARED.begin()
         with SHARED:
             stdlib_patch.share()

@@ -1,5 +1,7 @@
 """Make the golden files: the first draws of each kind, by calling MKL's VSL through ctypes, or NumPy's bit generators.
 
+What MKL makes of its bits depends on the processor, but not on the code path chosen here, which all processors have.
+
 It shares no code with rxspark: what the package says about its streams (`rxspark.rng.kinds`) is written here a second
 time. Run it as ``python tests/golden/make.py``; the files stand beside it.
 """
@@ -30,6 +32,17 @@ BRNG = {
     "PHILOX4X32X10": 16,
 }
 BLOCKS = {"MCG31": 1_048_583, "MCG59": 42_470_972_311, "MRG32K3A": 2**42, "ARS5": 2**42, "PHILOX4X32X10": 2**42}
+DISTRIBUTIONS = {
+    "standard_normal": (),
+    "lognormal": (0.1, 0.7),
+    "exponential": (2.1,),
+    "gamma": (2.5, 1.3),
+    "beta": (2.5, 1.3),
+    "chisquare": (3.3,),
+    "laplace": (1.7, 2.0),
+    "rayleigh": (1.7,),
+    "standard_cauchy": (),
+}
 LAST = {
     "MCG31": 1022,
     "R250": 2**32 - 1,
@@ -51,6 +64,7 @@ def load():
     """MKL, and its version."""
     mkl = ctypes.CDLL(sorted(glob.glob(f"{sys.prefix}/lib/libmkl_rt.so*"))[-1])
     text = ctypes.create_string_buffer(200)
+    assert mkl.MKL_CBWR_Set(3) == 0  # mkl_types.h: MKL_CBWR_COMPATIBLE
     mkl.mkl_get_version_string(text, 200)
     return mkl, text.value.decode().split(" for ")[0].strip()
 
@@ -89,6 +103,17 @@ def vsl(mkl, kind, seed, stream):
     return out
 
 
+def values(kind):
+    """The first values of distributions that mkl_random makes of stream 0, by the names of its functions."""
+    import mkl_random  # after MKL's code path was chosen
+
+    drawn = {}
+    for name, parameters in DISTRIBUTIONS.items():
+        state = mkl_random.MKLRandomState(SMALL, brng=kind)
+        drawn[name] = getattr(state, name)(*parameters, DRAWS)
+    return drawn
+
+
 def numpy_draws(kind, seed, stream):
     """The first doubles of a jumped NumPy bit generator."""
     bits = {"PHILOX": np.random.Philox, "PCG64DXSM": np.random.PCG64DXSM}[kind](seed)
@@ -96,7 +121,7 @@ def numpy_draws(kind, seed, stream):
 
 
 def main():
-    """Write one file a kind: seed, stream, draws."""
+    """Write one file a kind: seed, stream, draws; and one of distributions: kind, function, values."""
     mkl, version = load()
     for kind, last in LAST.items():
         source = f"NumPy {np.__version__}" if kind not in BRNG else version
@@ -106,6 +131,10 @@ def main():
                 draws = vsl(mkl, kind, seed, stream) if kind in BRNG else numpy_draws(kind, seed, stream)
                 lines.append(",".join([str(seed), str(stream), *map(repr, draws.tolist())]))
         (HERE / f"{kind}.csv").write_text("\n".join(lines) + "\n")
+    lines = [f"# kind, function, {DRAWS} values of stream 0 of seed {SMALL}; made by mkl_random, {version}"]
+    for kind in BRNG.keys() - {"SOBOL", "NIEDERR"}:
+        lines += [",".join([kind, name, *map(repr, drawn.tolist())]) for name, drawn in values(kind).items()]
+    (HERE / "distributions.csv").write_text("\n".join([lines[0], *sorted(lines[1:])]) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.resources
+import importlib.util
 import random
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -67,6 +69,40 @@ def test_an_import_moves_no_number_of_the_task(module, kind):
         return before, some()
 
     assert on_stream(kind, first) == on_stream(kind, first)
+
+
+class AskingTheOthers:
+    """A finder such as import hooks have: it asks all finders, and so comes by a loader that ours has wrapped."""
+
+    asking = False
+
+    def find_spec(self, name, path=None, target=None):
+        """Find a module by the others."""
+        if self.asking:
+            return None
+        self.asking = True
+        try:
+            return importlib.util.find_spec(name)
+        finally:
+            self.asking = False
+
+
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("kind", ["MT2203", "PHILOX", "SOBOL"])
+def test_finders_that_ask_one_another_move_no_number(module, kind, place, monkeypatch):
+    """An import moves no number where a finder before or behind ours has asked ours."""
+
+    def first():
+        importlib.import_module(module)
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(int).result()
+        return some(), float(np.random.mtrand._rand.normal())
+
+    wanted = on_stream(kind, first)
+    del sys.modules[module]
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    sys.meta_path.insert(place, AskingTheOthers())
+    assert on_stream(kind, first) == wanted
 
 
 @pytest.mark.parametrize("kind", ["MT2203", "PHILOX"])

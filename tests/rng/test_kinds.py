@@ -4,6 +4,7 @@ import pickle
 import random
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,28 @@ def test_without_mkl_the_error_says_what_to_install_and_what_does_without(kind, 
         resolve(1, kind)
     with pytest.raises(RxMissingError, match=kind):
         Streams(SeedRoot(kind, 1, chosen=True))
+
+
+@pytest.mark.parametrize("kind", ["MT2203", "SOBOL"])
+def test_what_mkl_leaves_of_a_killed_process_goes_with_the_next_that_draws(kind):
+    """A file of Intel's OpenMP in /dev/shm, of a process that has had no time to exit, is there no longer."""
+    program = f"""
+import os
+from rxspark import RxLocalSeq, rxExec
+with RxLocalSeq():
+    rxExec(int, RNGseed=1, RNGkind={kind!r})
+print(*(name for name in os.listdir("/dev/shm") if f"_{{os.getpid()}}_" in name), flush=True)
+"""
+
+    def mark(end):
+        done = subprocess.run([sys.executable, "-c", program + end], stdout=subprocess.PIPE, text=True)
+        name = done.stdout.strip()
+        assert name.startswith("__KMP_REGISTERED_LIB_")
+        return Path("/dev/shm", name)
+
+    left = mark("os.kill(os.getpid(), 9)")
+    its_own = mark("")
+    assert (left.exists(), its_own.exists()) == (False, False)
 
 
 def test_a_fresh_seed_in_a_task_comes_from_its_stream():
