@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import threading
-from _thread import start_new_thread
+from _thread import _count, start_new_thread
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, ParamSpec, TypeVar
@@ -45,7 +44,7 @@ class once(Generic[Args, Made]):  # noqa: N801 - a decorator
         self._lock = threading.RLock()
 
     def __call__(self, *args: Args.args, **kwargs: Args.kwargs) -> Made:
-        """Give what was made, or make it."""
+        """Return what was made, or make it."""
         key = (args, *sorted(kwargs.items()))
         if key not in self._made:
             with self._lock:
@@ -90,26 +89,42 @@ os.register_at_fork(after_in_child=_unnamed.clear)
 
 
 def is_own(thread: threading.Thread) -> bool:
-    """Whether a thread is one of rxspark's own, by its name."""
+    """Tell whether a thread is one of rxspark's own, by its name."""
     return thread.name.startswith("rxspark-")
 
 
 def start_own(run: Callable[[], None]) -> None:
-    """Run a function in a thread that the threading module does not know: the end of the program does not wait for it.
-
-    It may end no sooner than this function.
-    """
+    """Run a function in a thread for which the end of the program does not wait: threading does not know it."""
 
     def run_and_forget() -> None:
+        _unnamed.add(threading.get_ident())  # not before it is counted: see `others_run`
         try:
             run()
         finally:
             _unnamed.discard(threading.get_ident())  # another thread may get the number
 
-    _unnamed.add(start_new_thread(run_and_forget, ()))
+    start_new_thread(run_and_forget, ())
+
+
+_left_behind = 0
+"""Threads of the parent that Python still counts in a forked child, where they do not run."""
+
+
+def _leave_behind() -> None:
+    global _left_behind
+    _left_behind = _count()
+
+
+os.register_at_fork(after_in_child=_leave_behind)
 
 
 def others_run() -> bool:
-    """Whether any thread runs besides this one and those of rxspark's own."""
-    own = {thread.ident for thread in threading.enumerate() if is_own(thread)}
-    return not sys._current_frames().keys() <= own | _unnamed | {threading.get_ident()}
+    """Tell whether any thread that Python has started runs besides this one and those of rxspark's own.
+
+    They are counted, and not asked for by ``sys._current_frames``: in Python 3.11 that may wait for ever, where a
+    thread begins or ends meanwhile.
+    """
+    if threading.get_ident() != threading.main_thread().ident:
+        return True
+    own = sum(is_own(thread) and thread.ident is not None for thread in threading.enumerate()) + len(_unnamed)
+    return _count() - _left_behind > own

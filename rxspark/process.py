@@ -34,12 +34,12 @@ class Process:
 
     @property
     def here(self) -> bool:
-        """Whether it is, or was, among those that this process sees: hosts may share a name, and containers do."""
+        """Tell whether it runs, or ran, where this process can see it: hosts may share a name, and containers do."""
         return (self.host, self.system) == (socket.gethostname(), _system())
 
     @property
     def alive(self) -> bool:
-        """Whether it still runs; to be asked on its own host only."""
+        """Tell whether it still runs; valid on its own host only."""
         with contextlib.suppress(PermissionError):  # it is there, and another user's
             try:
                 os.kill(self.pid, 0)

@@ -10,7 +10,7 @@ from rxspark.errors import RxArgumentError
 from rxspark.files.kerberos import log_in
 from rxspark.files.paths import URL, FsPath, default_file_system, hadoop_user, open_path
 
-__all__ = ["from_home", "local_place", "resolve", "share_folder", "store_folder"]
+__all__ = ["from_home", "local_path", "resolve", "share_folder", "store_folder"]
 
 
 def resolve(path: str | os.PathLike[str], argument: str) -> FsPath:
@@ -52,7 +52,7 @@ def _log_in(context: ComputeContext) -> None:
         log_in(context.settings())
 
 
-def local_place(path: str | os.PathLike[str], argument: str) -> FsPath:
+def local_path(path: str | os.PathLike[str], argument: str) -> FsPath:
     """A path on this machine, relative to the current folder."""
     text = _text(path, argument)
     scheme = URL.match(text)

@@ -12,7 +12,7 @@ __all__ = ["check_flags", "check_timeout", "flag", "module_names", "one_of", "sh
 
 
 def whole_number(name: str, value: Any, least: int) -> int:
-    """Give `value` as an int; RxArgumentError unless it is a whole number (NumPy's too) of at least `least`."""
+    """Return `value` as an int; RxArgumentError unless it is a whole number (NumPy's too) of at least `least`."""
     try:
         number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
@@ -23,7 +23,7 @@ def whole_number(name: str, value: Any, least: int) -> int:
 
 
 def flag(name: str, value: Any, default: bool) -> bool:
-    """Give `value`, or the default in place of None; RxArgumentError unless it is True or False."""
+    """Return `value`, or the default in place of None; RxArgumentError unless it is True or False."""
     if value is None:
         return default
     check_flags(**{name: value})
@@ -38,7 +38,7 @@ def check_flags(**flags: Any) -> None:
 
 
 def one_of(name: str, value: Any, choices: Sequence[str]) -> str:
-    """Give `value`; RxArgumentError unless it is one of these strings."""
+    """Return `value`; RxArgumentError unless it is one of these strings."""
     if not (isinstance(value, str) and value in choices):
         known = ", ".join(f'"{choice}"' for choice in choices[:-1])
         raise RxArgumentError(f'{name}={value!r}: {name} is {known} or "{choices[-1]}"')
@@ -53,7 +53,7 @@ def check_timeout(timeout: Any) -> None:
 
 
 def module_names(value: Any, where: str) -> tuple[str, ...]:
-    """Give module names from a string or a sequence of them; RxArgumentError for anything else."""
+    """Return module names from a string or a sequence of them; RxArgumentError for anything else."""
     if value is None:
         return ()
     names = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)

@@ -19,7 +19,7 @@ class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc] # cloudpickle h
     """cloudpickle whose classes leave those that are there as they are, and which knows more kinds of objects."""
 
     def reducer_override(self, obj: Any) -> Any:
-        """Give the reduction of functions, classes and what Python has no way for."""
+        """Return the reduction of functions, classes and what Python has no way for."""
         reduced = reduce_special(obj, type(obj))
         return reduce_class(super().reducer_override(obj)) if reduced is None else reduced
 

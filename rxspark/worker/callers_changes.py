@@ -34,7 +34,7 @@ def with_callers_changes(*kept: dict[Setting, Any]) -> Iterator[None]:
 
 
 def is_callers_change(event: str, arguments: tuple[Any, ...]) -> bool:
-    """Whether this thread is one of the program's, outside of tasks; its change is then entered in what is kept."""
+    """Tell whether this thread is the program's own, outside of tasks; if so enter its change in what is kept."""
     if not _kept or TASK.get() is not None:
         return False
     if event in ("os.putenv", "os.unsetenv"):

@@ -206,7 +206,7 @@ class _Child:
 
     @property
     def idle(self) -> bool:
-        """Whether the child still waits for a partition."""
+        """Tell whether the child still waits for a partition."""
         return self._process.poll() is None
 
     def end(self) -> None:

@@ -67,7 +67,7 @@ _come: weakref.WeakSet[type] = weakref.WeakSet()
 
 
 def class_by_value(found: type) -> bool:
-    """Whether a pickle has made this class in this process."""
+    """Tell whether a pickle has made this class in this process."""
     return found in _come
 
 
@@ -190,11 +190,11 @@ def _as_derived(owner: Any, kind: Any, /, *arguments: Any, **_: Any) -> Any:
 
 
 def fill(made: type, state: Any) -> None:
-    """Give a class that has just been made its attributes; one that was there has a state of its own."""
+    """Set the attributes of a class that has just been made; one that was there has a state of its own."""
     if _unfilled.pop(id(made), None) is not None:
         _cloudpickle()._class_setstate(made, state)
 
 
 def function_setstate(function: types.FunctionType, state: Any) -> None:
-    """Give a function that cloudpickle has made its attributes, globals and closure."""
+    """Set the attributes, globals and closure of a function that cloudpickle has made."""
     _cloudpickle()._function_setstate(function, state)

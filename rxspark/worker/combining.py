@@ -108,7 +108,7 @@ class Combiner:
         self._interrupt = interrupt
 
     def __call__(self, branch: Branch, left: Any, right: Any) -> Any:
-        """Give the value of a branch, kept likewise; RxCombineError when the function fails."""
+        """Return the value of a branch, kept likewise; RxCombineError when the function fails."""
         values: list[Any] = []
         try:
             values = [loads(kept) if type(kept) is bytes else kept for kept in (left, right)]
@@ -190,15 +190,15 @@ class CombinedResult:
         return self.of.host
 
     def run(self) -> CombinedRun:
-        """Give it without what the tasks gave."""
+        """Return it without what the tasks gave."""
         return self.of
 
     def snapshot(self) -> CombinedResult:
-        """Give a copy that keeps its values when others combine them further."""
+        """Return a copy that keeps its values when others combine them further."""
         return replace(self, branches=Branches(self.branches))
 
     def pack(self) -> bytes:
-        """Give the results as bytes, which `PartitionResult.unpack` reads."""
+        """Return the results as bytes, which `PartitionResult.unpack` reads."""
         return dumps(self, 5)
 
 
@@ -207,7 +207,7 @@ AnyPartitionRun = PartitionRun | CombinedRun
 
 
 def going_home(result: PartitionResult) -> AnyPartitionResult:
-    """Give the results of a partition in the form in which they go home."""
+    """Return the results of a partition in the form in which they go home."""
     if result.branches is None:
         return result
     numbers, some = result.numbers, bool(result.numbers)
@@ -230,7 +230,7 @@ def going_home(result: PartitionResult) -> AnyPartitionResult:
 
 
 def each_task_once(parts: Sequence[AnyPartitionResult]) -> list[AnyPartitionResult]:
-    """Give the same results with each task in them once: where a task ran again, a value goes before an error.
+    """Return the same results with each task in them once: where a task ran again, a value goes before an error.
 
     What is combined cannot be taken apart: of several results of one partition the one counts that has most.
     """

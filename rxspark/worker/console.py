@@ -123,7 +123,7 @@ class _Stream(io.TextIOWrapper):
         """Do nothing at the end of the process, where Python would close it, and what that needs is gone."""
 
     def detach(self) -> Any:
-        """Give what lies below, and keep it."""
+        """Return what lies below, and keep it."""
         return self._route
 
     def reconfigure(self, **_: Any) -> None:
@@ -274,7 +274,7 @@ class Console:
         (file or _STDERR).write(warnings.formatwarning(message, category, filename, lineno, line))
 
     def untouched(self) -> bool:
-        """Whether the last task has left nothing to `take` and nothing to undo, as far as is seen without a call."""
+        """Tell whether the last task has left nothing to `take` or to undo, as far as is seen without a call."""
         root = self._root
         return (
             not self.task.touched
@@ -346,17 +346,27 @@ def _flush(stream: Any) -> None:
 def _listen() -> None:
     """Listen, once a process, to threads, programs and questions to the user that tasks start."""
     follow_threads()
-    for event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn"):
+    for event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"):
         on_event(event, _program_starts)
+    on_event("open", _opened)
     on_event("builtins.input", lambda *_: _ask("input()"))
     on_event("builtins.breakpoint", _breakpoint)
     on_event("pdb.Pdb", _debugger)
 
 
 def _program_starts(*_: Any) -> None:
+    """Note that others than Python may write to the task's text, also when it has ended."""
     task = _inside()
     if task is not None:
         task.capture.spawned = task.touched = True
+
+
+_OUTPUT_BY_NAME = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
+
+
+def _opened(path: Any, *_: Any) -> None:
+    if isinstance(path, str) and path.startswith(_OUTPUT_BY_NAME):
+        _program_starts()
 
 
 def _ask(what: str) -> None:

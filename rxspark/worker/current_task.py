@@ -55,13 +55,14 @@ def _thread_starts(thread: threading.Thread) -> None:
     task = TASK.get()
     if task is None or task.ended:
         return
-    thread_starts()
+    begin = thread_starts()
     task.threads.append(thread)
     task.touched = True
     context, run = copy_context(), thread.run
 
     def run_in_task() -> None:
         del thread.run  # so that the thread does not hold itself
+        context.run(begin)
         context.run(run)
 
     thread.run = run_in_task  # type: ignore[method-assign]

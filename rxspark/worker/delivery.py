@@ -25,7 +25,7 @@ from rxspark.files.paths import FsPath, file_errors, open_path
 from rxspark.worker.combining import AnyPartitionResult, CombinedResult
 from rxspark.worker.results import PartitionResult, TaskFailure, size_of
 
-__all__ = ["ABOUT", "PARTS", "ResultFile", "ResultMessage", "ResultSink"]
+__all__ = ["ABOUT", "PARTS", "ResultFile", "ResultMessage", "ResultSink", "result_name"]
 
 PARTS = "parts"
 """The folder of the result files in that of a job."""
@@ -81,7 +81,7 @@ class ResultSink:
     """Whether large results go by files; not where they stay in this process."""
 
     def send(self, result: AnyPartitionResult, job_folder: str | None) -> ResultMessage:
-        """Give the message for the caller, and keep the results in the folder of the job, if it has one.
+        """Return the message for the caller, and keep the results in the folder of the job, if it has one.
 
         That they cannot be kept there is no error of the job: they come home, and `unsaved` tells why.
         """
@@ -139,13 +139,18 @@ _opened = lru_cache(maxsize=8)(open_path)
 
 
 def _keep(job_folder: str, numbers: Sequence[int], packed: bytes) -> ResultFile:
-    """Write results into the folder of a job: the file is named by the first task, the last, and their number."""
+    """Write results into the folder of a job."""
     folder: FsPath = _opened(job_folder)
     if (folder / ABOUT).info() is None:
-        raise folder.problem("no such job: it was removed, or this host does not share the folder")
-    file = folder / PARTS / f"{numbers[0]}-{numbers[-1]}-{len(numbers)}.results"
+        raise folder.error("no such job: it was removed, or this host does not share the folder")
+    file = folder / PARTS / result_name(numbers)
     atomic.write(file, packed)
     return ResultFile(str(file), kept=True)
+
+
+def result_name(numbers: Sequence[int]) -> str:
+    """Name the file for the results of these tasks: by the first one, the last, and how many they are."""
+    return f"{numbers[0]}-{numbers[-1]}-{len(numbers)}.results"
 
 
 def _write_here(path: str, packed: bytes) -> None:

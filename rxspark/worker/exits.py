@@ -36,7 +36,7 @@ def _library_folders() -> tuple[str, ...]:
 
 
 def _of_library(frame: FrameType | None) -> bool:
-    """Whether the code that registers is a library's or rxspark's, or that of a module which is just being imported."""
+    """Tell whether the code that registers is a library's, rxspark's, or that of a module being imported."""
     if frame is not None:
         name = str(frame.f_globals.get("__name__"))  # rxspark may lie anywhere, also in a zip file
         if name.partition(".")[0] == "rxspark" or frame.f_code.co_filename.startswith(_library_folders()):
@@ -85,7 +85,7 @@ def _unregister_in_task(func: Callable[..., Any], /) -> None:
 
 
 def follow_exits() -> Callable[[], None]:
-    """Let tasks register with us; gives a function that ends this."""
+    """Let tasks register with us; return a function that ends this."""
     before = atexit.register, atexit.unregister
     atexit.register, atexit.unregister = _register_in_task, _unregister_in_task
     codecs.register, faulthandler.dump_traceback_later = _register_codec, _dump_later
@@ -98,9 +98,9 @@ def follow_exits() -> Callable[[], None]:
     return end
 
 
-def run_registered() -> None:
-    """Call what the task has registered, the last first; errors are told as at the end of a program."""
-    while registered:
+def run_registered(first: int) -> None:
+    """Call what a task has registered, from `first` on, the last first; errors are told as at the end of a program."""
+    while len(registered) > first:
         func, args, kwargs = registered.pop()
         try:
             func(*args, **kwargs)

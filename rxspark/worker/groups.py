@@ -58,14 +58,14 @@ class GroupTable:
     """Positions of the key columns."""
 
     def size(self, bundle: Bundle, number: int) -> tuple[int, int]:
-        """Give the number of rows of a group, and their bytes in the bundle."""
+        """Return the number of rows of a group, and their bytes in the bundle."""
         start, stop = _between(bundle.part(1), number)
         first, last = _between(bundle.part(2), number) if len(bundle.part(2)) else (0, 0)
         mapped = sum(_dtype(column).itemsize for column in self.columns if column.dtype is not None)
         return stop - start, (stop - start) * mapped + last - first
 
     def only(self, bundle: Bundle, number: int) -> tuple[bytes, ...]:
-        """Give the parts of a table that has this group alone."""
+        """Return the parts of a table that has this group alone."""
         start, stop = _between(bundle.part(1), number)
         first, last = _between(bundle.part(2), number) if len(bundle.part(2)) else (0, 0)
         columns = []
@@ -121,7 +121,7 @@ class _OpenTable:
         self._rows_left = 0
 
     def group(self, number: int) -> tuple[dict[Any, Any], pandas.DataFrame]:
-        """Give the keys and the rows of a group."""
+        """Return the keys and the rows of a group."""
         import pandas
 
         start, stop = _between(self.bundle.part(1), number)
@@ -221,7 +221,7 @@ class NoRows:
         raise MemoryError(self.problem)
 
     def only(self, indices: Sequence[int]) -> NoRows:
-        """Give the same, of whichever tasks."""
+        """Return the same, of whichever tasks."""
         return self
 
 
@@ -274,7 +274,7 @@ class ArrowRows:
         return ({data.columns[key]: _plain(data.iat[0, key]) for key in self.keys}, data), {}
 
     def only(self, indices: Sequence[int]) -> ArrowRows:
-        """Give those of these tasks alone."""
+        """Return those of these tasks alone."""
         return ArrowRows(self.table, [self.bounds[index] for index in indices], self.keys)
 
 
@@ -300,5 +300,5 @@ class GroupRows:
             ) from error
 
     def only(self, indices: Sequence[int]) -> GroupRows:
-        """Give those of these tasks alone."""
+        """Return those of these tasks alone."""
         return GroupRows([self.tables[index] for index in indices], [self.groups[index] for index in indices])

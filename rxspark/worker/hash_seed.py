@@ -19,7 +19,7 @@ _OWN = os.environ.get(HASH_SEED) or "random"
 
 
 def call_hash_seed() -> str:
-    """Give the hash seed for the workers of a call."""
+    """Return the hash seed for the workers of a call."""
     return "0" if _OWN == "random" else _OWN
 
 

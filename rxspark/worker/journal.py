@@ -77,7 +77,7 @@ class PartitionJournal:
                 self._open = False
 
     def read(self, result: PartitionResult) -> Any:
-        """Take in what an earlier attempt has written down; gives the state of the stream behind it."""
+        """Take in what an earlier attempt has written down; return the state of the stream behind it."""
         state = None
         for part, stream in self.entries():
             result.extend(part)
@@ -85,7 +85,7 @@ class PartitionJournal:
         return state
 
     def recorded(self) -> PartitionResult | None:
-        """Give all that has been written down, None if that is nothing."""
+        """Return all that has been written down, None if that is nothing."""
         found: PartitionResult | None = None
         for part, _ in self.entries():
             if found is None:
@@ -95,7 +95,7 @@ class PartitionJournal:
         return found
 
     def entries(self) -> Iterator[tuple[PartitionResult, Any]]:
-        """Give what has been written down, each with the state of the stream behind it."""
+        """Return what has been written down, each with the state of the stream behind it."""
         # The worker may have died while it was writing: what is there in part does not count.
         with contextlib.suppress(FileNotFoundError, EOFError, pickle.UnpicklingError), open(self._path, "rb") as file:
             while True:

@@ -8,10 +8,11 @@ import fractions
 import pathlib
 import sys
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
-__all__ = ["ATOMS", "all_immutable", "is_immutable"]
+__all__ = ["ATOMS", "all_immutable", "all_shallow", "is_immutable"]
 
 ATOMS = (int, float, complex, bool, str, bytes, type(None))
 
@@ -51,6 +52,16 @@ def all_immutable(values: Iterable[Any]) -> bool:
             return False
         level = [held for value in level if type(value) is tuple for held in value] if tuple in kinds else []
     return False
+
+
+def all_shallow(values: Sequence[Any]) -> bool:
+    """Tell whether all values are dicts and lists of what no task can change, so that ``value.copy()`` is a copy.
+
+    >>> all_shallow([{"a": 1}, [2, (3, "b")]]), all_shallow([{"a": []}]), all_shallow([1])
+    (True, False, False)
+    """
+    held = (value if type(value) is list else chain(value, value.values()) for value in values)
+    return set(map(type, values)) <= {dict, list} and all_immutable(chain.from_iterable(held))
 
 
 def is_immutable(value: Any) -> bool:

@@ -66,7 +66,7 @@ def _data_from_task(name: str) -> dict[str, Any]:
 
 
 def _reduce(_: ForkingPickler, obj: Any) -> Any:
-    """How multiprocessing's pickler is to pickle an object."""
+    """Reduce an object for multiprocessing's pickler."""
     if getattr(obj, "__module__", None) == "__main__" or isinstance(obj, BaseProcess):
         return _by_value().reduce(obj)
     return NotImplemented

@@ -53,7 +53,14 @@ from rxspark.worker.watch import (
     taken,
 )
 
-__all__ = ["ProcessState", "callers_settings", "environment", "gone_variables", "portable_filters", "working_directory"]
+__all__ = [
+    "ProcessState",
+    "callers_settings",
+    "environment",
+    "portable_filters",
+    "removed_variables",
+    "working_directory",
+]
 
 
 # Seconds of a task beside which it costs little to look where nothing says that there is a reason. And so many tasks at
@@ -111,7 +118,7 @@ def _note_variable(name: Any, _: Any) -> None:
 on_event("os.putenv", _note_variable)
 
 
-def gone_variables(now: dict[Any, Any]) -> frozenset[Any]:
+def removed_variables(now: dict[Any, Any]) -> frozenset[Any]:
     """The variables that this process once had, as far as is known, and has no longer."""
     _ever.update(now)
     return frozenset(_ever - now.keys())
@@ -136,11 +143,13 @@ class ProcessState:
 
     def __enter__(self) -> ProcessState:
         self._heard = frozenset(heard)  # by a task that makes this call
+        self._registered = len(registered)
         self._kept = ExitStack()
         self._watch = self._kept.enter_context(kept_within(self._call.origin == process_token()))
         self._watch.meet()
         self._rounds, new = rounds_of(self._call.id)
-        self._seen = self._rounds.tasks
+        self._seen = [-1, -1, self._rounds.tasks]  # by tier, how many tasks had run at the last look
+        self._tiers: list[list[Setting]] = []
         if new and not self._watch.own:  # the caller's process is looked at before and after each call
             self._watch.put_back()
         self._of_thread = {setting: taken(setting) for setting in SETTINGS if setting.of_thread and readable(setting)}
@@ -162,7 +171,7 @@ class ProcessState:
         if self._surroundings is not None and self._on_host:
             self._take_over(self._surroundings)
         FILTERS.write(held_list(_rebuild_filters(self._call.warning_filters)))
-        for setting in self._wanted:
+        for setting in list(self._wanted):
             if setting.travels:
                 self._begin_with_the_callers(setting)
         if ASYNCIO in self._wanted:  # the caller's loop may be running in this thread, as a notebook's is
@@ -217,7 +226,7 @@ class ProcessState:
         self._sort()
 
     def _import_begins(self) -> Callable[[], None]:
-        """Give what is to be done at the end of an import: what it has changed is its modules', and no task's."""
+        """Return what is to be done at the end of an import: what it has changed is its modules', and no task's."""
         before = finders()
 
         def end() -> None:
@@ -235,16 +244,24 @@ class ProcessState:
             take_in_parts(self._wanted)
 
     def _sort(self) -> None:
-        looked_at = [setting for setting in self._wanted if readable(setting) and not setting.on_event]
+        # A copy: other threads may import libraries, whose settings come in meanwhile.
+        looked_at = [setting for setting in list(self._wanted) if readable(setting) and not setting.on_event]
         self._tiers = [[setting for setting in looked_at if setting.tier == tier] for tier in range(3)]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        found = [setting for setting in self._before if setting.tier < LASTING_TIER and readable(setting)]
-        self._watch.note(put_back(found, self._before)[1])
-        if kind is not None or self._rounds.tasks != self._seen:
+        tasks = self._rounds.tasks if kind is None else None  # a task that was interrupted is not counted
+        # Nobody has looked behind that one, not even where an event has told of a change.
+        lowest = LASTING_TIER if kind is None else LASTING_TIER + 1
+        found = [setting for setting in list(self._before) if setting.tier < lowest and readable(setting)]
+        # But for what the last look has found as it was before, with no task since.
+        looked = (setting for group in self._tiers for setting in group if self._seen[setting.tier] == tasks)
+        known = {setting for setting in looked if self._wanted.get(setting) is self._before[setting]}
+        self._watch.note(put_back([setting for setting in found if setting not in known], self._before)[1])
+        if self._seen[LASTING_TIER] != tasks:
             Watch.unseen = True
+        run_registered(self._registered)  # by a task that was interrupted
         self._kept.close()
         heard.clear()
         heard.update(self._heard)
@@ -273,8 +290,8 @@ class ProcessState:
 
     def restore(self, warned: bool) -> None:
         """Undo what the last task changed; `warned`: Python now holds a warning for known."""
-        if registered:
-            run_registered()
+        if len(registered) > self._registered:
+            run_registered(self._registered)
         if warned:
             FILTERS.write(self._wanted[FILTERS])
         if heard or not self._in_place():
@@ -287,13 +304,13 @@ class ProcessState:
 
     def _look_where_told(self) -> None:
         everything = NATIVE in heard
-        relevant = [s for s in self._wanted if everything or s.events & heard or s in _COMPARED]
+        relevant = [s for s in list(self._wanted) if everything or s.events & heard or s in _COMPARED]
         self._put_back(relevant)
 
     def _put_back(self, settings: list[Setting]) -> bool:
         changed, stuck = put_back(settings, self._wanted)
         if changed:  # some change more than that: another user's process, for one, does not dump its memory
-            told = [s for s in self._wanted if s.on_event and readable(s) and s not in stuck]
+            told = [s for s in list(self._wanted) if s.on_event and readable(s) and s not in stuck]
             stuck += put_back(told, self._wanted)[1]
         for setting in stuck:
             del self._wanted[setting]
@@ -304,13 +321,12 @@ class ProcessState:
         return bool(changed)
 
     def _look(self, everything: bool = False) -> None:
-        for group, rounds in zip(self._tiers, self._rounds.groups, strict=True):
+        for tier, (group, rounds) in enumerate(zip(self._tiers, self._rounds.groups, strict=True)):
             if everything or self._rounds.worked >= rounds.due:
                 began = perf_counter()
                 found = self._put_back(group)
                 rounds.looked(self._rounds.worked, perf_counter() - began, found)
-                if group is self._tiers[LASTING_TIER]:
-                    self._seen = self._rounds.tasks
+                self._seen[tier] = self._rounds.tasks
         self._rounds.due = min(rounds.due for rounds in self._rounds.groups)
 
 

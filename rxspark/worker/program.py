@@ -69,12 +69,12 @@ class _Loaded:
         self.may_have_changed = self._snapshot.changeable
 
     def as_before(self) -> bool:
-        """Whether the next task may have it."""
+        """Tell whether the next task may have the program: the last one has left it as it was."""
         return self._snapshot is not None and not self._snapshot.changed()
 
     @property
     def is_large(self) -> bool:
-        """Whether it takes a while to see that."""
+        """Tell whether that takes a while to find out."""
         return self._snapshot is not None and self._snapshot.size > _LARGE
 
 
@@ -167,7 +167,7 @@ class Program:
             _put_back(main, displaced)
 
     def retries_on(self, error: BaseException) -> bool:
-        """Whether a task that failed by this error may be tried again."""
+        """Tell whether a task that failed by this error may be tried again."""
         if self._call.retries is None:
             return False
         wanted = self._loaded.retry_on

@@ -101,21 +101,27 @@ NAMESPACE = ModuleSource(b"", "", package=True)
 class Column:
     """The values of one element argument, for the tasks of one partition.
 
-    Values that a task cannot change lie there as they are, in one pickle; all others are pickled one by one, so
-    that two tasks never share an object, whether or not they run in the same partition.
+    Values that a task cannot change lie there as they are, in one pickle, and so do dicts and lists of such values,
+    which are `copied` for each task; all others are pickled one by one. So two tasks never share an object that can
+    change, whether or not they run in the same partition.
     """
 
-    def __init__(self, values: Sequence[Any], pickled: bool) -> None:
+    copied = False  # as columns of older calls have it
+
+    def __init__(self, values: Sequence[Any], pickled: bool, copied: bool = False) -> None:
         self.values = values
         self.pickled = pickled
+        self.copied = copied
 
     def __getitem__(self, index: int) -> Any:
         value = self.values[index]
-        return pickle.loads(value) if self.pickled else value
+        if self.pickled:
+            return pickle.loads(value)
+        return value.copy() if self.copied else value
 
     def only(self, indices: Sequence[int]) -> Column:
-        """Give those of these tasks alone."""
-        return Column([self.values[index] for index in indices], self.pickled)
+        """Return those of these tasks alone."""
+        return Column([self.values[index] for index in indices], self.pickled, self.copied)
 
 
 @dataclass(frozen=True)
@@ -133,13 +139,13 @@ class Partition:
     """The user's own modules that the elements need and that have not come with the call."""
 
     def stream_numbers(self, tasks_per_stream: int) -> Sequence[int]:
-        """Give the number of the random stream of each task."""
+        """Return the number of the random stream of each task."""
         if self.streams is not None:
             return self.streams
         return self.numbers if tasks_per_stream == 1 else [number // tasks_per_stream for number in self.numbers]
 
     def only(self, indices: Sequence[int]) -> Partition:
-        """Give those of its tasks alone."""
+        """Return those of its tasks alone."""
         return Partition(
             [self.numbers[index] for index in indices],
             {key: column.only(indices) for key, column in self.columns.items()},

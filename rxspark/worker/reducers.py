@@ -42,7 +42,7 @@ class RefusedError(RxShippingError):
 
 
 def reduce_special(obj: Any, kind: type) -> Reduced | None:
-    """Give the reduction of an object of one of the kinds below; None for all others.
+    """Return the reduction of an object of one of the kinds below; None for all others.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def reduce_special(obj: Any, kind: type) -> Reduced | None:
 
 
 def cached_function(obj: Any) -> Any:
-    """Give the function inside one of `functools.lru_cache`, None for anything else."""
+    """Return the function inside one of `functools.lru_cache`, None for anything else."""
     return obj.__wrapped__ if type(obj) is _Cached else None
 
 

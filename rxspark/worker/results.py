@@ -96,12 +96,12 @@ class PartitionRun:
 
     @property
     def began(self) -> float:
-        """When the first task began, in seconds since 1970-01-01 UTC."""
+        """Time at which the first task began, in seconds since 1970-01-01 UTC."""
         return min(self.started)
 
     @property
     def ended(self) -> float:
-        """When the last task ended, likewise."""
+        """Time at which the last task ended, likewise."""
         return max(map(sum, zip(self.started, self.seconds, strict=True)))
 
     @property
@@ -110,11 +110,11 @@ class PartitionRun:
         return sum(self.seconds)
 
     def run(self) -> PartitionRun:
-        """Give the same without what the tasks gave."""
+        """Return the same without what the tasks gave."""
         return PartitionRun(**{column.name: getattr(self, column.name) for column in fields(PartitionRun)})
 
     def run_of(self, wanted: Container[int]) -> PartitionRun:
-        """Give the same of these tasks alone."""
+        """Return the same of these tasks alone."""
         some = PartitionRun(self.host, self.pid, self.attempt)
         for number, started, seconds in zip(self.numbers, self.started, self.seconds, strict=True):
             if number in wanted:
@@ -230,7 +230,7 @@ class PartitionResult(PartitionRun):
         return part
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give the columns, and the values of each class that the reader may lack in a pickle of their own."""
+        """Return the columns, and the values of each class that the reader may lack in a pickle of their own."""
         kinds: dict[type, list[int]] = {}
         for index, value in enumerate(self.values):
             if type(value) not in _READABLE:
@@ -279,7 +279,7 @@ _READABLE = {*PLAIN, bytes}
 
 
 def kept_value(value: Any, in_caller: bool = False) -> Any:
-    """Give what the results keep of a task's value: itself if nobody can change it, else, or of bytes, its pickle."""
+    """Return what the results keep of a task's value: itself if nobody can change it, else, or of bytes, its pickle."""
     kind = type(value)
     if kind in PLAIN or (kind is not bytes and is_immutable(value)):
         return value
@@ -287,7 +287,7 @@ def kept_value(value: Any, in_caller: bool = False) -> Any:
 
 
 def size_of(kept: Any) -> int:
-    """Give the bytes that such a value takes: of a pickle exactly, else about."""
+    """Return the bytes that such a value takes: of a pickle exactly, else about."""
     inside = sum(map(size_of, kept)) if type(kept) is tuple else 0
     return len(kept) if type(kept) is bytes else sys.getsizeof(kept) + inside
 
@@ -362,7 +362,7 @@ def _dump_exception(error: BaseException, limit: int) -> bytes | None:
 
 
 def _by_its_code(make: Callable[[], Made], instead: Callable[[BaseException], Made]) -> Made:
-    """Give what an exception's own code makes (`__str__`, `__reduce__`), or `instead` where that raises anything."""
+    """Return what an exception's own code makes (`__str__`, `__reduce__`), or `instead` where that raises anything."""
     try:
         return make()
     except CallerInterrupt:

@@ -13,14 +13,14 @@ _LONGEST_DELAY_S = 60.0
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How often a failed task is tried again."""
+    """The rule by which failed tasks are tried again."""
 
     count: int
     delay: float
     """Seconds before the first retry; twice as many before each next one."""
 
     def delays(self) -> Iterator[float]:
-        """Give the seconds to wait before each retry.
+        """Return the seconds to wait before each retry.
 
         >>> list(RetryPolicy(4, 20.0).delays())
         [20.0, 40.0, 60.0, 60.0]

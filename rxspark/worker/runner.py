@@ -30,6 +30,8 @@ from rxspark.data.refs import DataRef
 from rxspark.errors import RxError
 from rxspark.process import process_token
 from rxspark.rng.imports import import_outside_streams
+from rxspark.rng.kinds import gives_same_numbers
+from rxspark.rng.mkl import warn_of_other_numbers
 from rxspark.worker import user_modules
 from rxspark.worker.child_process import (
     ChildSetup,
@@ -46,12 +48,12 @@ from rxspark.worker.current_task import TASK
 from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import has_hash_seed
 from rxspark.worker.journal import PartitionJournal
-from rxspark.worker.leaving import leave_pool, must_leave
 from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program, own_frames
 from rxspark.worker.protocol import Call, Partition
 from rxspark.worker.results import PLAIN, CallerInterrupt, PartitionResult, describe_failure, kept_value
+from rxspark.worker.retirement import is_retiring, retire_from_pool
 from rxspark.worker.threads import Threads
 from rxspark.worker.tree import Branches
 
@@ -123,8 +125,8 @@ class PartitionRunner:
                 interrupt.finished = [going_home(result).pack() for result in results]
                 raise
             messages = [self.sink.send(going_home(result), job_folder) for result in results]
-            if must_leave():
-                leave_pool()
+            if is_retiring():
+                retire_from_pool()
             return messages
 
 
@@ -164,7 +166,7 @@ def serve(asked: Connection, writing: int) -> None:
         except RxError as problem:
             result.problem = problem
         answer(_no_state, last=True)
-        if must_leave():
+        if is_retiring():
             break
     end_nested()
 
@@ -183,8 +185,11 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
     call: Call = pickle.loads(bundle.part(0))
     in_worker = call.origin != process_token()
     kept = call.journals if in_worker else None  # what ends this worker leaves the caller alive
-    other_hash_seed = in_worker and not has_hash_seed(call.hash_seed)
-    in_children = how.in_children or how.attempt > 0 or call.time_limit is not None or other_hash_seed
+    same_numbers = gives_same_numbers(call.root.kind)
+    if not in_worker and not same_numbers:
+        warn_of_other_numbers()
+    unfit = in_worker and not (same_numbers and has_hash_seed(call.hash_seed))
+    in_children = how.in_children or how.attempt > 0 or call.time_limit is not None or unfit
     with ExitStack() as stack:
         ready: _Ready | None = None
         for partition in partitions:
@@ -311,7 +316,7 @@ class _Ready:
         result.note_earlier_tries(earlier, began, text)
 
     def _run_task(self, partition: Partition, index: int, result: PartitionResult, last: bool = False) -> bool:
-        """Run a task once, and leave the process as it was; tells whether to try again, never after its `last` try."""
+        """Run a task once, and leave the process as it was; return whether to try again, never after its `last` try."""
         program, number, again = self._program, partition.numbers[index], False
         clock = perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""Whether a task has left its program as it found it, so that the next one may have it too.
+"""Find out whether a task has left its program as it found it, so that the next one may have it too.
 
 To unpickle a program again for each task costs as much as the program is large. Where all that it holds is plain
 Python (containers, functions, classes and their instances), it is seen much faster whether anything was changed: each
@@ -94,7 +94,7 @@ class Snapshot:
         return len(self._held) + len(self._keys)
 
     def changed(self) -> bool:
-        """Whether something refers to other objects than it did."""
+        """Tell whether something refers to other objects than it did."""
         if not self.changeable:
             return False
         if not self._known or any(_family(base) != before for base, before in self._families):
@@ -108,7 +108,7 @@ class Snapshot:
         )
 
     def _is_new(self, item: Any, of_program: set[int]) -> bool:
-        """Whether to follow what an object refers to."""
+        """Tell whether to follow what an object refers to."""
         if id(item) in self._seen:
             return False
         self._seen.add(id(item))
@@ -167,7 +167,7 @@ def _of_numpy(item: Any) -> bool:
 
 
 def found_by_name(function: Any) -> bool:
-    """Whether a function or class can be imported by its name."""
+    """Tell whether a function or class can be imported by its name."""
     home, path = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
     found: Any = sys.modules.get(home or "") if home != "__main__" else None
     for part in path.split("."):
@@ -176,7 +176,7 @@ def found_by_name(function: Any) -> bool:
 
 
 def _assigns(code: CodeType) -> bool:
-    """Whether code may assign to a global, to an enclosing function's variable, or to an attribute of anything."""
+    """Tell whether code may assign to a global, to an enclosing function's variable, or to an attribute of anything."""
     return any(
         not _ASSIGNING.isdisjoint(inner.co_code[::2])
         or (inner.co_freevars and not _ASSIGNING_TO_CELLS.isdisjoint(inner.co_code[::2]))

@@ -64,7 +64,7 @@ class _Exchange:
         return self.keys[id(namespace)]
 
     def reduce(self, obj: Any) -> Reduced:
-        """Give the reduction of a function or class: a key, and the definition or the file where it stands."""
+        """Return the reduction of a function or class: a key, and the definition or the file where it stands."""
         if id(obj) not in self.sent:
             key, definition = os.urandom(16).hex(), dump(_DefinitionPickler, obj)
             source: bytes | str = definition if len(definition) < _LARGE else self._written(key, definition)
@@ -140,7 +140,7 @@ class _DefinitionPickler(ByValuePickler):
 
 
 def _fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str, Any]]) -> None:
-    """Give a function its attributes and globals; what its namespace has by now stays as it is."""
+    """Set a function's attributes and globals; what its namespace has by now stays as it is."""
     attributes, slots = state
     names = {name: held for name, held in slots["__globals__"].items() if name not in function.__globals__}
     function_setstate(function, (attributes, {**slots, "__globals__": names}))
@@ -150,7 +150,7 @@ def _fill_function(function: FunctionType, state: tuple[dict[str, Any], dict[str
 
 
 def reduce(obj: Any) -> Any:
-    """How multiprocessing's pickler is to pickle an object; NotImplemented for most."""
+    """Reduce an object for multiprocessing's pickler; NotImplemented for most."""
     if isinstance(obj, BaseProcess):
         made = obj.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         if not isinstance(made, tuple):

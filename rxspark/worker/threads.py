@@ -16,7 +16,7 @@ from rxspark.concurrency import once
 from rxspark.errors import RxArgumentError, RxMissingError
 from rxspark.worker.settings.hearing import heard
 
-__all__ = ["Threads", "bring_back", "setMKLthreads", "strayed"]
+__all__ = ["Threads", "bring_back", "changed_limits", "setMKLthreads"]
 
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 """Environment variables that libraries read when they are loaded."""
@@ -112,13 +112,13 @@ _allowed = 1
 """Threads that libraries may use while tasks run."""
 
 
-def strayed() -> dict[str, int]:
-    """Give the libraries that use another number of threads than a task may, and that number."""
+def changed_limits() -> dict[str, int]:
+    """Return the libraries that use another number of threads than a task may, and that number."""
     return {pool.filepath: number for pool in _found if (number := pool.get_num_threads()) != _allowed}
 
 
 def bring_back(wanted: dict[str, int]) -> None:
-    """Let the libraries use as many threads as a task may, or as `strayed` has told."""
+    """Let the libraries use as many threads as a task may, or as `changed_limits` has told."""
     for pool in _found:
         _set(pool, wanted.get(pool.filepath, _allowed))
 

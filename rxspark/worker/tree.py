@@ -49,7 +49,7 @@ class Branches(dict[Branch, Any]):
             level, index = level + 1, index >> 1
 
     def since(self, number: int) -> Branches:
-        """Give the branches with tasks from this number on."""
+        """Return the branches with tasks from this number on."""
         return Branches({branch: value for branch, value in self.items() if tasks_of(branch)[-1] >= number})
 
     def take_in(self, more: Branches) -> None:
@@ -60,7 +60,7 @@ class Branches(dict[Branch, Any]):
         self.update(more)
 
     def whole(self, combine: Combine) -> list[Any]:
-        """Combine them all; gives the one value, or none where there is none."""
+        """Combine them all; return the one value, or none where there is none."""
         branches, level = Branches(self), 0
         while len(branches) > 1:
             level += 1

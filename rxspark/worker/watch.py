@@ -19,8 +19,8 @@ from typing import Any, ClassVar
 
 from rxspark.worker.callers_changes import is_callers_change, with_callers_changes
 from rxspark.worker.current_task import current_task
-from rxspark.worker.leaving import keeps, leave, say_what_stays
 from rxspark.worker.nested import serve_processes, stop_serving
+from rxspark.worker.retirement import note_unrestored, retire, warn_of_unrestored
 from rxspark.worker.settings import SETTINGS
 from rxspark.worker.settings.hearing import listen
 from rxspark.worker.settings.setting import Setting, in_main_thread
@@ -40,7 +40,7 @@ __all__ = [
 
 
 def readable(setting: Setting) -> bool:
-    """Whether a setting can be read here and now."""
+    """Tell whether a setting can be read here and now."""
     return setting.module in sys.modules and (not setting.main_thread or in_main_thread())
 
 
@@ -66,8 +66,8 @@ def taken(setting: Setting) -> Any:
 
 
 def take_in_parts(values: dict[Setting, Any]) -> None:
-    """Take in the parts that have come with modules."""
-    for setting, value in values.items():
+    """Take in the parts that have come with modules; another thread may take in settings of a library meanwhile."""
+    for setting, value in list(values.items()):
         if setting.parts:
             value.take_in(setting.read(), setting.of_modules)
 
@@ -83,7 +83,7 @@ def _differs(setting: Setting, wanted: Any) -> bool:
 
 
 def put_back(settings: Iterable[Setting], values: dict[Setting, Any]) -> tuple[list[Setting], list[Setting]]:
-    """Put settings back where they differ; gives those that did, and of them those where it was not possible."""
+    """Put settings back where they differ; return those that did, and of them those where it was not possible."""
     changed = [setting for setting in settings if _differs(setting, values[setting])]
     stuck = []
     for setting in changed:
@@ -156,12 +156,12 @@ class Watch:
         if not Watch.unseen:
             return
         Watch.unseen = False
-        found = [setting for setting in self.before if setting.tier >= LASTING_TIER and not setting.on_event]
+        found = [setting for setting in list(self.before) if setting.tier >= LASTING_TIER and not setting.on_event]
         self.note(put_back(filter(readable, found), self.before)[1])
 
     def tell(self) -> None:
         """See to what could not be put back: the worker ends, the caller is told."""
-        (keeps if self.own else leave)(self.stuck)
+        (note_unrestored if self.own else retire)(self.stuck)
 
     def note(self, stuck: Iterable[Setting]) -> None:
         """Note what cannot be put back."""
@@ -174,13 +174,13 @@ _watches: list[Watch] = []
 _lock = threading.Lock()
 
 
-def _come_to_a_fork() -> None:
+def _after_fork_in_child() -> None:
     """In a forked process: the thread that held it is not there."""
     global _lock
     _lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_come_to_a_fork)
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
@@ -209,12 +209,12 @@ def process_kept(own: bool = True) -> Iterator[Watch]:
                     stop_serving()
                 mine.tell()
         if current_task() is None:
-            say_what_stays()
+            warn_of_unrestored()
 
 
 @contextmanager
 def kept_within(own: bool) -> Iterator[Watch]:
-    """Give the watch under which this process is, or put it under one."""
+    """Return the watch under which this process is, or put it under one."""
     if _watches:
         yield _watches[-1]
     else:
@@ -230,7 +230,7 @@ _AT_FIRST = 0.001
 
 
 class Round:
-    """When to look at a group of settings: after each task as long as that costs little beside the tasks."""
+    """Rule for when to look at a group of settings: after each task as long as that costs little beside the tasks."""
 
     def __init__(self) -> None:
         self.due = 0.0

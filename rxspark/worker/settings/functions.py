@@ -6,10 +6,11 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from operator import is_, itemgetter
+from operator import itemgetter
 from types import ModuleType
 from typing import Any
 
+from rxspark.worker.settings.native import addresses
 from rxspark.worker.settings.setting import Setting, loaded
 
 __all__ = ["BUILT_IN", "FUNCTIONS", "namespace"]
@@ -39,11 +40,26 @@ def _nothing(_: Any) -> tuple[()]:
     return ()
 
 
+class _Objects(tuple[Any, ...]):
+    """Objects that are compared by what they are: what equals everything is another one, and so are 1 and True."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple) and _alike(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class _Functions:
     """The public functions, classes and constants of a module."""
 
     def __init__(self, module: str) -> None:
         self._space = vars(loaded(module))
+        self.dicts = [self._space]
         but = _OTHERS_OF.get(module, ())
         self._names = [
             name
@@ -51,13 +67,17 @@ class _Functions:
             if not name.startswith("_") and name not in but and (callable(value) or type(value) in _CONSTANTS)
         ]
         self._values = itemgetter(*self._names, self._names[0]) if self._names else _nothing  # never of one name alone
+        self._last = _Objects()
 
     def read(self) -> Any:
-        """Give them; None where one is gone."""
+        """Return them, as the same tuple while they are the same, which is quick to compare; None where one is gone."""
         try:
-            return self._values(self._space)
+            now = _Objects(self._values(self._space))
         except KeyError:
             return None
+        if now != self._last:
+            self._last = now
+        return self._last
 
     def put(self, wanted: Any) -> None:
         """Put them back."""
@@ -66,10 +86,7 @@ class _Functions:
 
 
 class _Methods:
-    """The public methods and other attributes of the classes of a module, and of what these inherit in its package.
-
-    Their dicts are looked at together, in the way of the garbage collector: 0.3 us a class.
-    """
+    """The public methods and other attributes of the classes of a module, and of what these inherit in its package."""
 
     def __init__(self, module: str) -> None:
         top = module.partition(".")[0]
@@ -84,19 +101,15 @@ class _Methods:
             and not base.__flags__ & _IMMUTABLE
         }
         self._classes = [(found, dict(vars(found))) for found in classes]
-        self._dicts = list(chain.from_iterable(filter(_is_dict, gc.get_referents(found)) for found in classes))
-        self._held = self._referents()
+        self.dicts = list(chain.from_iterable(filter(_is_dict, gc.get_referents(found)) for found in classes))
+        self._held: tuple[Any, ...] = ()
         self._last: Any = ()
 
-    def _referents(self) -> list[Any]:
-        return gc.get_referents(*self._dicts) if self._dicts else []
-
     def read(self) -> Any:
-        """Give what differs from what was there at first."""
-        held = self._referents()
-        if len(held) != len(self._held) or not all(map(is_, held, self._held)):
-            self._held = held
-            self._last = tuple(self._differing())
+        """Return what differs from what was there at first."""
+        held = _referents(self.dicts)
+        if not _alike(held, self._held):
+            self._held, self._last = held, tuple(self._differing())
         return self._last
 
     def _differing(self) -> Iterator[tuple[type, str, Any]]:
@@ -151,32 +164,59 @@ _OTHERS_OF = {
 
 
 class _Modules:
-    """Functions or methods of several modules, as these come."""
+    """Functions or methods of several modules, as these come.
+
+    They are read again only if something that their dicts hold has changed, which is sooner seen; those
+    that rxspark itself changes would have all of them read, and are looked at by themselves.
+    """
 
     def __init__(self, kind: type[_Functions | _Methods], compared: Callable[[str], bool]) -> None:
         self._kind = kind
         self._compared = compared
         self._found: dict[str, _Functions | _Methods] = {}
         self._seen = 0
+        self._dicts: list[dict[Any, Any]] = []
+        self._held: tuple[Any, ...] = ()
+        self._values: dict[str, Any] = {}
 
     def read(self) -> dict[str, Any]:
         if len(sys.modules) != self._seen:
-            modules = list(sys.modules.items())  # at once: other threads may be importing
-            loading = any(_is_loading(module) for _, module in modules)
-            self._seen = len(modules) if not loading else -1
-            for name, module in modules:
-                ready = self._compared(name) and type(module) is ModuleType and not (loading and _is_loading(module))
-                if ready and name not in self._found:
-                    self._found[name] = self._kind(name)
-        return {name: found.read() for name, found in self._found.items()}
+            self._find()
+        held = _referents(self._dicts)
+        if not _alike(held, self._held):
+            self._held, self._values = held, {name: found.read() for name, found in self._found.items()}
+        return self._values | {name: self._found[name].read() for name in _OTHERS_OF if name in self._found}
+
+    def _find(self) -> None:
+        """Take in the modules that have come."""
+        modules = list(sys.modules.items())  # at once: other threads may be importing
+        loading = any(_is_loading(module) for _, module in modules)
+        self._seen = len(modules) if not loading else -1
+        for name, module in modules:
+            ready = self._compared(name) and type(module) is ModuleType and not (loading and _is_loading(module))
+            if ready and name not in self._found:
+                self._found[name] = self._kind(name)
+        watched = (found for name, found in self._found.items() if name not in _OTHERS_OF)
+        self._dicts = list(chain.from_iterable(found.dicts for found in watched))
+        self._held = ()
 
     def put(self, wanted: dict[str, Any]) -> None:
         for name, values in wanted.items():
             self._found[name].put(values)
 
 
+def _referents(dicts: list[dict[Any, Any]]) -> tuple[Any, ...]:
+    """Return what dicts hold, in the way of the garbage collector."""
+    return tuple(gc.get_referents(*dicts))
+
+
+def _alike(now: tuple[Any, ...], before: tuple[Any, ...]) -> bool:
+    """Tell whether two tuples hold the same objects; equal ones are a change, as 1 and True, or what equals all."""
+    return addresses(now) == addresses(before)
+
+
 def _is_loading(module: Any) -> bool:
-    """Whether a module has not run to its end, where it may still take names away."""
+    """Tell whether a module has not run to its end, where it may still take names away."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 

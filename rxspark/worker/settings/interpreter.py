@@ -110,8 +110,9 @@ def _put_lists(wanted: Any) -> None:
 
 
 def finders() -> list[list[Any]]:
-    """Give what finds modules: `sys.meta_path` and `sys.path_hooks`."""
-    return [sys.meta_path[:], sys.path_hooks[:]]
+    """Return what finds modules, `sys.meta_path` and `sys.path_hooks`, but for rxspark's own, which come and go."""
+    found = [finder for finder in sys.meta_path if not type(finder).__module__.startswith("rxspark.")]
+    return [found, sys.path_hooks[:]]
 
 
 def keep_finders(before: list[list[Any]], lists: Any) -> None:

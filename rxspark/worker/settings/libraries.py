@@ -13,7 +13,7 @@ from rxspark import options
 from rxspark.options import in_force
 from rxspark.rng.active import current
 from rxspark.worker.settings.setting import Setting, attributes, registries, registry
-from rxspark.worker.threads import bring_back, strayed
+from rxspark.worker.threads import bring_back, changed_limits
 
 __all__ = ["LIBRARIES"]
 
@@ -34,7 +34,7 @@ def _print_options() -> dict[str, Any]:
 
 
 def _generators() -> bool:
-    """Whether the functions of `random` and `numpy.random` are those of the stream."""
+    """Tell whether the functions of `random` and `numpy.random` are those of the stream."""
     streams = current()
     return streams is None or streams.in_place()
 
@@ -150,7 +150,7 @@ def _put_joblib(wanted: dict[str, Any]) -> None:
 
 
 def _dask() -> dict[Any, Any]:
-    """Give what differs from the defaults that dask and the libraries around it bring, by its path."""
+    """Return what differs from the defaults that dask and the libraries around it bring, by its path."""
     config = _of("dask.config")
     default: dict[Any, Any] = {}
     for defaults in config.defaults:
@@ -246,7 +246,7 @@ LIBRARIES = [
     *registries("matplotlib", "matplotlib.style", "library"),
     *registries("matplotlib", "matplotlib.animation", "writers._registered"),
     replace(_FONTS, write=_put_fonts),
-    Setting("threads of BLAS, OpenMP, numba", strayed, bring_back, tier=1, of_thread=True, ends_worker=False),
+    Setting("threads of BLAS, OpenMP, numba", changed_limits, bring_back, tier=1, of_thread=True, ends_worker=False),
     Setting("dask: configuration", _dask, _put_dask, "dask.config", tier=2),
     *registries("dask", "dask.callbacks", "Callback.active"),
     *registries("fsspec", "fsspec.registry", "_registry"),

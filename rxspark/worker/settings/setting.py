@@ -74,12 +74,12 @@ def attributes(name: str, module: str, *paths: str) -> Setting:
 
 
 def decimal_state(context: Any) -> Any:
-    """Give the state of a decimal context: its pickle does, and in 1 us."""
+    """Return the state of a decimal context: its pickle does, and in 1 us."""
     return context.__reduce__()[1]
 
 
 def put_decimal_state(context: Any, state: Any) -> None:
-    """Give a decimal context that state."""
+    """Set the state of a decimal context."""
     wanted = type(context)(*state)
     for name in ("prec", "rounding", "Emin", "Emax", "capitals", "clamp"):
         setattr(context, name, getattr(wanted, name))
@@ -118,17 +118,17 @@ def held_list(items: list[Any]) -> Any:
 
 
 def put_list(value: Any) -> list[Any]:
-    """Give the list of such a value, with its old contents."""
+    """Return the list of such a value, with its old contents."""
     items: list[Any] = value[1]
     items[:] = value[2]
     return items
 
 
 def in_main_thread() -> bool:
-    """Whether this is the thread to which signals belong."""
+    """Tell whether this is the thread to which signals belong."""
     return threading.current_thread() is threading.main_thread()
 
 
 def loaded(module: str) -> Any:
-    """Give a module that is loaded."""
+    """Return a module that is loaded."""
     return sys.modules[module]

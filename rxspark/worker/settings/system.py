@@ -60,7 +60,7 @@ _TIMERS: tuple[tuple[int, Callable[[], float]], ...] = (
 
 
 class _Alarms:
-    """When the alarms of this process go off, each by its own clock."""
+    """Times at which the alarms of this process go off, each by its own clock."""
 
     def __init__(self) -> None:
         self.due: list[tuple[float, float]] = []
@@ -69,7 +69,7 @@ class _Alarms:
             self.due.append((clock() + left if left else 0.0, interval))
 
     def __eq__(self, other: object) -> bool:
-        """Whether they go off at the same time: they count in milliseconds, and processor time in hundredths."""
+        """Tell whether they go off at the same time: they count in milliseconds, and processor time in hundredths."""
         return isinstance(other, _Alarms) and all(
             mine[1] == its[1] and (mine[0] == 0) == (its[0] == 0) and (mine[1] > 0 or abs(mine[0] - its[0]) < 0.05)
             for mine, its in zip(self.due, other.due, strict=True)
@@ -200,7 +200,7 @@ def hold_stdin() -> None:
 
 @once
 def leave_stdin() -> None:
-    """Give a worker a standard input of its own: what it did to the caller's would outlive a worker that is ended."""
+    """Open a standard input for a worker alone: what it did to the caller's would outlive a worker that is ended."""
     with suppress(OSError):
         nothing = os.open(os.devnull, os.O_RDWR)
         os.dup2(nothing, 0)
@@ -218,7 +218,7 @@ _USUAL = True, True  # what is closed is put back like this
 
 
 def _descriptor_flags() -> list[tuple[bool, bool]]:
-    """Whether programs inherit the descriptors 0 to 2, and whether these wait."""
+    """Tell whether programs inherit the descriptors 0 to 2, and whether these wait."""
     return [_flags_of(number) for number in range(3)]
 
 
@@ -237,7 +237,7 @@ def _put_descriptor_flags(wanted: list[tuple[bool, bool]]) -> None:
 
 
 def _many_descriptors() -> bool:
-    """Whether so many descriptors are open that a task may soon get no more."""
+    """Tell whether so many descriptors are open that a task may soon get no more."""
     number = os.dup(_root_held[0])
     os.close(number)
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

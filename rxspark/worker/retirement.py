@@ -1,6 +1,6 @@
 """End a worker that cannot be put back to what it was: after its partition, without losing a result or a task.
 
-Each engine has a way in which its workers leave in peace; only what runs in the worker knows when to take it. These
+Each engine has a way in which its workers retire; only what runs in the worker knows when to take it. These
 ways go by names that loky and the standard library do not promise; they are all in this file.
 """
 
@@ -12,7 +12,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-__all__ = ["keeps", "leave", "leave_pool", "must_leave", "say_what_stays"]
+__all__ = ["is_retiring", "note_unrestored", "retire", "retire_from_pool", "warn_of_unrestored"]
 
 _logger = logging.getLogger("rxspark")
 
@@ -20,18 +20,18 @@ _because: set[str] = set()
 _unsaid: set[str] = set()
 
 
-def leave(because: set[str]) -> None:
+def retire(because: set[str]) -> None:
     """Have this worker end after its partition, as these settings cannot be put back."""
     _because.update(because)
 
 
-def keeps(settings: set[str]) -> None:
+def note_unrestored(settings: set[str]) -> None:
     """Note that the caller's own process keeps these settings as a task has left them."""
     _unsaid.update(settings)
 
 
-def say_what_stays() -> None:
-    """Tell the caller, once tasks no longer take what is logged."""
+def warn_of_unrestored() -> None:
+    """Warn the caller, once tasks no longer capture the log."""
     if _unsaid:
         _logger.warning(
             "a task has changed what cannot be put back in this process: %s; RxLocalParallel runs tasks in processes "
@@ -41,41 +41,41 @@ def say_what_stays() -> None:
         _unsaid.clear()
 
 
-def must_leave() -> bool:
-    """Whether this worker is to end."""
+def is_retiring() -> bool:
+    """Tell whether this worker ends after its partition."""
     return bool(_because)
 
 
-def leave_pool() -> None:
+def retire_from_pool() -> None:
     """Let a worker of loky or of multiprocessing, whose frames are behind this one, end after its partition."""
     frame = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "_process_worker" and "call_queue" in frame.f_locals:
-            _leave_loky(frame)
+            _retire_from_loky(frame)
         elif frame.f_code.co_name == "worker" and "inqueue" in frame.f_locals:
-            _leave_multiprocessing(frame)
+            _retire_from_multiprocessing(frame)
         frame = frame.f_back  # type: ignore[assignment] # None at the top
 
 
-def _leave_loky(frame: FrameType) -> None:
+def _retire_from_loky(frame: FrameType) -> None:
     """Let loky's worker find the end of its work in its queue, upon which it tells the pool that it leaves."""
     calls, results = frame.f_locals["call_queue"], frame.f_locals["result_queue"]
     put = results.put
     calls.get = lambda *_, **__: None
-    results.put = lambda item: put(_Leaving(item) if type(item) is int else item)
+    results.put = lambda item: put(_RetiringWorker(item) if type(item) is int else item)
 
 
-class _Leaving:
+class _RetiringWorker:
     """The process id by which loky's worker says that it leaves; in the pool's process it arrives as that id."""
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
 
     def __reduce__(self) -> Any:
-        return _left, (self._pid,)
+        return _worker_retired, (self._pid,)
 
 
-def _left(pid: int) -> int:
+def _worker_retired(pid: int) -> int:
     """In the pool's thread that reads what workers send: the id, for which it then starts another worker.
 
     Loky would warn of memory that leaks or of too short a time-out, and if warnings are errors its thread would end.
@@ -98,6 +98,6 @@ def _left(pid: int) -> int:
     return pid
 
 
-def _leave_multiprocessing(frame: FrameType) -> None:
+def _retire_from_multiprocessing(frame: FrameType) -> None:
     """Close the queue of tasks for this worker, upon which it ends, and its pool makes another."""
     frame.f_locals["inqueue"]._reader.close()
