@@ -243,9 +243,10 @@ def _make_job(spec: CallSpec, context: ComputeContext, backend: Backend, began: 
         folder = None
     partitions = spec.partitions(slots, backend.partitions_per_slot)
     payload = serialize_call(spec, partitions, record.id, _destination(backend, slots, folder, context))
+    shipped = time.perf_counter()
     with translate_errors(repr(context)):
         backend.check(payload.requirements)
-    record = record.launched(payload, planned - began, time.perf_counter() - planned)
+    record = record.launched(payload, planned - began, shipped - planned, time.perf_counter() - shipped)
     if folder is not None:
         payload = folder.create(record, payload, RUNNING if context.wait else QUEUED)
     return Job(record, payload, backend, folder, spec.foreach_options)
@@ -262,7 +263,7 @@ def _destination(backend: Backend, slots: int, folder: JobFolder | None, context
 
 
 def call_context() -> ComputeContext:
-    """Give the context of this call: inside a task always sequential, since the task already has a worker."""
+    """Return the context of this call: inside a task always sequential, since the task already has a worker."""
     if current_task() is not None:
         return RxLocalSeq()
     if chosen_context() is None:

@@ -24,12 +24,12 @@ class Option:
 
 
 def is_seconds(value: Any) -> bool:
-    """Whether a value is a length of time: a finite number above 0."""
+    """Tell whether a value is a length of time: a finite number above 0."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < math.inf
 
 
 def exception_classes(value: Any) -> tuple[type[BaseException], ...] | None:
-    """Give the classes of exceptions that a user has named, one or several; None if it is anything else.
+    """Return the classes of exceptions that a user has named, one or several; None if it is anything else.
 
     >>> exception_classes(OSError), exception_classes([KeyError, OSError]), exception_classes("OSError")
     ((<class 'OSError'>,), (<class 'KeyError'>, <class 'OSError'>), None)
@@ -91,7 +91,7 @@ OPTIONS: dict[str, Option] = {
         120,
         "a number of seconds above 0",
         is_seconds,
-        "Seconds without a sign of life after which a Spark Connect server counts as lost.",
+        "Seconds without an answer after which a Spark Connect server counts as lost.",
     ),
     "shareThreshold": Option(
         64 * 1024,
@@ -149,7 +149,7 @@ def rxOptions(**values: Any) -> dict[str, Any]:
         ``retryDelay`` : float, default 0
             Seconds before the first retry; twice as many before each next one, at most 60.
         ``connectTimeout`` : float, default 120
-            Seconds without a sign of life after which a Spark Connect server counts as lost.
+            Seconds without an answer after which a Spark Connect server counts as lost.
         ``shareThreshold`` : int, default 65536
             Bytes from which what a call sends, such as FUN with all its constants, is written once to a file that the
             tasks map; smaller things travel with the tasks. On a cluster at least 1048576.

@@ -1,4 +1,4 @@
-"""The contract between rxExec and the places where it runs."""
+"""The interface between rxExec and the engines that run its partitions."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from rxspark.data.refs import RemoteFileRef
 from rxspark.errors import RxContextError
 from rxspark.serialize.payload import PartitionPayload, Requirements
 from rxspark.worker.delivery import ResultMessage
-from rxspark.worker.process_state import environment, gone_variables, working_directory
+from rxspark.worker.process_state import environment, removed_variables, working_directory
 from rxspark.worker.protocol import ProcessEnvironment
 
 __all__ = [
     "Attempt",
     "Backend",
-    "InThisProcess",
+    "LocalEnvironment",
     "Outcome",
     "caller_environment",
     "in_main_thread",
@@ -66,7 +66,7 @@ class Attempt:
 
     @property
     def width(self) -> int:
-        """How many partitions there are at once."""
+        """Number of partitions that run at once."""
         return max(self.window, len(self.partitions))
 
     @property
@@ -115,7 +115,7 @@ class Backend(Protocol):
     runs_jobs_side_by_side: bool
 
     def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
-        """How many of `tasks` tasks run at once."""
+        """Return how many of `tasks` tasks run at once."""
 
     def nodes(self) -> list[str]:
         """The machines that run tasks, as they name themselves, sorted."""
@@ -141,11 +141,11 @@ class Backend(Protocol):
         """Make the thread of a job in the background, where jobs run side by side."""
 
     def at_exit(self, end: Callable[[], None]) -> None:
-        """See to it that `end` is called at the end of the program, while workers can still be ended."""
+        """Register `end` to be called at the end of the program, while workers can still be ended."""
 
 
-class InThisProcess:
-    """The parts of a backend that are alike wherever workers have what this process has."""
+class LocalEnvironment:
+    """The parts of a backend whose workers have the environment of this process."""
 
     process_environment: bytes | None = None
     same_host = True
@@ -158,7 +158,7 @@ class InThisProcess:
         return [socket.gethostname()]
 
     def check(self, requirements: Requirements) -> None:
-        """Ask nothing: the workers have what this process has."""
+        """Do nothing: the workers have what this process has."""
 
     def new_thread(self, run: Callable[[], None], name: str) -> threading.Thread:
         """Make a thread; jobs of one machine take turns in the queue's own."""
@@ -166,7 +166,7 @@ class InThisProcess:
 
 
 def in_main_thread() -> bool:
-    """Whether the program as a whole waits for what is done here: signals come here, and nothing else is written."""
+    """Tell whether this is the main thread, which gets the signals and for which the whole program waits."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -203,7 +203,7 @@ def starting_workers() -> Iterator[None]:
 
 
 def caller_environment() -> bytes:
-    """Give this process as its workers on the same machine should see it, pickled once for all partitions."""
+    """Return this process as its workers on the same machine should see it, pickled once for all partitions."""
     folder = working_directory()
     if folder is not None and not os.access(folder, os.X_OK):
         raise RxContextError(
@@ -211,7 +211,7 @@ def caller_environment() -> bytes:
             f"permission denied. Give it the right to (chmod u+rx), or work in another folder (os.chdir)"
         )
     variables = dict(environment())
-    gone = gone_variables(variables)
+    gone = removed_variables(variables)
     found = ProcessEnvironment(
         host=socket.gethostname(), environ=variables, cwd=folder, path=tuple(sys.path), gone=gone
     )

@@ -117,7 +117,7 @@ def _java(error: BaseException) -> str:
 
 
 def _raised_by_us(error: Exception) -> bool:
-    """Whether the innermost frame is rxspark's; what the operating system refuses is no mistake of ours."""
+    """Tell whether the innermost frame is rxspark's; what the operating system refuses is no mistake of ours."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

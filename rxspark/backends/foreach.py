@@ -19,7 +19,7 @@ import joblib.externals.loky.reusable_executor
 
 from rxspark.backends.base import (
     Attempt,
-    InThisProcess,
+    LocalEnvironment,
     Outcome,
     caller_environment,
     in_main_thread,
@@ -36,9 +36,9 @@ from rxspark.errors import RxArgumentError, RxContextError, RxError, closest
 from rxspark.worker.console import give_back_descriptors
 from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
-from rxspark.worker.leaving import say_what_stays
 from rxspark.worker.program import forget
 from rxspark.worker.results import CallerInterrupt
+from rxspark.worker.retirement import warn_of_unrestored
 from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["ForeachBackend", "ForeachInBackground", "default_backend"]
@@ -49,7 +49,7 @@ logger = logging.getLogger("rxspark")
 _POLL_INTERVAL_S = 0.1
 
 
-class ForeachBackend(InThisProcess):
+class ForeachBackend(LocalEnvironment):
     """Hands partitions to `joblib.Parallel`, which knows the backend and the number of workers."""
 
     partitions_per_slot = 8
@@ -66,7 +66,7 @@ class ForeachBackend(InThisProcess):
     def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         _refuse_misspelt(options)
         backend = {"backend": options["backend"]} if "backend" in options else {}
-        with _told(options), joblib.parallel_config(**backend):
+        with _rejected_options(options), joblib.parallel_config(**backend):
             _parallel(options)
             workers: int = joblib.effective_n_jobs(options.get("n_jobs"))
             self._look_where_workers_are(_active_backend())
@@ -93,7 +93,7 @@ class ForeachBackend(InThisProcess):
             return Outcome(self._deliver(answers, attempt))
 
     def _deliver(self, answers: Iterator[ResultMessage], attempt: Attempt) -> str:
-        """Deliver results as they come; gives why some did not."""
+        """Deliver results as they come; return why some did not."""
         try:
             while not attempt.cancelled.is_set() and (message := _next(answers)) is not None:
                 attempt.deliver(message)
@@ -107,12 +107,12 @@ class ForeachBackend(InThisProcess):
             raise
         finally:
             _end(answers)
-            say_what_stays()
+            warn_of_unrestored()
             forget()  # joblib's threads are in this process
         return ""
 
     def cancel(self, attempt: Attempt) -> None:
-        """Nothing more to do: `run` looks at `attempt.cancelled`, and closing joblib's generator ends its workers."""
+        """Do nothing more: `run` looks at `attempt.cancelled`, and closing joblib's generator ends its workers."""
 
     def at_exit(self, end: Callable[[], None]) -> None:
         before_workers_are_waited_for(end)
@@ -222,7 +222,7 @@ def _next(answers: Iterator[ResultMessage]) -> ResultMessage | None:
 
 
 def _is_joblibs_own(backend: Any) -> bool:
-    """Whether its workers run nothing but tasks. Those of a cluster have threads that draw from `random` too."""
+    """Tell whether its workers run nothing but tasks. Those of a cluster have threads that draw from `random` too."""
     if isinstance(backend, str):
         return backend in ("loky", "multiprocessing", "threading", "sequential")
     # Anything else than a backend, be it None or joblib's mark for what was not set, stands for its default, loky.
@@ -275,7 +275,7 @@ def _refuse_misspelt(options: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def _told(options: Mapping[str, Any]) -> Iterator[None]:
+def _rejected_options(options: Mapping[str, Any]) -> Iterator[None]:
     """Name the options of which joblib says that they are wrong."""
     try:
         yield

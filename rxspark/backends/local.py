@@ -21,7 +21,7 @@ import loky
 import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
-from rxspark.backends.base import Attempt, InThisProcess, Outcome, caller_environment, starting_workers
+from rxspark.backends.base import Attempt, LocalEnvironment, Outcome, caller_environment, starting_workers
 from rxspark.concurrency import once
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import DataStore, LocalStore
@@ -48,23 +48,23 @@ _POLL_INTERVAL_S = 0.1
 _SHARED_MEMORY = "/dev/shm"
 
 
-class _Held(threading.local):
-    """How many worker processes the pool of a thread has."""
+class _PoolSize(threading.local):
+    """The number of worker processes in the pool of a thread."""
 
     workers = 0
 
 
-_held = _Held()
+_held = _PoolSize()
 
 
-class LocalBackend(InThisProcess):
+class LocalBackend(LocalEnvironment):
     """A pool of processes for each thread that makes calls, made at its first one and kept as long as the thread.
 
     Threads do not share a pool: a call that ends early, or a task that takes its worker down, ends all that loky's pool
     runs, and the calls of other threads would run again what they had begun.
     """
 
-    partitions_per_slot = 8  # one costs about 0.3 ms; eight leave a slot idle for at most an eighth of its work
+    partitions_per_slot = 8  # one costs about 2 ms; eight leave a slot idle for at most an eighth of its work
 
     def __init__(self, share_dir: str | None, threads: int) -> None:
         self._share_dir = share_dir
@@ -93,7 +93,7 @@ class LocalBackend(InThisProcess):
                 return Outcome(str(error))
 
     def _run_all(self, run: PartitionRunner, attempt: Attempt) -> str:
-        """Submit partitions and deliver their results, both as they come; gives why some results did not."""
+        """Submit partitions and deliver their results, both as they come; return why some results did not."""
         lost_reason = ""
         running: dict[Future[ResultMessage], DataStore] = {}
         coming: Sequence[PartitionPayload] | None = attempt.partitions
@@ -157,7 +157,7 @@ class BackgroundBackend(LocalBackend):
                 _end_background_pool()
 
     def cancel(self, attempt: Attempt) -> None:
-        """Nothing to do from outside: `run` looks at `attempt.cancelled` and ends the workers."""
+        """Do nothing from outside: `run` looks at `attempt.cancelled` and ends the workers."""
 
     def _pool(self, workers: int) -> Any:
         return _background_pool(workers)
@@ -214,7 +214,7 @@ def _reusable_pool(workers: int, exactly: bool) -> Any:
 
 
 def _environment() -> dict[str, str]:
-    """Give what a worker must have in its environment as it starts."""
+    """Return what a worker must have in its environment as it starts."""
     return {HASH_SEED: call_hash_seed()}
 
 

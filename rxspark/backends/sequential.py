@@ -11,7 +11,7 @@ from time import monotonic  # by this name, as a task may replace that of the mo
 from types import FrameType
 from typing import Any
 
-from rxspark.backends.base import Attempt, InThisProcess, Outcome, in_main_thread
+from rxspark.backends.base import Attempt, LocalEnvironment, Outcome, in_main_thread
 from rxspark.data.refs import DataRef
 from rxspark.data.stores import LocalStore, inline
 from rxspark.serialize.payload import PartitionPayload
@@ -25,7 +25,7 @@ from rxspark.worker.watch import process_kept
 __all__ = ["SequentialBackend", "interrupts_told_apart"]
 
 
-class SequentialBackend(InThisProcess):
+class SequentialBackend(LocalEnvironment):
     """Runs in the caller's own thread."""
 
     partitions_per_slot = 100  # the progress bar moves by partitions
@@ -62,10 +62,10 @@ class SequentialBackend(InThisProcess):
             end_child(attempt.call_id)  # calls of other threads may have one too
 
     def cancel(self, attempt: Attempt) -> None:
-        """Nothing runs in the background: `run` looks at `attempt.cancelled` between partitions."""
+        """Do nothing: `run` looks at `attempt.cancelled` between partitions."""
 
     def at_exit(self, end: Callable[[], None]) -> None:
-        """Nothing to do: no task outlives the call."""
+        """Do nothing: no task outlives the call."""
 
 
 # Seconds after which partitions that have run are delivered: that, and to make the process ready for tasks once more,

@@ -14,7 +14,7 @@ __all__ = ["combining_function", "neighbouring_tasks"]
 
 
 def combining_function(value: Any, once_per_node: bool) -> Callable[[Any, Any], Any] | None:
-    """Give the function of two values that `combine` stands for.
+    """Return the function of two values that `combine` stands for.
 
     Raises
     ------

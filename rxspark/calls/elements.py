@@ -42,12 +42,12 @@ class ElemArg:
 
     @property
     def length(self) -> int | None:
-        """How many elements there are; None as long as that is not known."""
+        """Return the number of elements; None as long as that is not known."""
         return None if self._values is None else len(self._values)
 
     @property
     def is_endless(self) -> bool:
-        """Whether it is clear that there is no last element."""
+        """Tell whether it is clear that there is no last element."""
         x = self._given
         repeats = isinstance(x, itertools.repeat) and operator.length_hint(x, -1) == -1
         return self._values is None and (repeats or isinstance(x, (itertools.count, itertools.cycle)))
@@ -90,7 +90,7 @@ class ElemArg:
         self._values = values
 
     def of(self, argument: str, numbers: range) -> Sequence[Any]:
-        """Give the elements of some tasks."""
+        """Return the elements of some tasks."""
         assert self._values is not None
         if isinstance(self._values, (list, tuple, range)) or _is_numpy_array(self._values):
             return self._values[numbers.start : numbers.stop : numbers.step]
@@ -102,7 +102,7 @@ class ElemArg:
         return found
 
     def iterator(self, argument: str) -> Iterator[Any]:
-        """Give an iterator over the elements, for one call alone if they can be read once only."""
+        """Return an iterator over the elements, for one call alone if they can be read once only."""
         if self._values is not None:
             changeable = isinstance(self._values, list) or _is_numpy_array(self._values)
             return iter(copy.copy(self._values) if changeable else self._values)
@@ -217,7 +217,7 @@ def _along_first_axis(x: Any) -> Sequence[Any] | None:
 
 
 def _is_frame(x: Any) -> bool:
-    """Whether x is a table of any library: pandas, polars, Arrow, DuckDB, Spark."""
+    """Tell whether x is a table of any library: pandas, polars, Arrow, DuckDB, Spark."""
     return hasattr(x, "__dataframe__") or (hasattr(x, "columns") and (hasattr(x, "dtypes") or hasattr(x, "schema")))
 
 

@@ -126,7 +126,7 @@ class CallSpec:
         return f"rxExec {name}: {'a task for each element that comes' if count is None else f'{count} tasks'}"
 
     def for_groups(self, groups: Groups) -> CallSpec:
-        """Give the call with one task for each group, which gets the group's keys and rows first.
+        """Return the call with one task for each group, which gets the group's keys and rows first.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class CallSpec:
         return replace(self, tasks=replace(self.tasks, count=count, constants=(), groups=groups))
 
     def for_nodes(self, nodes: list[str]) -> CallSpec:
-        """Give the call with one task for each node, or for each node that the elements are named by.
+        """Return the call with one task for each node, or for each node that the elements are named by.
 
         Raises
         ------
@@ -158,7 +158,7 @@ class CallSpec:
         return replace(self, tasks=replace(tasks, names=known))
 
     def partitions(self, slots: int, per_slot: int) -> list[range]:
-        """Give the numbers of the tasks of each partition; where elements are read later there are none yet."""
+        """Return the numbers of the tasks of each partition; where elements are read later there are none yet."""
         if self.tasks.count is None or self.tasks.are_read_later:
             return []
         if self.once_per_node:
@@ -169,7 +169,7 @@ class CallSpec:
 
 
 def _setting(context: ComputeContext, name: str) -> Any:
-    """Give a setting of the context, where it has none the option of this name."""
+    """Return a setting of the context, where it has none the option of this name."""
     value = getattr(context, name)
     return rxGetOption(name) if value is None else value
 
@@ -206,7 +206,7 @@ def _foreach_options(value: Any) -> dict[str, Any]:
 
 
 def _named_nodes(names: list[str], known: list[str]) -> list[str]:
-    """Give the nodes that elements are named by, as `node_name` writes them."""
+    """Return the nodes that elements are named by, as `node_name` writes them."""
     wanted = [node_name(name) for name in names]
     unknown = [name for name, node in zip(names, wanted, strict=True) if node not in known]
     if unknown or len(set(wanted)) < len(wanted):

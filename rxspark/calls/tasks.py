@@ -40,11 +40,11 @@ class Tasks:
 
     @property
     def are_read_later(self) -> bool:
-        """Whether elements come of an iterator, which is read while the tasks run."""
+        """Tell whether elements come of an iterator, which is read while the tasks run."""
         return any(arg.length is None for arg in self.per_task_args.values())
 
     def entries_of(self, numbers: range) -> list[tuple[tuple[Any, ...], dict[str, Any]]] | None:
-        """Give the entries of `elemArgs` for some tasks."""
+        """Return the entries of `elemArgs` for some tasks."""
         if self.element_args is None or len(self.element_args) > 1:
             return self.element_args and self.element_args[numbers.start : numbers.stop : numbers.step]
         return self.element_args * len(numbers)
@@ -117,7 +117,7 @@ def _element_args(elem_args: Any) -> tuple[list[tuple[tuple[Any, ...], dict[str,
 
 
 def _agreed_count(per_task: dict[int | str, ElemArg], entries: int | None, times: int) -> int | None:
-    """Give the number of tasks that elements, entries of `elemArgs` and `timesToRun` agree on; None if not known."""
+    """Return the number of tasks that elements, entries of `elemArgs` and `timesToRun` agree on; None if not known."""
     lengths = {argument_name(key): arg.length for key, arg in per_task.items() if arg.length is not None}
     if entries is not None:
         lengths["elemArgs"] = entries

@@ -160,17 +160,17 @@ class ComputeContext:
 
 
 def as_text(path: Any) -> Any:
-    """Give a path as text; anything else as it is."""
+    """Return a path as text; anything else as it is."""
     return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def plain(value: Any) -> Any:
-    """Give a mapping as a dict; anything else as it is."""
+    """Return a mapping as a dict; anything else as it is."""
     return dict(value) if isinstance(value, Mapping) else value
 
 
 def _as_written(value: Any) -> str:
-    """Give a value as its argument is written."""
+    """Return a value as its argument is written."""
     if isinstance(value, tuple) and value and all(isinstance(entry, type) for entry in value):
         names = ", ".join(entry.__qualname__ for entry in value)
         return f"({names},)" if len(value) == 1 else f"({names})"

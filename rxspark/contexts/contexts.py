@@ -124,7 +124,8 @@ class RxSpark(ComputeContext):
     Parameters
     ----------
     master : str, optional
-        ``"yarn"``, ``"local[2]"``, ``"spark://host:7077"``; an active session must have this one.
+        ``"yarn"``, ``"local[2]"``, ``"spark://host:7077"``, ``"k8s://https://host:443"``; an active session must have
+        this one.
     hdfsShareDir : str, optional
         A folder on a file system that all nodes reach, for the files of a call.
     numExecutors : int, optional

@@ -8,7 +8,7 @@ __all__ = ["reduce_array"]
 
 
 def reduce_array(array: Any) -> Any:
-    """Give the reduction of a NumPy array.
+    """Return the reduction of a NumPy array.
 
     NumPy leaves the numbers out of the pickle only where they lie in one piece and have a format that the buffer
     protocol knows. A view with strides is copied into one piece, and dates and times go as the integers that they are.

@@ -86,12 +86,12 @@ class ElementFeed:
 
     @property
     def exhausted(self) -> bool:
-        """Whether no partition will come any more."""
+        """Tell whether no partition will come any more."""
         with self._changed:
             return self._ended and not self._ready
 
     def take(self, least: int, timeout: float) -> list[PartitionPayload]:
-        """Give the partitions that are there, once there are so many, or no more will come, or the time is over."""
+        """Return the partitions that are there, once there are so many, or no more will come, or the time is over."""
         with self._changed:
             if self._reader is None and not self._closed:
                 run = partial(self._context.run, self._run)  # code of the user's, so not one of rxspark's own threads
@@ -206,7 +206,7 @@ class ElementFeed:
 
 
 def _iterators(spec: CallSpec) -> dict[int | str, Iterator[Any]]:
-    """Give an iterator for each argument that has elements, so that all end together."""
+    """Return an iterator for each argument that has elements, so that all end together."""
     tasks = spec.tasks
     found = {key: argument.iterator(argument_name(key)) for key, argument in tasks.per_task_args.items()}
     if tasks.element_args is not None and len(tasks.element_args) > 1:

@@ -23,7 +23,7 @@ __all__ = ["Destination", "PartitionPayload", "Payload", "Requirements", "serial
 
 
 class Destination(NamedTuple):
-    """Where the bytes of a call go, as far as it decides what they must hold."""
+    """The destination of a call's bytes, as far as it decides what they must hold."""
 
     same_host: bool
     """Whether all workers are on this machine."""
@@ -65,7 +65,7 @@ class Payload:
     """Gives partitions while others run, where elements come of iterators."""
 
     def detached(self) -> Payload:
-        """Give a copy that stays as it is when the caller changes his arguments."""
+        """Return a copy that stays as it is when the caller changes his arguments."""
         copies = tuple(PartitionPayload(numbers, data.detached()) for numbers, data in self.partitions)
         return replace(self, program=self.program.detached(), partitions=copies)
 

@@ -25,7 +25,7 @@ from rxspark.serialize.shared_object import Shared
 from rxspark.serialize.user_modules import UserModules
 from rxspark.worker.byvalue import ByValuePickler, refer_to_class
 from rxspark.worker.groups import GroupRows, GroupTable
-from rxspark.worker.mutability import all_immutable
+from rxspark.worker.mutability import all_immutable, all_shallow
 from rxspark.worker.protocol import Column, Partition
 from rxspark.worker.reducers import EACH_APART, RefusedError
 from rxspark.worker.snapshot import found_by_name
@@ -43,7 +43,9 @@ class _Pickler(ByValuePickler):
         # cloudpickle's is a chain of tables, slow to ask.
         self.dispatch_table: dict[type, Any] = dict(ByValuePickler.dispatch_table)
         self._file = io.BytesIO()
-        super().__init__(self._file, protocol=5, buffer_callback=None if aside is None else partial(_put_aside, aside))
+        super().__init__(
+            self._file, protocol=5, buffer_callback=None if aside is None else partial(_take_out_of_band, aside)
+        )
         self._serializer = serializer
         self._of_one_task = of_one_task
         self._puts_aside = aside is not None
@@ -81,7 +83,7 @@ class _Pickler(ByValuePickler):
         if kind is CodeType:
             return self._reduce_code(obj)
         if kind is Shared:
-            return self._serializer.handed_over(obj)
+            return self._serializer.reduce_shared(obj)
         self._serializer.modules.note(obj, found_by_name)
         reduced = super().reducer_override(obj)
         self._serializer.by_value = self._serializer.by_value or isinstance(reduced, tuple)
@@ -90,7 +92,7 @@ class _Pickler(ByValuePickler):
         return reduced
 
     def _reduce_code(self, code: CodeType) -> Any:
-        """As cloudpickle does it, but with the name of the user's file, which newer versions leave out."""
+        """Reduce code as cloudpickle does, but with the name of the user's file, which newer versions leave out."""
         make, parts = self.dispatch_table[CodeType](code)
         return make, tuple(code.co_filename if part == "<dynamic-code>" else part for part in parts)
 
@@ -117,7 +119,7 @@ def _within_the_stack() -> Iterator[None]:
 _LARGE = 4096
 
 
-def _put_aside(aside: list[Buffer], buffer: pickle.PickleBuffer) -> bool:
+def _take_out_of_band(aside: list[Buffer], buffer: pickle.PickleBuffer) -> bool:
     """Take a large buffer out of the pickle; True leaves it inside."""
     raw = buffer.raw()
     if raw.nbytes < _LARGE:
@@ -176,7 +178,7 @@ class CallSerializer:
         """
         return _Pickler(self, of_one_task, aside).pickled(value)
 
-    def handed_over(self, shared: Shared) -> Any:
+    def reduce_shared(self, shared: Shared) -> Any:
         """Reduce a shared object to its file, or where the workers do not reach that, to itself."""
         self.modules.update(shared.modules)
         if self._travels_whole(shared):
@@ -279,6 +281,8 @@ class CallSerializer:
         # A range, or an array of numbers, makes a new object of each of its values.
         if as_they_are or not isinstance(values, (list, tuple)) or all_immutable(values):
             return Column(values, pickled=False)
+        if all_shallow(values):
+            return Column(values, pickled=False, copied=True)
         pickler = _Pickler(self, of_one_task=True)
         pickled = [self._element(pickler, value, i, key) for i, value in zip(numbers, values, strict=True)]
         return Column(pickled, pickled=True)

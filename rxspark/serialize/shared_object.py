@@ -73,7 +73,7 @@ class Shared:
 
     @property
     def on_this_host(self) -> bool:
-        """Whether only processes of this host can reach it."""
+        """Tell whether only processes of this host can reach it."""
         return isinstance(self._ref, LocalFileRef)
 
     def remove(self) -> None:

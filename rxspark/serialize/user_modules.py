@@ -100,7 +100,7 @@ class UserModules:
                 if part in sources:
                     waiting |= _imported_at_head(sources[part], part)
         tops = {name.partition(".")[0] for name in needed}
-        return frozenset(top for top in tops - set(sources) if not _comes_with_us(top))
+        return frozenset(top for top in tops - set(sources) if not _is_everywhere(top))
 
     @staticmethod
     def digest(sources: dict[str, ModuleSource]) -> str:
@@ -125,15 +125,15 @@ def _installed_folders() -> tuple[str, ...]:
     return tuple(folder + os.sep for folder in folders)
 
 
-def _comes_with_us(top: str) -> bool:
-    """Whether a top-level name is Python's own, the program's or rxspark."""
+def _is_everywhere(top: str) -> bool:
+    """Tell whether a top-level name is Python's own, the program's or rxspark."""
     return top in ("", "__main__", "rxspark") or top in sys.stdlib_module_names or top in sys.builtin_module_names
 
 
 @lru_cache(maxsize=4096)
 def _installed(top: str) -> bool:
-    """Whether a top-level name is not the user's own: Python's, rxspark's, or in a site-packages folder."""
-    if _comes_with_us(top):
+    """Tell whether a top-level name is not the user's own: Python's, rxspark's, or in a site-packages folder."""
+    if _is_everywhere(top):
         return True
     file = _file_of(top)
     if file is None:

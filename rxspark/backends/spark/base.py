@@ -115,7 +115,7 @@ class SparkEngine(ABC):
 
     @abstractmethod
     def _has_ended(self) -> bool:
-        """Whether the session was stopped, from here or from its other side."""
+        """Tell whether the session was stopped, by this program or by Spark."""
 
     @abstractmethod
     def _thread(self, run: Callable[[], None], name: str) -> threading.Thread:
@@ -204,7 +204,7 @@ class SparkEngine(ABC):
 def result_sink(
     call_id: str, shared: FsPath | None, here: Path | None, most: int, setting: str
 ) -> Iterator[ResultSink]:
-    """Give the way home of a call's large results: a folder on this host or of the cluster.
+    """Return the way home of a call's large results: a folder on this host or of the cluster.
 
     Without either, Spark itself brings `most` bytes in one job, 0 without limit, as `setting` says.
     """
@@ -223,7 +223,7 @@ def result_sink(
 
 
 def slots_to_come(setting: Callable[[str, str], str]) -> int:
-    """How many tasks an application runs at once when it has all executors that its settings ask for; 0 if unknown.
+    """Return how many tasks run at once when the application has all executors that its settings ask for; 0 if unknown.
 
     >>> slots_to_come({"spark.executor.instances": "4", "spark.executor.cores": "2"}.get)
     8

@@ -26,23 +26,24 @@ from pyspark.errors import PySparkException
 from rxspark.backends.base import Attempt, caller_environment
 from rxspark.backends.spark.base import SparkEngine, result_sink, slots_to_come, submit_lock
 from rxspark.backends.spark.classic_session import classic_session
-from rxspark.backends.spark.cluster import Located, run_on_each, slots_now
+from rxspark.backends.spark.cluster import Located, run_on_each
 from rxspark.backends.spark.connect_worker import joined
+from rxspark.backends.spark.hadoop_tokens import PROPERTY, present_tokens, take_tokens
+from rxspark.backends.spark.keepalive import UDF_SETTINGS, keepalive, keepalive_interval
 from rxspark.backends.spark.session import Application, has_ended
-from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval, signs_of_life
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.contexts import RxSpark
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import local_folder
 from rxspark.data.refs import DataRef, LocalFileRef
 from rxspark.data.stores import FILE_THRESHOLD, DataStore, LocalStore, SharedFolderStore, inline
-from rxspark.files.paths import open_path
+from rxspark.files.paths import FsPath, open_path
 from rxspark.results import node_name
 from rxspark.serialize.payload import Requirements
 from rxspark.user_paths import share_folder
 from rxspark.worker.delivery import ResultSink
 from rxspark.worker.gc_freeze import freeze_loaded_modules
-from rxspark.worker.leaving import must_leave
+from rxspark.worker.retirement import is_retiring
 from rxspark.worker.runner import PartitionRunner
 
 __all__ = ["ClassicBackend"]
@@ -55,22 +56,26 @@ _SIGN = (lambda batch: len(batch).to_bytes(4, "big") + batch)(pickle.dumps([]))
 class _RunPartition:
     """The function that Spark runs for each of its partitions."""
 
-    def __init__(self, call_id: str, runner: PartitionRunner, accumulator: Any, sign_interval: float | None) -> None:
+    def __init__(
+        self, call_id: str, runner: PartitionRunner, accumulator: Any, keepalive_interval: float | None
+    ) -> None:
         self._call_id = call_id
         self._runner = runner
         self._accumulator = accumulator
-        self._sign_interval = sign_interval
+        self._sign_interval = keepalive_interval
 
     def __call__(self, partitions: Iterable[DataRef]) -> Iterator[Any]:
         freeze_loaded_modules()
         _acknowledge_quickly()
-        attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        task: Any = TaskContext.get()
+        take_tokens(task.getLocalProperty(PROPERTY))
+        attempt = self._runner.attempt + task.attemptNumber()
         run = replace(self._runner, attempt=attempt)
         for partition in partitions:  # read to its end, or PySpark throws the worker away
-            with signs_of_life(_SIGN, self._sign_interval):
+            with keepalive(_SIGN, self._sign_interval):
                 message = run(partition)
             self._accumulator.add([(self._call_id, message)])
-            if must_leave():
+            if is_retiring():
                 break
         return iter(())
 
@@ -104,15 +109,21 @@ class ClassicBackend(SparkEngine):
         self.draws_bar = self._session.settings.get("spark.ui.showConsoleProgress") == "true"  # as in PySpark's shell
 
     def check(self, requirements: Requirements) -> None:
+        self._session.preflight.check(requirements, self._probed_folder())
+
+    def _probed_folder(self) -> FsPath | None:
         here_only = open_path(self._share_dir) if self._share_dir and self._local else None
-        self._session.preflight.check(requirements, self._share_folder or here_only)
+        return self._share_folder or here_only
 
     def slots(self, tasks: int, options: Mapping[str, Any]) -> int:
         to_come = 0 if self._local else slots_to_come(self._session.settings.get)
-        return max(1, slots_now(self._context), to_come)
+        return max(1, self._session.slots_now(), to_come)
 
     def nodes(self) -> list[str]:
-        return [socket.gethostname()] if self._local else sorted(set(self._session.names().values()))
+        if self._local:
+            return [socket.gethostname()]
+        self._session.preflight.survey(self._probed_folder())  # its job tells the names, too, and waits for executors
+        return sorted(set(self._session.names().values()))
 
     def cancel(self, attempt: Attempt) -> None:
         if attempt.call_id not in self._session.running:  # Spark would log a warning
@@ -166,14 +177,16 @@ class ClassicBackend(SparkEngine):
                 self._session.running.discard(attempt.call_id)
 
     def _run_job(self, attempt: Attempt, runner: PartitionRunner) -> str:
+        if "spark.kerberos.keytab" in self._session.settings:
+            self._context.setLocalProperty(PROPERTY, present_tokens(self._context._jvm))
         with self._store() as store:
             with submit_lock:
                 partitions = [store.put_partition(data) for _, data in attempt.partitions]
             if self.table is not None:
-                interval = sign_interval(UDF_SETTINGS, self._setting)
+                interval = keepalive_interval(UDF_SETTINGS, self._setting)
                 self._deliver(attempt, self.table.results(attempt, runner, partitions, interval))
                 return ""
-            interval = sign_interval("spark.python.worker", self._setting)
+            interval = keepalive_interval("spark.python.worker", self._setting)
             run = _RunPartition(attempt.call_id, runner, self._session.accumulator, interval)
             if attempt.nodes and not self._local:
                 return self._run_on_nodes(attempt, partitions, run)
@@ -197,7 +210,7 @@ class ClassicBackend(SparkEngine):
             job.count()
 
     def _run_on_nodes(self, attempt: Attempt, partitions: list[DataRef], run: _RunPartition) -> str:
-        """Give each partition to the node of its task; tells which nodes are gone."""
+        """Send each partition to the node of its task; return which nodes are gone."""
         hosts = {node_name(name): host for host, name in self._session.names().items()}
         nodes = attempt.partition_nodes
         both = zip(nodes, partitions, strict=True)
@@ -234,7 +247,7 @@ class _BroadcastRef:
     broadcast: Broadcast[Any]
 
     def open(self) -> Bundle:
-        """Give the bundle, on an executor; that of an encrypted broadcast comes as bytes."""
+        """Return the bundle, on an executor; that of an encrypted broadcast comes as bytes."""
         path = getattr(self.broadcast, "_path", None)
         ref: DataRef = self.broadcast.value if path is None else LocalFileRef(path)
         return ref.open()
@@ -248,7 +261,7 @@ class BroadcastStore(DataStore):
 
     least = FILE_THRESHOLD
 
-    def __init__(self, context: SparkContext, settings: dict[str, str]) -> None:
+    def __init__(self, context: SparkContext, settings: Mapping[str, str]) -> None:
         super().__init__()
         self._context = context
         self._encrypted = settings.get("spark.io.encryption.enabled", "false") == "true"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -20,13 +20,18 @@ from pyspark.serializers import CPickleSerializer
 from rxspark.backends.spark.base import submit_lock
 from rxspark.backends.spark.worker_start import with_this_rxspark
 
-__all__ = ["Located", "executor_hosts", "run_on_each", "slots_now"]
+__all__ = ["Located", "executor_hosts", "hosts_of_tasks", "run_on_each", "slots_of"]
 
 # Seconds until the next look at hosts that were busy, or at executors that Spark has not told of yet.
 _PAUSE_S = 1.0
 
 # Seconds in which Spark's own table of executors knows of one that has just run a job.
 _TABLE_TIMEOUT_S = 10.0
+
+# The same of its table of tasks, in whose place another job can ask.
+_TASKS_TIMEOUT_S = 1.0
+
+_ALL = (1 << 31) - 1  # Java's largest number
 
 
 class Located(NamedTuple):
@@ -36,10 +41,14 @@ class Located(NamedTuple):
     value: Any
 
 
-def slots_now(context: SparkContext) -> int:
-    """Number of tasks that the present executors run at once; `spark.default.parallelism` says nothing of that."""
+def slots_of(context: SparkContext) -> Callable[[], int]:
+    """Return a function that asks how many tasks the present executors run at once, by one call of the JVM.
+
+    `spark.default.parallelism` says nothing of that.
+    """
     scala: Any = context._jsc.sc()
-    return int(scala.maxNumConcurrentTasks(scala.resourceProfileManager().defaultResourceProfile()))
+    profile = scala.resourceProfileManager().defaultResourceProfile()
+    return lambda: int(scala.maxNumConcurrentTasks(profile))
 
 
 def executor_hosts(context: SparkContext) -> list[str]:
@@ -55,10 +64,40 @@ def executor_hosts(context: SparkContext) -> list[str]:
 
 def _listed(context: SparkContext) -> list[str]:
     hosts = [str(executor.host()) for executor in context._jsc.sc().statusTracker().getExecutorInfos()]
-    driver = context.getConf().get("spark.driver.host")
+    driver = context._jsc.sc().conf().get("spark.driver.host")
     if driver in hosts:
         hosts.remove(driver)  # once: executors may be on its host, too
     return sorted(set(hosts))
+
+
+def hosts_of_tasks(context: SparkContext, stage: int, names: Mapping[int, str]) -> dict[str, str]:
+    """The hosts of tasks that have run, as Spark calls them, and by the names that these tasks have found.
+
+    As far as Spark's table of tasks tells, in which those that ended last come some milliseconds late.
+    """
+    deadline = time.monotonic() + _TASKS_TIMEOUT_S
+    while True:
+        found = _hosts_in_table(context, stage, names)
+        if len(found) == len({*names.values()}) or time.monotonic() > deadline:
+            return found
+        time.sleep(_PAUSE_S / 100)
+
+
+def _hosts_in_table(context: SparkContext, stage: int, names: Mapping[int, str]) -> dict[str, str]:
+    """The hosts by name: one task for each name, as each look costs calls of the JVM."""
+    found: dict[str, str] = {}
+    left = {*names.values()}
+    scala: Any = context._jsc.sc()
+    tasks = scala.statusStore().taskList(stage, 0, _ALL)
+    for number in range(tasks.size()):
+        if not left:
+            break
+        task = tasks.apply(number)
+        name = names.get(int(task.taskId()))
+        if name in left:
+            found[str(task.host())] = name
+            left.remove(name)
+    return found
 
 
 def _preferring(context: SparkContext, elements: Iterable[Located]) -> RDD[Located]:
@@ -85,8 +124,8 @@ def run_on_each(
             rdd = _preferring(context, elements).mapPartitions(with_this_rxspark(_OnItsHost(run)))
             rdd._jrdd  # noqa: B018 - pickles the command
         answers = rdd.collect()
-        missed = {answer.host for answer in answers if isinstance(answer, _Missed)}
-        found += [answer for answer in answers if not isinstance(answer, _Missed)]
+        missed = {answer.host for answer in answers if isinstance(answer, _WrongHost)}
+        found += [answer for answer in answers if not isinstance(answer, _WrongHost)]
         there = set(_listed(context)) if missed else set()
         gone += sorted(missed - there)
         elements = [element for element in elements if element.host in missed & there]
@@ -95,7 +134,7 @@ def run_on_each(
     return found, gone
 
 
-class _Missed(NamedTuple):
+class _WrongHost(NamedTuple):
     """Tells that the element of a host has come to another one."""
 
     host: str
@@ -109,11 +148,11 @@ class _OnItsHost:
 
     def __call__(self, elements: Iterable[Located]) -> Iterator[Any]:
         for host, value in list(elements):  # read to its end, or PySpark throws the worker away
-            yield from self._run(value) if _is_here(host) else [_Missed(host)]
+            yield from self._run(value) if _is_here(host) else [_WrongHost(host)]
 
 
 def _is_here(host: str) -> bool:
-    """Whether this machine has the address: then, and only then, a socket can be bound to it."""
+    """Tell whether this machine has the address: then, and only then, a socket can be bound to it."""
     for family, kind, protocol, _, address in socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM):
         with closing(socket.socket(family, kind, protocol)) as probe:
             try:

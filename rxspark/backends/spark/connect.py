@@ -35,11 +35,11 @@ from rxspark.backends.spark.connect_link import (
     end_with_the_program,
 )
 from rxspark.backends.spark.connect_worker import SCHEMA, Artifact, AskWorker, RunOnNodes, RunPartitions, joined
+from rxspark.backends.spark.keepalive import UDF_SETTINGS, keepalive_interval
 from rxspark.backends.spark.package import packed_rxspark
 from rxspark.backends.spark.preflight import HostAnswer, Preflight, start_problem
 from rxspark.backends.spark.session import warn_once
 from rxspark.backends.spark.settings import without_effect
-from rxspark.backends.spark.sign_of_life import UDF_SETTINGS, sign_interval
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.concurrency import call_with_timeout
 from rxspark.contexts import RxSpark
@@ -80,7 +80,7 @@ class ConnectSession:
 
     @property
     def slots(self) -> int:
-        """How many tasks run at once: as many as workers have answered, or as the settings let come.
+        """Return how many tasks run at once: as many as workers have answered, or as the settings allow.
 
         The server's `spark.default.parallelism` says nothing of it.
         """
@@ -205,7 +205,7 @@ class ConnectBackend(SparkEngine):
         return f"no slot was free on one of {', '.join(attempt.partition_nodes)}" if attempt.nodes else ""
 
     def _run_job(self, attempt: Attempt, runner: PartitionRunner) -> str:
-        interval = sign_interval(UDF_SETTINGS, self._setting)
+        interval = keepalive_interval(UDF_SETTINGS, self._setting)
         with self._store() as store:
             parts = [store.put_partition(data) for _, data in attempt.partitions]
             if self.table is None:

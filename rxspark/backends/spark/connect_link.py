@@ -48,13 +48,13 @@ def end_with_the_program(session: SparkSession) -> None:
     except ImportError:  # PySpark 3.5: its client asks nothing at the end, and waits for nothing
         return
 
-    class WhileTheProgramRuns(DefaultPolicy):
+    class RetryUntilExit(DefaultPolicy):
         def can_retry(self, e: BaseException) -> bool:
             return not _program_ends.is_set() and bool(super().can_retry(e))
 
     client = session.client
     if [type(policy) for policy in client.get_retry_policies()] == [DefaultPolicy]:
-        client.set_retry_policies([WhileTheProgramRuns(max_retries=_RETRIES, max_backoff=_RETRY_INTERVAL_MS)])
+        client.set_retry_policies([RetryUntilExit(max_retries=_RETRIES, max_backoff=_RETRY_INTERVAL_MS)])
 
 
 def ask_in_time(session: SparkSession, server: str, ask: Callable[[], Answer]) -> Answer:
@@ -65,7 +65,7 @@ def ask_in_time(session: SparkSession, server: str, ask: Callable[[], Answer]) -
 
 
 class ServerWatch:
-    """Whether the server still answers while a job runs."""
+    """Watches whether the server still answers while a job runs."""
 
     def __init__(self, session: SparkSession, what_is_kept: str) -> None:
         self._session = session

@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from rxspark.backends.spark.keepalive import keepalive
 from rxspark.backends.spark.preflight import HOLD, HostAnswer
-from rxspark.backends.spark.sign_of_life import signs_of_life
 from rxspark.data.bundle import Bundle, MappedBundle
 from rxspark.data.host_cache import once_on_this_host
 from rxspark.data.refs import DataRef
 from rxspark.results import node_name
 from rxspark.worker.delivery import ResultMessage
 from rxspark.worker.gc_freeze import freeze_loaded_modules
-from rxspark.worker.leaving import must_leave
+from rxspark.worker.retirement import is_retiring
 from rxspark.worker.runner import PartitionRunner
 
 if TYPE_CHECKING:
@@ -50,19 +50,19 @@ class Artifact:
 class RunPartitions:
     """Runs the partitions that the rows name."""
 
-    def __init__(self, runner: PartitionRunner, partitions: DataRef, sign_interval: float | None) -> None:
+    def __init__(self, runner: PartitionRunner, partitions: DataRef, keepalive_interval: float | None) -> None:
         self._runner = runner
         self._partitions = partitions
-        self._sign_interval = sign_interval
+        self._sign_interval = keepalive_interval
 
     def __call__(self, batches: Batches) -> Iterator[RecordBatch]:
         for index in _numbers(batches):  # read to its end, or PySpark throws the worker away
             yield from self.run(index)
-            if must_leave():
+            if is_retiring():
                 return
 
     def run(self, index: int) -> Iterator[RecordBatch]:
-        """Give the message of one partition."""
+        """Return the message of one partition."""
         from pyspark import TaskContext
 
         freeze_loaded_modules()
@@ -71,16 +71,18 @@ class RunPartitions:
         return message_rows(replace(self._runner, attempt=attempt), partition, self._sign_interval)
 
 
-def message_rows(runner: PartitionRunner, partition: DataRef, sign_interval: float | None) -> Iterator[RecordBatch]:
-    """Run a partition, with signs of life to Spark at each interval, and give the rows of its message."""
+def message_rows(
+    runner: PartitionRunner, partition: DataRef, keepalive_interval: float | None
+) -> Iterator[RecordBatch]:
+    """Run a partition, with keepalive bytes to Spark at each interval, and return the rows of its message."""
     from pyarrow import RecordBatch
 
     sign = b""
-    if sign_interval is not None:
+    if keepalive_interval is not None:
         nothing = _row(True, b"").slice(0, 0)
         yield nothing  # with it the stream begins, in which others are signs; rows are a struct to Spark
         sign = RecordBatch.from_arrays([nothing.to_struct_array()], [""]).serialize().to_pybytes()
-    with signs_of_life(sign, sign_interval):
+    with keepalive(sign, keepalive_interval):
         message = runner(partition)
     yield from _pieces(message)
 
@@ -127,7 +129,7 @@ class AskWorker:
 
 
 def joined(rows: Iterable[tuple[bool, bytes]]) -> Iterator[Any]:
-    """Give the objects that the rows hold, as they come."""
+    """Return the objects that the rows hold, as they come."""
     pieces: list[bytes] = []
     for last, piece in rows:
         pieces.append(piece)

@@ -45,7 +45,7 @@ def refuse_inherited(session: Any) -> None:
 
 
 def _jvm_of_another(session: Any) -> bool:
-    """Whether the JVM of a classic session is no child of this process, although PySpark has started it."""
+    """Tell whether the JVM of a classic session is no child of this process, although PySpark has started it."""
     process = getattr(getattr(session, "_gateway", None), "proc", None)
     if process is None:
         return False

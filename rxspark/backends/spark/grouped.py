@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from rxspark.backends.base import Attempt
 from rxspark.backends.spark.connect_worker import SCHEMA, message_rows
+from rxspark.backends.spark.hadoop_tokens import PROPERTY, take_tokens
 from rxspark.backends.spark.worker_start import with_this_rxspark
 from rxspark.data.refs import DataRef, InlineRef
 from rxspark.worker.gc_freeze import freeze_loaded_modules
 from rxspark.worker.groups import ArrowRows, GroupSize, NoRows
-from rxspark.worker.leaving import must_leave
 from rxspark.worker.protocol import Partition
+from rxspark.worker.retirement import is_retiring
 from rxspark.worker.runner import PartitionRunner
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ class GroupedTable:
     """The keys of each task, and the number of its `rows`."""
 
     def results(
-        self, attempt: Attempt, runner: PartitionRunner, partitions: Sequence[DataRef], sign_interval: float | None
+        self, attempt: Attempt, runner: PartitionRunner, partitions: Sequence[DataRef], keepalive_interval: float | None
     ) -> Any:
-        """Give a DataFrame with the messages of the partitions, in pieces."""
+        """Return a DataFrame with the messages of the partitions, in pieces."""
         count = len(attempt.partitions)
         places = _spread(count)
         rows = [
@@ -67,7 +68,7 @@ class GroupedTable:
             _Share(ref, self._largest(numbers))
             for ref, (numbers, _) in zip(partitions, attempt.partitions, strict=True)
         ]
-        run = RunGroups(runner, dict(zip(places, shares, strict=True)), self.names, self.keys, sign_interval)
+        run = RunGroups(runner, dict(zip(places, shares, strict=True)), self.names, self.keys, keepalive_interval)
         together = joined.repartition(count, "place").sortWithinPartitions(*order)
         return together.mapInArrow(with_this_rxspark(run), SCHEMA)
 
@@ -112,23 +113,25 @@ class RunGroups:
         shares: dict[int, _Share],
         names: Sequence[str],
         keys: Sequence[int],
-        sign_interval: float | None,
+        keepalive_interval: float | None,
     ) -> None:
         self._runner = runner
         self._shares = shares
         self._names = names
         self._keys = keys
-        self._sign_interval = sign_interval
+        self._sign_interval = keepalive_interval
 
     def __call__(self, batches: Iterable[RecordBatch]) -> Iterator[RecordBatch]:
         from pyspark import TaskContext
 
         freeze_loaded_modules()
-        attempt = self._runner.attempt + TaskContext.get().attemptNumber()  # type: ignore[union-attr]
+        task: Any = TaskContext.get()
+        take_tokens(task.getLocalProperty(PROPERTY))
+        attempt = self._runner.attempt + task.attemptNumber()
         runner = replace(self._runner, attempt=attempt)
         for place, parts in groupby(_by_place(batches), lambda part: part[0]):
             yield from self._results(runner, self._shares[place], parts)
-            if must_leave():
+            if is_retiring():
                 break
         for _ in batches:  # read to its end, or PySpark throws the worker away
             pass
@@ -136,7 +139,7 @@ class RunGroups:
     def _results(
         self, runner: PartitionRunner, share: _Share, parts: Iterable[tuple[int, RecordBatch]]
     ) -> Iterator[RecordBatch]:
-        """Give the message of one partition; where memory does not hold its rows, that is the error of its tasks."""
+        """Return the message of one partition; where memory does not hold its rows, that is the error of its tasks."""
         held: list[RecordBatch] = []
         size = 0
         try:
@@ -165,7 +168,7 @@ def _opened(ref: DataRef) -> Partition:
 
 
 def _with(ref: DataRef, rows: ArrowRows | NoRows) -> DataRef:
-    """Give a partition with the rows of its tasks."""
+    """Return a partition with the rows of its tasks."""
     return InlineRef((pickle.dumps(replace(_opened(ref), rows=rows), 5),))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import pickle
 import pkgutil
 import re
 import socket
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -56,8 +57,8 @@ _PATH = "path"
 
 Versions = dict[str, str]
 Question = Callable[[], Any]
-HostAnswer = tuple[str, Any]
-"""The host of a slot, and what it answers."""
+HostAnswer = tuple[str, bytes]
+"""The host of a slot, and the pickle of what it answers."""
 Engine = Callable[[Callable[[Iterable[Any]], Iterator[HostAnswer]]], list[HostAnswer]]
 """Runs a function in all slots at once and collects what it gives; an error is that of `start_problem`."""
 
@@ -66,8 +67,8 @@ class _Report(NamedTuple):
     """Findings of a worker on its executor."""
 
     versions: Versions
-    modules: frozenset[str]
-    """The top-level modules that it can import, but for Python's own."""
+    modules: tuple[str, ...]
+    """The top-level modules that it can import, but for Python's own; sorted, so that equal reports are equal bytes."""
     without_kinds: dict[str, RxError]
     """The kinds of random numbers that it cannot make, and why."""
     folder_problem: RxError | None
@@ -87,7 +88,7 @@ class _Survey:
         kinds = {kind: _problem(partial(require, kind)) for kind in KINDS}
         return _Report(
             _versions(),
-            frozenset(module.name for module in pkgutil.iter_modules()),
+            tuple(sorted(module.name for module in pkgutil.iter_modules())),
             {kind: problem for kind, problem in kinds.items() if problem is not None},
             folder_problem,
         )
@@ -128,8 +129,8 @@ class Preflight:
             if problem is not None:
                 raise problem
         if answers:
-            self._reports = [report for _, report in answers]
-            self._found |= frozenset.intersection(*(report.modules for report in self._reports))
+            self._reports = list({id(report): report for _, report in answers}.values())
+            self._found |= frozenset.intersection(*(frozenset(report.modules) for report in self._reports))
         if new_folder is not None:
             self._folders.add(str(new_folder))
 
@@ -154,9 +155,10 @@ class Preflight:
                     raise problem
             self._found |= {*unlisted}
 
-    def ask(self, question: Question) -> list[HostAnswer]:
-        """Ask each slot: its host and its answer."""
-        return [] if self._local else self._engine(partial(_answer, question))
+    def ask(self, question: Question) -> list[tuple[str, Any]]:
+        """Ask each slot: its host and its answer; thousands of slots answer alike, and equal answers are one object."""
+        load = cache(pickle.loads)
+        return [] if self._local else [(host, load(told)) for host, told in self._engine(partial(_answer, question))]
 
 
 def _check_versions(found: list[tuple[str, Versions]]) -> None:
@@ -175,7 +177,7 @@ def _check_versions(found: list[tuple[str, Versions]]) -> None:
 
 @contextlib.contextmanager
 def probe_file(folder: FsPath | None) -> Iterator[tuple[str | None, str]]:
-    """Make a share folder and a file in it; gives the file and its text, for others to read, and removes it.
+    """Make a share folder and a file in it for others to read; yield the file and its text, and remove it at the end.
 
     Raises
     ------
@@ -199,7 +201,7 @@ def probe_file(folder: FsPath | None) -> Iterator[tuple[str | None, str]]:
 
 
 def _problem(look: Callable[[], None]) -> RxError | None:
-    """Give the error of a look at something, None where there is none."""
+    """Return the error of a look at something, None where there is none."""
     try:
         look()
     except RxError as problem:
@@ -210,7 +212,7 @@ def _problem(look: Callable[[], None]) -> RxError | None:
 def _answer(question: Question, slots: Iterable[Any]) -> Iterator[HostAnswer]:
     list(slots)
     time.sleep(HOLD)
-    return iter([(socket.gethostname(), question())])
+    return iter([(socket.gethostname(), pickle.dumps(question(), 5))])
 
 
 def _versions() -> Versions:
@@ -249,7 +251,7 @@ def _read(url: str, text: str) -> None:
     place = open_path(url)
     found = read(place).decode()
     if found != text:
-        raise place.problem(f"on {socket.gethostname()} it does not hold what the driver has written")
+        raise place.error(f"on {socket.gethostname()} it does not hold what the driver has written")
 
 
 # ------------------------------------------------------------------ what is told
@@ -264,6 +266,13 @@ def start_problem(told_by_spark: str) -> RxError:
             f"executors have another Python than the driver:\n{_table(found)}\n"
             f"The minor versions must agree: set {SET_PYTHON} before the session is made (or the path of a Python that "
             f"the nodes have), or let the environment travel: RxSpark(pythonEnv=...)"
+        )
+    missing = re.search(r'Cannot run program "[^"]+"', told_by_spark)
+    if missing:
+        return RxContextError(
+            f"the executors could not start rxspark's tasks: {missing[0]}. There is no Python that they can run: name "
+            f"one by extraSparkConfig={{'spark.pyspark.python': '/path/to/python3'}}, or let the "
+            f"environment travel: RxSpark(pythonEnv=...)"
         )
     lines = [line.strip() for line in told_by_spark.splitlines() if line.strip()]
     reason = next((line for line in lines if re.match(r"[\w.]*(Error|Exception):", line)), lines[0] if lines else "")

@@ -55,7 +55,7 @@ def executors_python(context: RxSpark) -> Iterator[None]:
 
 @lru_cache(maxsize=8)
 def check_python(command: str) -> bool:
-    """Whether the Python that a session's executors on this machine run has this program's own environment.
+    """Tell whether the Python that a session's executors on this machine run has this program's own environment.
 
     Raises
     ------

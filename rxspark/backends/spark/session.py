@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -58,22 +58,24 @@ class Application:
     context: SparkContext
     own: bool
     """Whether rxspark made it, and so may stop it."""
+    settings: Mapping[str, str]
+    """Its settings, which stay as they are: to read them takes some 200 calls of the JVM, or 25 ms."""
 
     @property
     def local(self) -> bool:
-        """Whether its tasks run in workers of this very process's own environment; local-cluster's do not."""
+        """Tell whether its tasks run in workers of this very process's own environment; local-cluster's do not."""
         return re.match(r"local(\[|$)", str(self.context.master)) is not None
 
     def has_our_environment(self) -> bool:
-        """Whether its workers run the Python of this very process; RxContextError if they run one that cannot."""
+        """Tell whether its workers run the Python of this very process; RxContextError if they run one that cannot."""
         return self.local and check_python(str(self.context.pythonExec))
 
 
-_applications: dict[str, Application] = {}
-"""By Spark's id of the application: those that have been prepared."""
+_applications: dict[SparkContext, Application] = {}
+"""Those that have been prepared, by what PySpark has of them."""
 
 
-def _come_to_a_fork() -> None:
+def _after_fork_in_child() -> None:
     """In a forked process: an application is the parent's to stop, and no thread is there that makes one."""
     global _lock
     _lock = threading.RLock()
@@ -81,7 +83,7 @@ def _come_to_a_fork() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_come_to_a_fork)
+    os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def application_for(context: RxSpark) -> Application:
@@ -94,11 +96,13 @@ def application_for(context: RxSpark) -> Application:
     """
     with _lock:
         active = classic_context()
-        if active is not None:
-            _check_master(context, str(active.master))
-            _warn_of_settings(context, active)
-            return _prepared(active, own=False)
-        return _prepared(_new_context(context), own=True)
+        if active is None:
+            return _prepared(_new_context(context), own=True)
+        _check_master(context, str(active.master))
+        application = _prepared(active, own=False)
+        settings = application.settings
+        warn_once(without_effect(context, lambda name, default: settings.get(name, default)), settings["spark.app.id"])
+        return application
 
 
 def stop_own() -> None:
@@ -121,7 +125,7 @@ def classic_context() -> SparkContext | None:
 
 
 def has_ended(context: SparkContext) -> bool:
-    """Whether an application was stopped, from here or from its JVM's side."""
+    """Tell whether an application was stopped, from here or from its JVM's side."""
     from py4j.protocol import Py4JError
 
     try:
@@ -202,12 +206,6 @@ def _check_master(context: RxSpark, active: str) -> None:
         )
 
 
-def _warn_of_settings(context: RxSpark, active: SparkContext) -> None:
-    """Say once of each context which of its settings the active session has not."""
-    settings = dict(active.getConf().getAll()) if context.settings() else {}
-    warn_once(without_effect(context, lambda name, default: settings.get(name, default)), str(active.applicationId))
-
-
 @once
 def warn_once(settings: str, session: str) -> None:
     """Say, once of a session, that settings have no effect in it."""
@@ -227,15 +225,15 @@ def _quiet_in(session: str) -> None:
 
 
 def _prepared(context: SparkContext, own: bool) -> Application:
-    key = str(context.applicationId)
-    if key not in _applications:
+    if context not in _applications:
         _applications.clear()  # one application a process: those from before have ended
-        log_in(dict(context.getConf().getAll()))
+        settings = dict(context.getConf().getAll())
+        log_in(settings)
         give_to_executors(context)
         if not own:
-            _quiet_in(key)
-        _applications[key] = Application(context, own)
-    return _applications[key]
+            _quiet_in(settings["spark.app.id"])
+        _applications[context] = Application(context, own, settings)
+    return _applications[context]
 
 
 def _new_context(context: RxSpark) -> SparkContext:
@@ -270,7 +268,7 @@ def _new_context(context: RxSpark) -> SparkContext:
 
 
 def _leave_jvm() -> None:
-    """Take a JVM that has died, or in which no session could start, out of PySpark's books.
+    """Make PySpark forget a JVM that has died, or in which no session could start.
 
     It would be asked for the next session again, with the settings that this one failed by.
     """

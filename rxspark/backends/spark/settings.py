@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import shlex
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from rxspark.backends.spark.yarn import HADOOP_CONF_DIR, jars_archive, log_in_to_hdfs
 from rxspark.contexts import ARGUMENTS, RxSpark
+from rxspark.data.local_files import local_folder
 from rxspark.errors import RxMissingError
 from rxspark.user_paths import share_folder
 
@@ -51,9 +50,14 @@ def without_effect(context: RxSpark, setting: Callable[[str, str], str]) -> str:
     """Name the settings that a compute context asks for, and that a session which is there has not; "" if none."""
     arguments = {name: argument for argument, name in ARGUMENTS.items()}
     asked = context.settings().items()
-    differ = [(name, value) for name, value in asked if setting(name, "").lower() != value.lower()]
+    differ = [(name, value) for name, value in asked if not _has_effect(name, value.lower(), setting(name, "").lower())]
     shown = [f"{arguments.get(name, name)}={value} (there: {setting(name, '') or 'not set'})" for name, value in differ]
     return ", ".join(shown)
+
+
+def _has_effect(name: str, asked: str, there: str) -> bool:
+    """Compare a setting with that of a session, where Spark puts options of its own before those of Java."""
+    return there == asked or (name.endswith("JavaOptions") and there.endswith(f" {asked}"))
 
 
 def _defaults(master: str) -> dict[str, str]:
@@ -81,10 +85,9 @@ def _quiet(context: RxSpark) -> dict[str, str]:
         return {}
     if _JAVA_OPTIONS in context.settings():
         return {}
-    with tempfile.NamedTemporaryFile("w", prefix="rxspark-", suffix=".log4j2.properties", delete=False) as file:
-        file.write(_LOGGING)
-    atexit.register(Path(file.name).unlink, missing_ok=True)
-    return {_JAVA_OPTIONS: f"-Dlog4j2.configurationFile=file:{file.name} {options}".rstrip()}
+    file = Path(local_folder(None), "log4j2.properties")
+    file.write_text(_LOGGING)
+    return {_JAVA_OPTIONS: f"-Dlog4j2.configurationFile=file:{file} {options}".rstrip()}
 
 
 def _on_yarn(context: RxSpark, master: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ HADOOP_CONF_DIR = "./__spark_conf__/__hadoop_conf__"
 
 
 def log_in_to_hdfs(settings: Mapping[str, str]) -> None:
-    """Reach HDFS before a JVM would, which tells in pages of Java what Kerberos has against it.
+    """Reach HDFS before a JVM does, as the JVM's error would be pages of Java about Kerberos.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The sign of life of a worker: what its engine reads while a task computes.
+"""Keepalive of a worker: bytes that Spark reads while a task computes.
 
 `spark.python.worker.killOnIdleTimeout` has Spark end a worker that has written nothing for
 `spark.python.worker.idleTimeoutSeconds`, however busy it is. So a process beside the worker writes for it what Spark
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["UDF_SETTINGS", "sign_interval", "signs_of_life"]
+__all__ = ["UDF_SETTINGS", "keepalive", "keepalive_interval"]
 
 UDF_SETTINGS = "spark.sql.execution.pyspark.udf"
 """Where the settings for functions of DataFrames are; those of RDDs have others."""
@@ -27,10 +27,10 @@ while not select.select([0], [], [], interval)[0]:
 """
 
 
-def sign_interval(prefix: str, setting: Callable[[str, str], str]) -> float | None:
-    """Seconds between signs of life, None where Spark ends no worker; `prefix` is that of the engine's settings.
+def keepalive_interval(prefix: str, setting: Callable[[str, str], str]) -> float | None:
+    """Return the seconds between keepalive bytes, None where Spark ends no worker; `prefix` is that of the settings.
 
-    >>> sign_interval("a", {"a.killOnIdleTimeout": "true", "a.idleTimeoutSeconds": "60"}.get)
+    >>> keepalive_interval("a", {"a.killOnIdleTimeout": "true", "a.idleTimeoutSeconds": "60"}.get)
     20.0
     """
     if setting(f"{prefix}.killOnIdleTimeout", "false").lower() != "true":
@@ -39,8 +39,8 @@ def sign_interval(prefix: str, setting: Callable[[str, str], str]) -> float | No
 
 
 @contextlib.contextmanager
-def signs_of_life(sign: bytes, interval: float | None) -> Iterator[None]:
-    """Write a sign to Spark at each interval, if there is one; the worker itself must write nothing meanwhile."""
+def keepalive(sign: bytes, interval: float | None) -> Iterator[None]:
+    """Write bytes to Spark at each interval, if there is one; the worker itself must write nothing meanwhile."""
     if interval is None:
         yield
         return
