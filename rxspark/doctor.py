@@ -32,6 +32,7 @@ from rxspark.files.hadoop_conf import hadoop_settings
 from rxspark.files.paths import default_file_system
 from rxspark.hadoop import rxHadoopFileExists
 from rxspark.rng.kinds import KINDS, mkl_exists, require
+from rxspark.rng.mkl import CODE_PATH
 from rxspark.user_paths import share_folder
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed, has_hash_seed
 
@@ -117,7 +118,8 @@ def _kinds() -> str:
         return f"{', '.join(free)}; Intel MKL, for the others, does not exist for {platform.machine()} machines"
     for kind in KINDS:
         require(kind)
-    return f"{', '.join(KINDS)} (mkl_random {_version('mkl_random')}, MKL {_version('mkl')})"
+    path = os.environ.get(CODE_PATH, "COMPATIBLE: the same numbers on every processor")
+    return f"{', '.join(KINDS)} (mkl_random {_version('mkl_random')}, MKL {_version('mkl')}, {CODE_PATH}={path})"
 
 
 def _hash_seed() -> str:

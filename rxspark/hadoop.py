@@ -9,7 +9,7 @@ from rxspark.errors import RxArgumentError
 from rxspark.files.listing import RxFiles, describe, within
 from rxspark.files.operations import check_free, copy, make_folder, move, pairs, remove
 from rxspark.files.paths import FsPath, expand
-from rxspark.user_paths import local_place, resolve
+from rxspark.user_paths import local_path, resolve
 
 __all__ = [
     "rxHadoopCopy",
@@ -80,7 +80,7 @@ def rxHadoopListFiles(path: Path = "", recursive: bool = False) -> RxFiles:
 
 
 def rxHadoopFileExists(path: Path) -> bool:
-    """Whether a file or folder is there.
+    """Tell whether a file or folder is there.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def rxHadoopCopyFromLocal(source: Path | Iterable[Path], dest: Path, overwrite: 
     >>> rxHadoopFileExists("memory://prices.csv")
     True
     """
-    _copy_all(_sources(source, "source", local_place), resolve(dest, "dest"), dest, overwrite)
+    _copy_all(_sources(source, "source", local_path), resolve(dest, "dest"), dest, overwrite)
 
 
 def rxHadoopCopyToLocal(source: Path | Iterable[Path], dest: Path, overwrite: bool = False) -> None:
@@ -190,7 +190,7 @@ def rxHadoopCopyToLocal(source: Path | Iterable[Path], dest: Path, overwrite: bo
     >>> (folder / "b.txt").read_text()
     'same'
     """
-    _copy_all(_sources(source, "source", resolve), local_place(dest, "dest"), dest, overwrite)
+    _copy_all(_sources(source, "source", resolve), local_path(dest, "dest"), dest, overwrite)
 
 
 def rxHadoopCopy(source: Path | Iterable[Path], dest: Path, overwrite: bool = False) -> None:
@@ -284,7 +284,7 @@ def rxHadoopRemove(path: Path | Iterable[Path], recursive: bool = False, skipTra
         if target.is_root:
             raise RxArgumentError(f"path={str(target)!r}: a whole file system or bucket is not removed")
         if not recursive and target.is_folder() and target.entries():
-            raise target.problem("the folder is not empty; use recursive=True or rxHadoopRemoveDir")
+            raise target.error("the folder is not empty; use recursive=True or rxHadoopRemoveDir")
     for target in found:
         remove(target, skipTrash)
 
@@ -315,7 +315,7 @@ def rxHadoopRemoveDir(path: Path | Iterable[Path], skipTrash: bool = False) -> N
     given = _several(path, "path")
     for target in _sources(given, "path", resolve):
         if not target.is_folder():
-            raise target.problem("not a folder; use rxHadoopRemove")
+            raise target.error("not a folder; use rxHadoopRemove")
     rxHadoopRemove(given, recursive=True, skipTrash=skipTrash)
 
 

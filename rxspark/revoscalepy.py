@@ -188,7 +188,7 @@ class RxExecByResults(pandas.DataFrame):  # type: ignore[misc]
     """
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Give the same as a plain data frame."""
+        """Return the same as a plain data frame."""
         return pandas.DataFrame(self)
 
 

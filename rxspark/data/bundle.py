@@ -63,6 +63,18 @@ class Bundle:
         """Bytes of all parts."""
         return sum(map(_length, self._parts))
 
+    @property
+    def file_size(self) -> int:
+        """Bytes of the file that `write` makes."""
+        return self._positions()[-1] + len(self) * _SUM.size
+
+    def _positions(self) -> list[int]:
+        """Where the parts are in a file, and the checksums behind them."""
+        positions = [_aligned(_HEAD.size + len(self) * _ENTRY.size)]
+        for part in self._parts:
+            positions.append(_aligned(positions[-1] + _length(part)))
+        return positions
+
     def part(self, index: int) -> Buffer:
         """One part, to be read only."""
         return self._parts[index]
@@ -77,11 +89,8 @@ class Bundle:
 
     def write(self, file: Writable) -> None:
         """Write the parts in the form that `MappedBundle` reads."""
-        starts, end = [], _aligned(_HEAD.size + len(self) * _ENTRY.size)
-        for part in self._parts:
-            starts.append(end)
-            end = _aligned(end + _length(part))
-        _write(file, _HEAD.pack(_MAGIC, end + len(self) * _SUM.size, len(self)))
+        *starts, _ = self._positions()
+        _write(file, _HEAD.pack(_MAGIC, self.file_size, len(self)))
         table = [_ENTRY.pack(start, _length(part)) for start, part in zip(starts, self._parts, strict=True)]
         _write(file, b"".join(table), padding=-(_HEAD.size + len(self) * _ENTRY.size) % _ALIGNMENT)
         for part in self._parts:

@@ -16,13 +16,22 @@ from rxspark.errors import RxContextError, RxFileError
 from rxspark.files.io import fetch, private
 from rxspark.files.paths import open_path
 
-__all__ = ["fetched", "free", "lock", "once_on_this_host", "private_folder", "roomy"]
+__all__ = [
+    "MEMORY",
+    "folder_with_room",
+    "free",
+    "local_copy",
+    "lock",
+    "once_on_this_host",
+    "own_folder",
+    "private_folder",
+]
 
 # Seconds that a fetched file is kept after its last use: the next call may want it again.
 _KEPT = 600
 
-# A folder in memory, for hosts whose disk is full.
-_MEMORY = "/dev/shm"
+MEMORY = "/dev/shm"
+"""A folder in memory, for hosts whose disk is full."""
 
 
 def private_folder(base: str | os.PathLike[str]) -> Path:
@@ -35,7 +44,7 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
     RxContextError
         When the folder cannot be made, or others can reach it.
     """
-    folder = _own_folder(base)
+    folder = own_folder(base)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         state = folder.lstat()
@@ -53,7 +62,8 @@ def private_folder(base: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def _own_folder(base: str | os.PathLike[str]) -> Path:
+def own_folder(base: str | os.PathLike[str]) -> Path:
+    """Return the path of this user's folder in `base`, whether it exists or not."""
     return Path(base) / f"rxspark-{os.geteuid()}"
 
 
@@ -70,16 +80,16 @@ def lock(file: IO[bytes], wait: bool = True) -> None:
     fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def fetched(url: str, name: str, size: int) -> str:
-    """The path of this host's copy of a file, fetched now if no process of this user here has done so.
+def local_copy(url: str, name: str, size: int) -> str:
+    """Return the path of this host's copy of a file, which is fetched unless a process of this user has done so.
 
     Raises
     ------
     RxFileError
         When it cannot be fetched: with this host, the file's size and the room that there is.
     """
-    there = (folder for folder in (_base(), _MEMORY) if (_cache(folder) / name).exists())
-    base = next(there, None) or roomy(_base(), size)
+    there = (folder for folder in (_base(), MEMORY) if (_cache(folder) / name).exists())
+    base = next(there, None) or folder_with_room(_base(), size)
     path = _cache(base) / name
     try:
         _fetched_folder(base)
@@ -102,7 +112,7 @@ def fetched(url: str, name: str, size: int) -> str:
 
 @contextlib.contextmanager
 def once_on_this_host(name: str) -> Iterator[bool]:
-    """Enter a block that one process of this host runs to its end: whether it is this one.
+    """Enter a block that only one process of this host runs to its end; yields whether it is this one.
 
     Another process may try again where one has died in it.
     """
@@ -125,8 +135,8 @@ def once_on_this_host(name: str) -> Iterator[bool]:
 
 
 def _cache(base: str) -> Path:
-    """The folder of what was fetched, be it there or not."""
-    return _own_folder(base) / "fetched"
+    """Return the path of the folder of fetched files, whether it exists or not."""
+    return own_folder(base) / "fetched"
 
 
 def _fetched_folder(base: str) -> Path:
@@ -136,15 +146,15 @@ def _fetched_folder(base: str) -> Path:
     return folder
 
 
-def roomy(base: str, size: int) -> str:
+def folder_with_room(base: str, size: int) -> str:
     """A folder on this host for so many bytes: `base`, or where that has no room, memory."""
-    if free(base) < size and os.path.isdir(_MEMORY) and free(_MEMORY) > 2 * size:
-        return _MEMORY
+    if free(base) < size and os.path.isdir(MEMORY) and free(MEMORY) > 2 * size:
+        return MEMORY
     return base
 
 
 def free(folder: str | os.PathLike[str]) -> int:
-    """Bytes that are left for this user in a folder's file system."""
+    """Return the bytes that are free for this user in a folder's file system."""
     state = os.statvfs(folder)
     return state.f_bavail * state.f_frsize
 

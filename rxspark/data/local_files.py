@@ -1,11 +1,13 @@
 """Files that this process shares with others on its host, and their end.
 
 They lie in a folder of this process, which it holds a lock on. The folder goes when the process ends; that of a
-process which was killed is swept by the next one, which finds its lock free.
+process which was killed is swept by the next one, which finds its lock free; in memory (/dev/shm), by any next one.
 
     <base>/rxspark-<user>/<process>/lock
                                     <number>.bundle
                                     <call>-<task>.journal    see worker/journal.py
+                                    rxspark-<digest>.zip     rxspark for Spark's executors
+                                    log4j2.properties        what Spark's own sessions log
 """
 
 from __future__ import annotations
@@ -16,14 +18,15 @@ import itertools
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
 from rxspark.concurrency import once
 from rxspark.data.bundle import Bundle
-from rxspark.data.host_cache import free, lock, private_folder, roomy
+from rxspark.data.host_cache import MEMORY, folder_with_room, free, lock, own_folder, private_folder
 from rxspark.data.refs import LocalFileRef
-from rxspark.errors import RxFileError
+from rxspark.errors import RxContextError, RxFileError
 from rxspark.files.io import private
 from rxspark.files.paths import file_errors, open_path
 from rxspark.process import process_token
@@ -41,7 +44,7 @@ def write_local_bundle(bundle: Bundle, share_dir: str | None) -> LocalFileRef:
     RxFileError
         When the disk is full or the folder cannot be written to; nothing is left behind then.
     """
-    base = _made(share_dir) or roomy(tempfile.gettempdir(), bundle.size)
+    base = _made(share_dir) or folder_with_room(tempfile.gettempdir(), bundle.size)
     path = _own_folder(base, process_token()) / f"{next(_numbers)}.bundle"
     try:
         with open(path, "xb", opener=private) as file:
@@ -84,11 +87,12 @@ def remove_local_bundle(file: LocalFileRef) -> None:
 @once
 def _own_folder(base: str, process: str) -> Path:
     """The folder of this process in `base`; after a fork the child makes its own."""
+    if own_folder(MEMORY).is_dir():  # the next one to be in want of room may never come
+        with contextlib.suppress(RxContextError, OSError), _swept(private_folder(MEMORY)):
+            pass
     ours = private_folder(base)
     folder = ours / process
-    with open(ours / "sweeping", "wb", opener=private) as turn:
-        lock(turn)  # no other process shall find a folder here whose lock is not yet held
-        _sweep(ours)
+    with _swept(ours):
         folder.mkdir(mode=0o700)
         alive = open(folder / "lock", "wb", opener=private)  # noqa: SIM115 - held to the end of this process
         lock(alive)
@@ -102,9 +106,13 @@ def _remove_folder(folder: Path, owner: int, held: IO[bytes]) -> None:
         held.close()
 
 
-def _sweep(ours: Path) -> None:
-    """Remove the folders of processes that were killed: their locks are free."""
-    for folder in ours.iterdir():
-        with contextlib.suppress(OSError), open(folder / "lock", "rb") as held:
-            lock(held, wait=False)
-            shutil.rmtree(folder)
+@contextlib.contextmanager
+def _swept(ours: Path) -> Iterator[None]:
+    """Remove the folders of processes that were killed: their locks are free. No other process makes one meanwhile."""
+    with open(ours / "sweeping", "wb", opener=private) as turn:
+        lock(turn)  # no other process shall find a folder here whose lock is not yet held
+        for folder in ours.iterdir():
+            with contextlib.suppress(OSError), open(folder / "lock", "rb") as held:
+                lock(held, wait=False)
+                shutil.rmtree(folder)
+        yield

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from rxspark.data.bundle import Bundle, MappedBundle
-from rxspark.data.host_cache import fetched
+from rxspark.data.host_cache import local_copy
 
 __all__ = [
     "DataRef",
@@ -62,7 +62,7 @@ class RemoteFileRef:
 
     def open(self) -> Bundle:
         """The bundle; RxFileError when the file is gone or damaged, or this host has no room for it."""
-        return MappedBundle(fetched(self.url, self.name, self.size))
+        return MappedBundle(local_copy(self.url, self.name, self.size))
 
 
 def load_object(ref: DataRef) -> Any:
@@ -92,5 +92,5 @@ def shared_objects_here() -> list[Any]:
 
 
 def forget_shared() -> None:
-    """Let go of them."""
+    """Drop the objects that all tasks of this process have in common."""
     _shared.clear()

@@ -21,7 +21,7 @@ from rxspark.data.bundle import Bundle
 from rxspark.data.refs import RemoteFileRef
 from rxspark.errors import RxError
 from rxspark.files.io import write
-from rxspark.files.paths import FsPath, file_errors, open_path
+from rxspark.files.paths import FsPath, open_path
 from rxspark.process import process_token
 
 __all__ = ["process_folder", "remove_shared_bundle", "write_bundle", "write_shared_bundle"]
@@ -51,8 +51,7 @@ def write_shared_bundle(bundle: Bundle, share: FsPath) -> tuple[FsPath, RemoteFi
 def write_bundle(bundle: Bundle, path: FsPath, name: str, known_as: FsPath | None = None) -> RemoteFileRef:
     """Write a bundle to a file; the way to it, by a `name` that no other bundle has."""
     write(path, bundle.write, known_as)
-    with file_errors(path):
-        return RemoteFileRef(str(path), name, int(path.fs.info(path.path)["size"]))
+    return RemoteFileRef(str(path), name, bundle.file_size)
 
 
 def remove_shared_bundle(path: FsPath) -> None:
@@ -68,7 +67,7 @@ def process_folder(share: FsPath) -> FsPath:
 
 @once
 def _made(share: str, process: str) -> FsPath:
-    """That folder, made once; after a fork the child makes its own."""
+    """Make that folder, once; after a fork the child makes its own."""
     top = open_path(share)
     ours = top / f"rxspark-{top.user}"
     here = ours / socket.gethostname()
@@ -78,7 +77,7 @@ def _made(share: str, process: str) -> FsPath:
     # What this process has just made shows as whom the file system knows it, be it by Kerberos or from another host.
     if ours.owner != folder.owner or ours.writable_by_others:
         whose = f"it belongs to {ours.owner!r}" if ours.owner != folder.owner else "others can write there"
-        raise ours.problem(f"{whose}, and rxspark unpickles what lies there; take that right from them, or remove it")
+        raise ours.error(f"{whose}, and rxspark unpickles what lies there; take that right from them, or remove it")
     _sweep(here)
     atexit.register(_remove_folder, folder, os.getpid())
     return folder

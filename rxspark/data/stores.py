@@ -49,18 +49,18 @@ class DataStore(ABC):
         self._removals.close()
 
     def put(self, bundle: Bundle, stored: RemoteFileRef | None = None) -> DataRef:
-        """Give a reference to a bundle for all tasks; no file is made if the workers reach the one `stored` already."""
+        """Return a reference to a bundle for all tasks; no file is written if the workers reach `stored` already."""
         if bundle.size < max(rxGetOption("shareThreshold"), self.least):
             return inline(bundle)
         reached = None if stored is None else self._reachable(stored)
         return self._store(bundle) if reached is None else reached
 
     def put_partition(self, bundle: Bundle) -> DataRef:
-        """Give a reference to a bundle for one partition alone."""
+        """Return a reference to a bundle for one partition alone."""
         return self.put(bundle)
 
     def _reachable(self, stored: RemoteFileRef) -> DataRef | None:
-        """Give the reference by which workers reach a file in the folder of the job, None if they do not."""
+        """Return the reference by which workers reach a file in the folder of the job, None if they do not."""
         return None
 
     @abstractmethod

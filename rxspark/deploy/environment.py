@@ -7,6 +7,7 @@ what went into it, so that it is made and uploaded once; and it is unpacked and 
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import hashlib
 import importlib.util
@@ -15,6 +16,7 @@ import json
 import logging
 import os
 import posixpath
+import py_compile
 import re
 import shutil
 import site
@@ -38,7 +40,9 @@ __all__ = ["pack"]
 logger = logging.getLogger("rxspark")
 
 _VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_SITE = f"lib/{_VERSION}/site-packages"
+
+# Where an interpreter that is no virtual environment looks for packages: Debian's and Ubuntu's in dist-packages.
+_SITE = site.getsitepackages(["/"])[-1].lstrip("/")
 
 # Packages that rxspark needs on executors and, in cluster mode, on the driver: packed wherever they are installed.
 _NEEDED = (
@@ -281,21 +285,29 @@ def _of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
 
 
 def _compiled(files: dict[str, Path]) -> dict[str, Path]:
-    """Compiled files of the modules, as far as they exist; they save each executor seconds."""
+    """Find the compiled files of the modules, made here where they are missing; they save each executor seconds."""
+    modules = {name: path for name, path in files.items() if path.suffix == ".py"}
     found = {}
-    for name, path in files.items():
+    for name, path in modules.items():
         compiled = Path(importlib.util.cache_from_source(str(path)))
-        if path.suffix == ".py" and compiled.is_file():
+        with contextlib.suppress(OSError, py_compile.PyCompileError):  # a folder of somebody else's, a template
+            if not compiled.is_file():
+                py_compile.compile(str(path), doraise=True, quiet=2)
             found[f"{posixpath.dirname(name)}/__pycache__/{compiled.name}"] = compiled
     return found
 
 
 # ------------------------------------------------------------------ the test
 
-# Runs in what was unpacked: imports, then tells every file of another place that it has loaded.
+# Runs in what was unpacked: draws as tasks do, as MKL ends a process in which a library of its own is missing; imports,
+# then tells every file of another place that it has loaded.
 _PROGRAM = """
 import importlib, os, sys
 home, elsewhere, names = sys.argv[1], sys.argv[2].split(os.pathsep), sys.argv[3:]
+if "mkl_random" in names:
+    import numpy, rxspark
+    with rxspark.rxRngNewStream("MT2203", seed=1):
+        numpy.random.normal(size=9)
 for name in names:
     importlib.import_module(name)
 loaded = {getattr(module, "__file__", None) or "" for module in sys.modules.values()}

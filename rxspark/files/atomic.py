@@ -11,12 +11,14 @@ import os
 import secrets
 import time
 import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from rxspark.errors import RxFileError
 from rxspark.files import io
 from rxspark.files.paths import FsPath, file_errors
 
-__all__ = ["FORMAT", "create", "read", "write"]
+__all__ = ["FORMAT", "create", "prepare", "read", "write"]
 
 FORMAT = 1
 """The format of the files, to be raised when what older versions read would be wrong."""
@@ -39,17 +41,40 @@ def write(path: FsPath, body: bytes) -> None:
     RxFileError, RxContextError
         When it cannot be written; nothing is left behind then.
     """
+    prepare(path, body)()
+
+
+def prepare(path: FsPath, body: bytes) -> Callable[[], None]:
+    """Write a draft beside a file, where drafts can be renamed; return what puts the file in its place.
+
+    Errors of both are those of `write`.
+    """
+    if not path.can_rename:  # a store of objects: an object appears when it is whole
+        return partial(_put_object, path, body)
+    draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+    with _removed_on_error(draft, path):
+        io.write(draft, lambda file: file.write(_sealed(body)), known_as=path)
+    return partial(_put_draft, draft, path)
+
+
+def _put_object(path: FsPath, body: bytes) -> None:
     with file_errors(path):
-        if not path.renames:  # a store of objects: an object appears when it is whole
-            path.fs.pipe_file(path.path, _sealed(body))
-            return
-        draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
+        path.fs.pipe_file(path.path, _sealed(body))
+
+
+def _put_draft(draft: FsPath, path: FsPath) -> None:
+    with _removed_on_error(draft, path):
+        if path.is_hdfs:
+            path.fs.mv(draft.path, path.path, overwrite=True)
+        else:
+            os.replace(draft.path, path.path)
+
+
+@contextlib.contextmanager
+def _removed_on_error(draft: FsPath, path: FsPath) -> Iterator[None]:
+    with file_errors(path):
         try:
-            io.write(draft, lambda file: file.write(_sealed(body)), known_as=path)
-            if path.hadoop:
-                path.fs.mv(draft.path, path.path, overwrite=True)
-            else:
-                os.replace(draft.path, path.path)
+            yield
         except BaseException:
             with contextlib.suppress(Exception):  # the first error is the one to tell
                 path.fs.rm_file(draft.path)
@@ -58,9 +83,9 @@ def write(path: FsPath, body: bytes) -> None:
 
 def create(path: FsPath, body: bytes) -> bool:
     """Write a file if there is none of that name; of several processes that try, one gets True."""
-    if path.hadoop:
+    if path.is_hdfs:
         return _create_on_hdfs(path, body)
-    if not path.renames:
+    if not path.can_rename:
         return _create_by_claim(path, body)
     with file_errors(path):
         try:
@@ -74,15 +99,16 @@ def create(path: FsPath, body: bytes) -> bool:
 def _create_on_hdfs(path: FsPath, body: bytes) -> bool:
     """Create by a rename that replaces nothing: the file is whole from the first moment."""
     draft = path.parent / f".{path.name}.{secrets.token_hex(4)}"
-    write(draft, body)
     with file_errors(path):
         try:
+            io.write(draft, lambda file: file.write(_sealed(body)), known_as=path)
             path.fs.mv(draft.path, path.path, overwrite=False)
-        except Exception:
-            path.fs.rm_file(draft.path)
-            if path.info() is None:
-                raise
-            return False
+        except BaseException as error:
+            with contextlib.suppress(Exception):  # the first error is the one to tell
+                path.fs.rm_file(draft.path)
+            if isinstance(error, FileExistsError):
+                return False
+            raise
     return True
 
 

@@ -31,7 +31,7 @@ def account_in(url: str) -> str:
 
 
 def missing_bucket(fs: Any, path: str) -> str | None:
-    """Say that the bucket of a path is not there; None where it is, or is not ours to ask for."""
+    """Name the missing bucket of a path; None where it exists, or where we may not ask."""
     bucket = path.strip("/").partition("/")[0]
     with contextlib.suppress(Exception):
         try:
@@ -42,7 +42,7 @@ def missing_bucket(fs: Any, path: str) -> str | None:
 
 
 def denial(store: str, error: Exception) -> str | None:
-    """Say where a kind of store has rights from, if an error tells that they are lacking."""
+    """Explain where a kind of store takes credentials from, if an error says that they are missing."""
     text = str(error).strip().partition("\n")[0]
     if not isinstance(error, PermissionError) and not _DENIED.search(text):
         return None

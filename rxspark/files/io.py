@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from rxspark.concurrency import call_with_timeout
+from rxspark.files.hdfs import LOST, PAUSE_S, RETRY_S
 from rxspark.files.paths import FsPath, file_errors
 
 __all__ = ["PUBLISHED", "fetch", "pieces", "private", "read", "write"]
@@ -28,15 +29,14 @@ PUBLISHED = 0o644
 # is far below what it does.
 _PIECE_TIMEOUT_S, _PIECE_BYTES = 15.0, 8 << 20
 
-# Seconds for which a file is begun again: among three DataNodes, one of them dead, three attempts of four fail.
-_RETRY_S = 90.0
-
-_BROKEN = ("Connection refused", "Connection reset", "Broken pipe")
+# The errors for which a file is begun again. The last one is hdfs-native's own, when the NameNode has not said for 15 s
+# that the file is whole.
+_BROKEN = (LOST, "Connection refused", "Connection reset", "Broken pipe", "Failed to complete file in time")
 
 
 def read(path: FsPath) -> bytes:
     """Read a whole file."""
-    if path.hadoop:
+    if path.is_hdfs:
         return b"".join(pieces(path))
     with file_errors(path):
         return bytes(path.fs.cat_file(path.path))
@@ -45,7 +45,7 @@ def read(path: FsPath) -> bytes:
 def fetch(path: FsPath, file_name: str) -> None:
     """Copy a file to a local one, which is for this user alone."""
     with open(file_name, "wb", opener=private) as file:
-        if path.hadoop:
+        if path.is_hdfs:
             for piece in pieces(path):
                 file.write(piece)
             return
@@ -56,19 +56,19 @@ def fetch(path: FsPath, file_name: str) -> None:
 def pieces(path: FsPath) -> Iterator[bytes]:
     """Read a file, one piece after another; on HDFS from another DataNode, where one does not answer."""
     position = 0
-    until = time.monotonic() + _RETRY_S
+    until = time.monotonic() + RETRY_S
     while True:
         with file_errors(path):
             try:
                 with path.fs.open(path.path, "rb") as file:
                     file.seek(position)
                     more = partial(file.read, _PIECE_BYTES)
-                    if path.hadoop:
+                    if path.is_hdfs:
                         more = partial(call_with_timeout, _PIECE_TIMEOUT_S, more, "read from HDFS")
                     while piece := more():
                         yield piece
                         position += len(piece)
-                        until = time.monotonic() + _RETRY_S
+                        until = time.monotonic() + RETRY_S
                 return
             except TimeoutError:
                 if time.monotonic() > until:
@@ -88,24 +88,33 @@ def write(
     Errors name the place that the user knows. A new file has the mode, where the file system has modes; None: what is
     usual there.
     """
-    until = time.monotonic() + _RETRY_S
+    until = time.monotonic() + RETRY_S
     while True:
-        with file_errors(known_as or path), contextlib.ExitStack() as closing:
-            file: Any = path.create(mode)
-            file = _OnHdfs(file) if path.hadoop else file
-            if not path.hadoop:  # whose close() would wait 15 s for what was given up, and hide why
-                closing.enter_context(file)
+        with file_errors(known_as or path):
+            file = path.create(mode)
             try:
-                fill(file)
-                file.close()
-                return
+                return _fill(path, file, fill)
             except BaseException as error:
-                if path.store:
-                    _give_up(file)
                 broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
-                if not (path.hadoop and broken) or time.monotonic() > until:
+                if not (path.is_hdfs and broken) or time.monotonic() > until:
                     raise
-        time.sleep(0.02)
+        time.sleep(PAUSE_S)
+
+
+def _fill(path: FsPath, file: Any, fill: Callable[[Any], None]) -> None:
+    if path.is_hdfs:  # its close() at an error would wait 15 s for what was given up, and hide why
+        on_hdfs = _OnHdfs(file)
+        fill(on_hdfs)
+        on_hdfs.close()
+        return
+    with file:
+        try:
+            fill(file)
+            file.close()
+        except BaseException:
+            if path.store:
+                _give_up(file)
+            raise
 
 
 def _give_up(file: Any) -> None:

@@ -1,4 +1,4 @@
-"""Kerberos, where Hadoop asks for it: who this process is, and what to do where it is nobody.
+"""Kerberos for Hadoop: the principal of this process, its tickets and tokens, and errors that say what to do.
 
 On the driver that is said by a ticket, which `kinit` gets, or by a principal with its keytab; in YARN's containers by
 the token that each has from the application's user.
@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 from rxspark.files.hadoop_conf import hadoop_settings, login
 
-__all__ = ["explained", "hadoop_user", "is_needed", "keytab_arguments", "log_in", "tokens_host"]
+__all__ = ["TOKENS", "explained", "hadoop_user", "is_needed", "keytab_arguments", "log_in", "tokens_host"]
 
-_TOKENS = "HADOOP_TOKEN_FILE_LOCATION"
+TOKENS = "HADOOP_TOKEN_FILE_LOCATION"
+"""The variable that names the file with the tokens of a container."""
 
 # The tickets that a keytab gives are this process's own: those of the user stay as they are.
 _OWN_TICKETS = "MEMORY:rxspark"
@@ -41,7 +42,7 @@ _keytab: _Keytab | None = None
 
 
 def log_in(settings: Mapping[str, str]) -> None:
-    """Be for Hadoop, in this process from now on, the principal that Spark's settings name with a keytab, if any."""
+    """Log this process in to Hadoop as the principal that Spark's settings name with a keytab, if any."""
     global _keytab
     principal, file = settings.get("spark.kerberos.principal"), settings.get("spark.kerberos.keytab")
     if principal and file:
@@ -65,7 +66,7 @@ def tokens_host(host: str, settings: Mapping[str, str]) -> str:
     Tokens bear the NameNode's address, unless it is a name service, and it looks for what it was given.
     """
     by_name = settings.get("hadoop.security.token.service.use_ip") == "false"
-    if not os.environ.get(_TOKENS) or not is_needed() or by_name or f"dfs.ha.namenodes.{host}" in settings:
+    if not os.environ.get(TOKENS) or not is_needed() or by_name or f"dfs.ha.namenodes.{host}" in settings:
         return host
     name, _, port = host.partition(":")
     try:
@@ -78,14 +79,14 @@ def hadoop_user() -> str:
     """The user that this process is for Hadoop: with Kerberos the first part of the principal."""
     if not is_needed():
         return os.environ.get("HADOOP_USER_NAME") or login()
-    if _keytab is None and os.environ.get(_TOKENS):
+    if _keytab is None and os.environ.get(TOKENS):
         return login()  # YARN sets it to the application's user
     principal = _keytab.principal if _keytab else _of_ticket()
     return re.split("[/@]", principal)[0] if principal else login()
 
 
 def explained(told: str) -> str | None:
-    """Say what Kerberos has against this process, in words that name the principal and what to do; None: nothing.
+    """Explain why Kerberos refuses this process, with the principal and what to do; None where it does not.
 
     It is told by GSSAPI, its library here, or by the NameNode.
     """
@@ -98,9 +99,9 @@ def explained(told: str) -> str | None:
         return None
     if _keytab is not None:
         return _explained_by_keytab(reason, _keytab)
-    if os.environ.get(_TOKENS):
+    if os.environ.get(TOKENS):
         return (
-            f"the Kerberos tokens of this container ({os.environ[_TOKENS]}) do not serve, or no longer ({reason}). "
+            f"the Kerberos tokens of this container ({os.environ[TOKENS]}) do not serve, or no longer ({reason}). "
             f"Start the session anew"
         )
     principal = _of_ticket()
@@ -125,7 +126,7 @@ def _explained_by_keytab(reason: str, keytab: _Keytab) -> str:
 
 
 def is_needed() -> bool:
-    """Whether the cluster of HADOOP_CONF_DIR has Kerberos."""
+    """Tell whether the cluster of HADOOP_CONF_DIR has Kerberos."""
     return (hadoop_settings("core-site.xml") or {}).get("hadoop.security.authentication", "").lower() == "kerberos"
 
 

@@ -39,7 +39,7 @@ class RxFile(NamedTuple):
 
     @property
     def isFolder(self) -> bool:
-        """Whether it is a folder."""
+        """Tell whether it is a folder."""
         return (self.permissions or "-").startswith("d")
 
 

@@ -11,7 +11,7 @@ __all__ = ["mounted"]
 
 
 def mounted(url: str, default: str | None) -> str:
-    """Give the URL to which a mount table leads.
+    """Return the URL to which a mount table leads.
 
     Parameters
     ----------

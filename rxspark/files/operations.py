@@ -20,32 +20,32 @@ def pairs(sources: list[FsPath], target: FsPath, given: Any) -> list[tuple[FsPat
     into = target.is_folder() or (many and target.store != "" and target.info() is None)  # which has no empty folders
     if many and not into:
         wanted = "several sources need a folder as dest" if len(sources) > 1 else "the slash at its end means a folder"
-        raise target.problem(f"{wanted}, and this is none; make it with rxHadoopMakeDir")
+        raise target.error(f"{wanted}, and this is none; make it with rxHadoopMakeDir")
     found = [(source, target / source.name if into else target) for source in sources]
     for source, goal in found:
-        if source.beside(goal) and f"{goal.path}/".startswith(f"{source.path}/"):
+        if source.shares_file_system(goal) and f"{goal.path}/".startswith(f"{source.path}/"):
             raise RxArgumentError(f"{source} cannot be put in its own place, {goal}")
     names = [goal.path for _, goal in found]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise target.at(twice).problem("several sources would get this name")
+        raise target.at(twice).error("several sources would get this name")
     return found
 
 
 def check_free(target: FsPath, overwrite: bool) -> None:
     """Refuse to write over a file or folder, unless that was asked for."""
     if not overwrite and target.info() is not None:
-        raise target.problem("exists already; overwrite=True replaces files, never folders")
+        raise target.error("exists already; overwrite=True replaces files, never folders")
 
 
 def make_folder(path: FsPath) -> None:
     """Make a folder and those above it; in a store of objects it is there with the first file in it."""
     found = path.info()
     if found is not None and found["type"] != "directory":
-        raise path.problem("exists already, as a file")
+        raise path.error("exists already, as a file")
     if path.store:
         if problem := path.missing_bucket():
-            raise path.problem(problem)
+            raise path.error(problem)
     elif found is None:
         with file_errors(path):
             path.fs.makedirs(path.path, exist_ok=True)
@@ -69,9 +69,9 @@ def _copy_file(source: FsPath, target: FsPath, mode: int | None) -> None:
     Stores of objects cannot rename; they show a file only once it is written, and till then what was there before.
     """
     if target.is_folder():
-        raise target.problem("is a folder, and a file does not replace it")
+        raise target.error("is a folder, and a file does not replace it")
     make_folder(target.parent)
-    part = target.parent / f".{target.name}._COPYING_.{os.getpid()}" if target.renames else target
+    part = target.parent / f".{target.name}._COPYING_.{os.getpid()}" if target.can_rename else target
     try:
         write(part, lambda file: _pour(source, file), known_as=target, mode=mode)
         if part is not target:
@@ -90,7 +90,7 @@ def _pour(source: FsPath, file: Any) -> None:
 
 def move(source: FsPath, target: FsPath, overwrite: bool) -> None:
     """Move a file or folder: by a new name where that is enough, else by a copy."""
-    if source.beside(target) and source.renames:
+    if source.shares_file_system(target) and source.can_rename:
         make_folder(target.parent)
         _rename(source, target, overwrite)
     else:
@@ -100,23 +100,14 @@ def move(source: FsPath, target: FsPath, overwrite: bool) -> None:
 
 def _rename(source: FsPath, target: FsPath, overwrite: bool) -> None:
     with file_errors(target):
-        source.fs.mv(source.path, target.path, **({"overwrite": overwrite} if source.hadoop else {}))
+        source.fs.mv(source.path, target.path, **({"overwrite": overwrite} if source.is_hdfs else {}))
 
 
 def remove(path: FsPath, skip_trash: bool) -> None:
     """Remove a file, or a folder with all that is in it; on HDFS into the trash where there is one."""
     with file_errors(path):
-        if path.hadoop and not skip_trash and _in_trash(path):
+        if path.is_hdfs and not skip_trash and path.fs.trash(path.path):
             return
         # The other file systems of fsspec take a path for a pattern.
-        pattern = path.path if path.renames else glob.escape(path.path)
+        pattern = path.path if path.can_rename else glob.escape(path.path)
         path.fs.rm(pattern, recursive=path.is_folder())
-
-
-def _in_trash(path: FsPath) -> bool:
-    from hdfs_native import TrashNotEnabledError
-
-    try:
-        return path.fs.client.trash(path.path) is not None
-    except TrashNotEnabledError:
-        return False

@@ -1,4 +1,4 @@
-"""Places on file systems: local, HDFS, S3 and all else that fsspec knows, on the driver and on executors alike.
+"""Paths on file systems: local, HDFS, S3 and all else that fsspec knows, on the driver and on executors alike.
 
 Any error that a file system raises becomes an `RxFileError` that names path, user and reason.
 """
@@ -19,6 +19,7 @@ from rxspark.errors import RxArgumentError, RxContextError, RxError, RxFileError
 from rxspark.extras import install
 from rxspark.files.buckets import STORES, account_in, denial, missing_bucket
 from rxspark.files.hadoop_conf import hadoop_settings, login
+from rxspark.files.hdfs import file_system_class, logged_in
 from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
 from rxspark.files.mount_table import mounted
 from rxspark.redaction import without_secrets
@@ -77,8 +78,8 @@ class FsPath:
         """Another path on the same file system."""
         return FsPath(self.fs, path, self.start, self.account)
 
-    def beside(self, other: FsPath) -> bool:
-        """Whether another path is on the same file system."""
+    def shares_file_system(self, other: FsPath) -> bool:
+        """Tell whether another path is on the same file system."""
         return (_kind(self), self.account) == (_kind(other), other.account)
 
     @property
@@ -87,36 +88,36 @@ class FsPath:
         return STORES.get(self.start.removesuffix("://"), "")
 
     @property
-    def hadoop(self) -> bool:
-        """Whether it is on HDFS."""
+    def is_hdfs(self) -> bool:
+        """Tell whether it is on HDFS."""
         return self.start.startswith("hdfs:")
 
     @property
-    def renames(self) -> bool:
-        """Whether the file system can rename: HDFS and local ones; a store of objects would copy."""
-        return self.hadoop or self.start == ""
+    def can_rename(self) -> bool:
+        """Tell whether the file system can rename: HDFS and local ones; a store of objects would copy."""
+        return self.is_hdfs or self.start == ""
 
     @property
     def is_root(self) -> bool:
-        """Whether it is a whole file system, or a whole bucket."""
+        """Tell whether it is a whole file system, or a whole bucket."""
         return self.path.strip("/") == "" or "/" not in self.path
 
     @property
     def user(self) -> str:
         """The user that this process is for the file system."""
-        return hadoop_user() if self.hadoop else login()
+        return hadoop_user() if self.is_hdfs else login()
 
-    def problem(self, reason: str) -> RxFileError:
-        """An error that names this path and says why something cannot be done."""
+    def error(self, reason: str) -> RxFileError:
+        """Make the error that names this path and the reason."""
         who = "" if self.store else f" (user {self.user!r})"
         return RxFileError(f"{self}{who}: {reason}")
 
-    def absent(self) -> RxFileError:
-        """An error that says what is not there: the path, or the bucket that it names."""
-        return self.problem(self.missing_bucket() or "no such file or folder")
+    def not_found(self) -> RxFileError:
+        """Make the error for a path that does not exist, or whose bucket does not."""
+        return self.error(self.missing_bucket() or "no such file or folder")
 
     def missing_bucket(self) -> str | None:
-        """Say that the bucket which it is in is not there; None where it is, and for paths in no bucket."""
+        """Name the missing bucket of the path; None where the bucket exists, and for paths in no bucket."""
         return missing_bucket(self.fs, self.path) if self.store else None
 
     @property
@@ -138,7 +139,7 @@ class FsPath:
                 return None
 
     def is_folder(self) -> bool:
-        """Whether it is there, and a folder."""
+        """Tell whether it is there, and a folder."""
         found = self.info()
         return found is not None and found["type"] == "directory"
 
@@ -150,7 +151,7 @@ class FsPath:
 
     @property
     def writable_by_others(self) -> bool:
-        """Whether its mode lets other users write; False where a file system has no modes, as stores of objects."""
+        """Tell whether its mode lets other users write; False on file systems without modes, as object stores."""
         found = self.info() or {}
         mode = found.get("permission", found.get("mode"))  # as HDFS and as local file systems name it
         return mode is not None and bool(mode & 0o022)
@@ -158,7 +159,7 @@ class FsPath:
     def make(self, mode: int = 0o700) -> None:
         """Make a folder, with a mode where the file system has modes; others may make the same one at the same time."""
         with file_errors(self):
-            if self.hadoop:
+            if self.is_hdfs:
                 self.fs.mkdir(self.path, permission=mode)
             elif self.start == "":
                 os.makedirs(os.path.dirname(self.path), exist_ok=True)
@@ -173,11 +174,7 @@ class FsPath:
         """Open a new file, with a mode where the file system has modes; None: what is usual there."""
         if self.start == "":
             return open(self.path, "wb", opener=partial(os.open, mode=0o666 if mode is None else mode))
-        if not self.hadoop or mode is None:
-            return self.fs.open(self.path, "wb")
-        from hdfs_native import WriteOptions
-
-        return self.fs.client.create(self.path, WriteOptions(permission=mode, overwrite=True))
+        return self.fs.create(self.path, mode) if self.is_hdfs else self.fs.open(self.path, "wb")
 
     def entries(self) -> list[dict[str, Any]]:
         """Entries of the file system for what is in this folder, sorted by name."""
@@ -190,13 +187,13 @@ class FsPath:
         return sorted((e for e in found if _bare(e) != self.path.strip("/")), key=_bare)
 
     def names(self) -> list[str]:
-        """The names in this folder now, also where a file system remembers what was there before."""
+        """List the names in this folder now, past the cache of listings that some file systems keep."""
         self.fs.invalidate_cache()
         with file_errors(self):
             try:
                 return [_bare(entry).rpartition("/")[2] for entry in self._listed()]
             except FileNotFoundError:
-                if self.renames:
+                if self.can_rename:
                     raise
                 return []  # a store of objects has no empty folders
 
@@ -224,7 +221,7 @@ def file_errors(path: FsPath) -> Iterator[None]:
         if isinstance(error, ConnectionError) or any(sign in reason for sign in _UNREACHABLE):
             who = "" if path.store else f" by user {path.user!r}"
             raise RxContextError(f"{path} cannot be reached{who}: {reason}") from error
-        raise path.problem(reason) from error
+        raise path.error(reason) from error
 
 
 _NO_DEFAULT = "No fs.defaultFS"
@@ -281,7 +278,7 @@ def default_file_system() -> str | None:
 
 
 def open_path(url: str) -> FsPath:
-    """The place that a URL, or the path of a local file, names.
+    """Open the path that a URL, or the name of a local file, stands for.
 
     Raises
     ------
@@ -333,10 +330,7 @@ def _open_hadoop(url: str) -> FsPath:
     Its own way of doing so lowers the case of name services, and cuts paths at ``#``, ``?`` and ``;``, so that a
     command would act on another file.
     """
-    from hdfs_native import fsspec as native
-
-    kind: Any = native.HdfsFileSystem
-    exact = type(kind.__name__, (kind,), {"_strip_protocol": classmethod(_path_of_hdfs), "cachable": False})
+    kind = file_system_class(_path_of_hdfs)
     host, _, path = url.partition("://")[2].partition("/")
     default = default_file_system() or ""
     if not host and default.startswith("hdfs://"):  # two names of one file system would pass for two
@@ -346,21 +340,11 @@ def _open_hadoop(url: str) -> FsPath:
         # Its own reading of the files knows neither includes nor variables.
         settings = hadoop_settings("core-site.xml", "hdfs-site.xml") or {}
         there = tokens_host(host, settings) if host else host
-        found.fs = exact(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
+        found.fs = kind(host=there or None, **((_FEW_ATTEMPTS if ":" in there else {}) | settings))
         login = keytab_arguments()
         if login:
-            found.fs.client = _logged_in(found.start, found.fs.storage_options, login)
+            found.fs.client = logged_in(found.start, found.fs.storage_options, login)
     return found
-
-
-def _logged_in(url: str, settings: dict[str, str], login: dict[str, str]) -> Any:
-    """Give a client of hdfs-native that logs in by a keytab; what it has for fsspec takes no arguments for that."""
-    from hdfs_native import Client
-
-    try:
-        return Client(url, settings, **login)
-    except TypeError as error:
-        raise RxMissingError("to log in by a keytab, Kerberos needs: pip install 'hdfs-native>=0.14.5'") from error
 
 
 def _path_of_hdfs(_kind: Any, path: Any) -> Any:
@@ -383,9 +367,9 @@ def expand(path: FsPath) -> list[FsPath]:
     if path.info() is not None:
         return [path]
     if not re.search(r"[*?\[]", path.path):
-        raise path.absent()
+        raise path.not_found()
     with file_errors(path):
         found = sorted(path.fs.glob(path.path))
     if not found:
-        raise path.problem("nothing matches")
+        raise path.error("nothing matches")
     return [path.at(match) for match in found]

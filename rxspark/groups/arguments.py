@@ -21,7 +21,7 @@ ROWS = "rows"
 
 
 def column_names(argument: str, value: Any) -> list[Any]:
-    """Give the names of columns that an argument holds: one name, or several in a list or tuple."""
+    """Return the names of columns that an argument holds: one name, or several in a list or tuple."""
     several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
     names: list[Any] = list(value) if several else [value]
     wrong = [name for name in names if name is None or not isinstance(name, Hashable) or isinstance(name, Mapping)]
@@ -82,7 +82,7 @@ def check_function(func: Any, params: Any) -> dict[str, Any]:
 
 
 def wanted_groups(keys: pandas.DataFrame, filter_func: Callable[[Any], Any] | None) -> list[int]:
-    """Give the places of the groups that `filterFunc` wants, in the order of the table of keys."""
+    """Return the places of the groups that `filterFunc` wants, in the order of the table of keys."""
     if filter_func is None:
         return list(range(len(keys)))
     if not callable(filter_func):

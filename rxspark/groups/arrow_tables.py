@@ -28,7 +28,7 @@ class Nullable:
     values: pyarrow.Array
 
     def take(self, rows: np.ndarray) -> np.ndarray:
-        """Give the values of some rows."""
+        """Return the values of some rows."""
         found: np.ndarray = self.values.take(pyarrow.array(rows)).to_numpy(zero_copy_only=False)
         return found
 

@@ -58,7 +58,7 @@ def spark_groups(
 
 
 def _zone(frame: Any) -> str:
-    """Give the time zone in which tasks see the times of a table."""
+    """Return the time zone in which tasks see the times of a table."""
     zone: str = frame.sparkSession.conf.get("spark.sql.session.timeZone")
     return zone
 

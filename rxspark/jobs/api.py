@@ -6,7 +6,7 @@ from typing import Any, TypeAlias, TypeVar, overload
 
 from rxspark.contexts import ComputeContext
 from rxspark.errors import RxJobError
-from rxspark.jobs.lookup import find, is_list, of_each, there
+from rxspark.jobs.lookup import ask_each, find, find_existing, is_list
 from rxspark.jobs.rxjob import RxJob, results_of
 from rxspark.jobs.states import MISSING
 from rxspark.results import RxResults
@@ -64,7 +64,7 @@ def rxGetJobStatus(job: Any) -> str | list[str]:
     >>> rxGetJobStatus([job, "rxJob_0"])
     ['finished', 'missing']
     """
-    return of_each(job, lambda one: MISSING if one is None else one.status())
+    return ask_each(job, lambda one: MISSING if one is None else one.status())
 
 
 @overload
@@ -121,7 +121,7 @@ def rxGetJobResults(
     >>> rxGetJobResults(job)
     [0, 1, 4, 9]
     """
-    jobs = list(map(there, job)) if is_list(job) else [there(job)]
+    jobs = list(map(find_existing, job)) if is_list(job) else [find_existing(job)]
     results = results_of(jobs, partial, consoleOutput, autoCleanup, stacklevel=2)
     return results if is_list(job) else results[0]
 
@@ -158,7 +158,7 @@ def rxGetJobOutput(job: Any) -> str | list[str]:
     [task 0] hello
     [task 1] hello
     """
-    return of_each(job, lambda one: one.output(), needed=True)
+    return ask_each(job, lambda one: one.output(), needed=True)
 
 
 @overload
@@ -196,7 +196,7 @@ def rxGetJobInfo(job: Any) -> dict[str, Any] | list[dict[str, Any]]:
     >>> info["description"], info["done"], info["context"]
     ('rxExec abs: 3 tasks', 3, 'RxLocalSeq(wait=False)')
     """
-    return of_each(job, lambda one: one.info(), needed=True)
+    return ask_each(job, lambda one: one.info(), needed=True)
 
 
 @overload
@@ -231,7 +231,7 @@ def rxWaitForJob(job: Any, timeout: float | None = None) -> str | list[str]:
     >>> rxWaitForJob(jobs, timeout=60)
     ['finished', 'finished']
     """
-    return of_each(job, lambda one: one.wait(timeout), needed=True)
+    return ask_each(job, lambda one: one.wait(timeout), needed=True)
 
 
 @overload
@@ -265,7 +265,7 @@ def rxCancelJob(job: Any) -> bool | list[bool]:
     >>> rxCancelJob(job), rxCancelJob(job), rxGetJobStatus(job)
     (True, False, 'canceled')
     """
-    return of_each(job, lambda one: one.cancel(), needed=True)
+    return ask_each(job, lambda one: one.cancel(), needed=True)
 
 
 def rxCleanupJobs(jobs: Any, force: bool = False) -> None:
@@ -352,4 +352,4 @@ def rxResumeJob(
     >>> rxGetJobResults(job)
     [0, 0.5]
     """
-    return of_each(job, lambda one: one.resume(only, computeContext), needed=True)
+    return ask_each(job, lambda one: one.resume(only, computeContext), needed=True)

@@ -14,7 +14,7 @@ from rxspark.backends.engine_errors import translate_errors
 from rxspark.data.bundle import Bundle
 from rxspark.data.local_files import remove_journals
 from rxspark.errors import RxCombineError, RxContextError, RxError, RxLostTaskError
-from rxspark.jobs.combining import SiblingsTogether, combiner_of, readable
+from rxspark.jobs.combining import SiblingCombiner, combiner_of, readable
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
 from rxspark.serialize.payload import PartitionPayload, Payload
@@ -80,19 +80,19 @@ class Attempts:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._answers = 0
-        self._siblings = None if record.combine is None else SiblingsTogether(combiner_of(record))
+        self._siblings = None if record.combine is None else SiblingCombiner(combiner_of(record))
         self._problem: RxError | None = None
         self._stopped = False
 
     def so_far(self, after: int = 0) -> list[AnyPartitionResult]:
-        """Give what has come back, but for the first `after` of it, as it is now."""
+        """Return what has come back, but for the first `after` of it, as it is now."""
         with self._lock:
             found = self.results[after:]
             return [part.snapshot() if isinstance(part, CombinedResult) else part for part in found]
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
+        """Tell whether each task has a result."""
         return not self._missing and not self._more_to_come and self._feed_error is None
 
     @property
@@ -145,7 +145,7 @@ class Attempts:
             self._missing |= _by_first(feed.take(feed.window, _GATHER_S))
 
     def _more(self, timeout: float) -> Sequence[PartitionPayload] | None:
-        """Give partitions to run beside those that run; None when no more will come."""
+        """Return partitions to run beside those that run; None when no more will come."""
         feed = self._payload.feed
         if feed is None or feed.exhausted:
             return None
@@ -155,7 +155,7 @@ class Attempts:
         return taken
 
     def hand_out(self) -> PartitionResult | None:
-        """Give the results of a partition and keep them no longer; None when there are none."""
+        """Return the results of a partition and keep them no longer; None when there are none."""
         with self._lock:
             part = self.results.pop(0) if self.results else None
             assert not isinstance(part, CombinedResult)  # of which nobody gets single values
@@ -197,13 +197,13 @@ class Attempts:
             remove_journals(self._backend.journals, self._payload.call_id)
 
     def detach(self) -> Payload:
-        """Take a copy of all that is to run, which stays as it is when the caller changes his arguments; gives it."""
+        """Take a copy of all that is to run, which stays as it is when the caller changes his arguments; return it."""
         whole = replace(self._payload, partitions=tuple(self._missing.values())).detached()
         self._payload, self._missing = whole, _by_first(whole.partitions)
         return whole
 
     def forget(self) -> Payload:
-        """Let go of results and bytes; gives the payload that is left, an empty one."""
+        """Free results and bytes; return the payload that is left, an empty one."""
         self.results, self._missing = [], {}
         self._payload = replace(self._payload, program=Bundle([]), partitions=(), shared_objects=(), feed=None)
         return self._payload
@@ -277,5 +277,5 @@ class Attempts:
 
 
 def _by_first(partitions: Iterable[PartitionPayload]) -> dict[int, PartitionPayload]:
-    """Give partitions by the number of their first task, by which their results are known."""
+    """Return partitions by the number of their first task, by which their results are known."""
     return {partition.numbers[0]: partition for partition in partitions}

@@ -20,7 +20,7 @@ from rxspark.worker.combining import AnyPartitionResult, CombinedResult, Combine
 from rxspark.worker.results import with_source
 from rxspark.worker.tree import Branch, Branches, Combine
 
-__all__ = ["SiblingsTogether", "combined_results", "combiner_of", "readable"]
+__all__ = ["SiblingCombiner", "combined_results", "combiner_of", "readable"]
 
 
 def combiner_of(record: JobRecord) -> Combine:
@@ -42,11 +42,11 @@ def combiner_of(record: JobRecord) -> Combine:
 
 
 def readable(problem: RxError) -> RxError:
-    """Give a worker's error of combining with the source lines that only this machine has; any other as it is."""
+    """Return a worker's error of combining with the source lines that only this machine has; any other as it is."""
     return RxCombineError(with_source(str(problem))) if isinstance(problem, RxCombineError) else problem
 
 
-class SiblingsTogether:
+class SiblingCombiner:
     """Combines what comes with what is there, so that the memory which it takes does not grow with the partitions.
 
     A branch is put among the values of the partition that has come last of those in it.

@@ -36,7 +36,7 @@ def why_no_results(source: Job | RemoteJob | ParentsJob, state: str) -> RxError:
 
 
 def _failure(source: Job | RemoteJob | ParentsJob, hint: str) -> RxError:
-    """Give the error by which a job failed, as a call that waits would have raised it."""
+    """Return the error by which a job failed, as a call that waits would have raised it."""
     job_id, reason = source.record.id, source.reason()
     if isinstance(reason, RxJobError) or not isinstance(reason, RxError):
         name = "" if isinstance(reason, RxJobError) else f"{type(reason).__name__}: "

@@ -1,11 +1,11 @@
 """The folder of a job on a file system, from which other processes learn of it, read its results and resume it.
 
     <share>/rxspark-jobs/<id>/
-        job.json                  what is known from the start on
+        job.json                  what is known from the start on; the first lease, too
         call.data                 the function and its constants
         partitions.data           the elements of each partition
-        state.json                the state, who runs the job, and the last sign of life
-        lease-1, lease-2, ...     who may run it: the holder of the highest one
+        state.json                the state, who runs the job, and the last heartbeat, once there is one
+        lease-2, lease-3, ...     who may run it: the holder of the highest one
         cancel                    there when another process wants it ended
         parts/<tasks>.results   what the tasks of a partition gave, written by the worker
 
@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, TypeVar
 
 from rxspark.contexts import ComputeContext
@@ -34,20 +34,19 @@ from rxspark.errors import RxError, RxFileError, RxJobError
 from rxspark.files import atomic
 from rxspark.files.paths import FsPath, file_errors, open_path
 from rxspark.jobs.record import JobRecord, is_id, numbers_in_json, task_numbers
-from rxspark.jobs.states import QUEUED, RUNNING, STATES
+from rxspark.jobs.states import JobStatus, status_in
 from rxspark.process import Process, this_process
 from rxspark.rng.kinds import SeedRoot
 from rxspark.serialize.payload import PartitionPayload, Payload, Requirements
 from rxspark.user_paths import store_folder
 from rxspark.worker.combining import AnyPartitionResult
-from rxspark.worker.delivery import ABOUT, PARTS
+from rxspark.worker.delivery import ABOUT, PARTS, result_name
 from rxspark.worker.results import PartitionResult
 
 __all__ = [
     "HEARTBEAT_TIMEOUT_S",
     "VERSION",
     "JobFolder",
-    "JobStatus",
     "folders_in",
     "job_path",
     "named_folder",
@@ -65,29 +64,8 @@ _FOR_ALL = 0o1777  # each user's jobs side by side, as in /tmp
 # How often a lease that cannot be read is looked at again.
 _READ_ATTEMPTS = 10
 
-# Seconds without a sign of life after which a process on another host may have died.
+# Seconds without a heartbeat after which a process on another host may have died.
 HEARTBEAT_TIMEOUT_S = 60.0
-
-
-@dataclass(frozen=True)
-class JobStatus:
-    """The content of state.json: the last that was heard of a job."""
-
-    state: str
-    reason: str
-    """Why it failed or was cancelled."""
-    lease: int
-    """The lease of who wrote this."""
-    process: Process
-    heard: float
-    """Seconds since 1970-01-01 UTC, by the clock of that process."""
-    ended: float = 0.0
-    fetched: bool = False
-
-    @property
-    def active(self) -> bool:
-        """Whether it says that the job runs, or is to run."""
-        return self.state in (QUEUED, RUNNING)
 
 
 class JobFolder:
@@ -114,7 +92,7 @@ class JobFolder:
     # ---------------------------------------------------------------- by who runs the job
 
     def create(self, record: JobRecord, payload: Payload, state: str) -> Payload:
-        """Make the folder, filled, with its first lease; gives the payload with the program in it for workers to read.
+        """Make the folder, filled, and hold its first lease; return the payload with its program there, for workers.
 
         Raises
         ------
@@ -122,64 +100,55 @@ class JobFolder:
             When it cannot be made or written; nothing is left behind then.
         """
         try:
-            stored = self._fill(record, payload, state)
+            _make(self.path)
+            self._lease = 1  # nobody else knows of the job yet
+            self._status = self._sign(state)
+            stored = self._fill(record, payload, self._status)
         except BaseException:
             with contextlib.suppress(RxError):  # the first error is the one to tell
                 self.remove()
             raise
         return replace(payload, stored_program=stored)
 
-    def _fill(self, record: JobRecord, payload: Payload, state: str) -> RemoteFileRef | None:
-        share = self.path.parent.parent
-        if share.start == "":
-            share.make()  # for this user alone; who wants to have it for several makes it himself
-        for last in (False, False, True):
-            try:
-                self.path.parent.make(_FOR_ALL)
-                self.path.make()
-                break
-            except RxFileError:  # another process has just removed the folder of all jobs, as it was empty
-                if last:
-                    raise
-        (self.path / PARTS).make()
+    def _fill(self, record: JobRecord, payload: Payload, status: JobStatus) -> RemoteFileRef | None:
         partitions = Bundle([data.part(0) for _, data in payload.partitions])
-        self._lease, lease = 1, self.path / "lease-1"  # nobody else knows of the job yet
-        self._status = self._sign(state)
-        with ThreadPoolExecutor(4) as at_once:  # of the time that a file on HDFS takes, most is waiting
+        about = {"version": VERSION} | asdict(record)
+        about["numbers"] = [numbers_in_json(numbers) for numbers, _ in payload.partitions]
+        about["status"] = asdict(status)
+        with ThreadPoolExecutor(5) as at_once:  # of the time that a file on HDFS takes, most is waiting
             program = at_once.submit(self._write_bundle, "call.data", payload.program)
             writing: list[Future[Any]] = [
                 program,
                 at_once.submit(self._write_bundle, "partitions.data", partitions),
-                at_once.submit(atomic.write, lease, _lease_text()),
-                at_once.submit(self._write_status, self._status),
+                at_once.submit((self.path / PARTS).make),
             ]
+            known = at_once.submit(atomic.prepare, self.path / ABOUT, json.dumps(about, indent=1).encode())
+            ours = at_once.submit(owned, self.path.parent)
         for one in writing:
             one.result()
-        about = {"version": VERSION} | asdict(record)
-        about["numbers"] = [numbers_in_json(numbers) for numbers, _ in payload.partitions]
-        atomic.write(self.path / ABOUT, json.dumps(about, indent=1).encode())
+        known.result()()  # when all else is there: by this file, others know of the job
         # Else whose that is could put another folder there.
-        return program.result() if owned(self.path.parent) else None
+        return program.result() if ours.result() else None
 
     def take_lease(self) -> None:
-        """Become the one who runs the job; RxJobError, which names the holder, when another process does."""
+        """Take the right to run the job; RxJobError names the process that has it already."""
         held = self._highest_lease()
-        if held and (holder := self._busy(held)) is not None:
+        if (holder := self._busy(held)) is not None:
             raise RxJobError(f"{self.id} is being run by {holder}: wait for it with rxWaitForJob(job)")
-        if not atomic.create(self.path / f"lease-{held + 1}", _lease_text()):
+        if not atomic.create(self._lease_path(held + 1), _lease_text()):
             raise RxJobError(f"{self.id} is being resumed by another process at this moment")
         self._lease = held + 1
         with contextlib.suppress(RxFileError), file_errors(self.path):
             self.path.fs.rm_file((self.path / "cancel").path)  # it was meant for the one before
 
     def give_back_lease(self) -> None:
-        """Be no longer the one who is about to run the job."""
+        """Give the right to run the job back."""
         with file_errors(self.path):
-            self.path.fs.rm_file((self.path / f"lease-{self._lease}").path)
+            self.path.fs.rm_file(self._lease_path(self._lease).path)
         self._lease = 0
 
     def write_state(self, state: str, reason: str = "", ended: float = 0.0) -> None:
-        """Say what the state is now, unless that is what was said last."""
+        """Write the state, unless it is the one that was written last."""
         with self._writing:
             said, self._status = self._status, self._sign(state, reason, ended)
             if said is not None and (said.state, said.reason, said.lease) == (state, reason, self._lease):
@@ -192,8 +161,8 @@ class JobFolder:
             state=state, reason=reason, lease=self._lease, process=this_process(), heard=time.time(), ended=ended
         )
 
-    def beat(self) -> str:
-        """Give a sign of life; gives why the job is to be ended, if somebody wants that."""
+    def write_heartbeat(self) -> str:
+        """Write a heartbeat; return why the job is to be ended, if somebody wants that."""
         with self._writing:
             if self._has(self._lease + 1):
                 return "another process has taken it over"
@@ -202,29 +171,32 @@ class JobFolder:
         return "rxCancelJob was called in another process" if (self.path / "cancel").info() is not None else ""
 
     def write_fetched(self) -> None:
-        """Note that somebody has the results."""
+        """Write down that the results were fetched."""
         with self._writing:
             self._write_status(replace(self._status or self.status(), fetched=True))
 
     def _write_status(self, status: JobStatus) -> None:
-        atomic.write(self.path / "state.json", json.dumps(asdict(status)).encode())
+        atomic.write(self.path / "state.json", _as_json(status))
 
     def _has(self, lease: int) -> bool:
-        """Whether a lease is there: by its name, as a store's listing may be old."""
-        return (self.path / f"lease-{lease}").info() is not None
+        """Tell whether a lease exists: by its name, as a store's listing may be old."""
+        return self._lease_path(lease).info() is not None
+
+    def _lease_path(self, lease: int) -> FsPath:
+        return self.path / (ABOUT if lease == 1 else f"lease-{lease}")
 
     def _highest_lease(self) -> int:
         found = [re.fullmatch(r"lease-(\d+)", name) for name in self.path.names()]
-        return max((int(match[1]) for match in found if match), default=0)
+        return max((int(match[1]) for match in found if match), default=1)
 
     def _busy(self, lease: int) -> Process | None:
-        """Who runs the job by this lease, None if that one has ended, or is about to be given up for dead."""
+        """Return the process that holds this lease; None if it has ended, or counts as dead."""
         status = self._try(self.status)
         if status is not None and status.lease == lease:
             return status.process if status.active and _may_live(status.process, status.heard) else None
         for _ in range(_READ_ATTEMPTS):
             with contextlib.suppress(RxFileError):
-                process, taken = _read(self.path / f"lease-{lease}", _holder)
+                process, taken = _read(self._lease_path(lease), _holder)
                 return process if _may_live(process, taken) else None
             time.sleep(0.1)  # perhaps it is being written
         return None
@@ -236,15 +208,18 @@ class JobFolder:
         return _read(self.path / ABOUT, _record)
 
     def status(self) -> JobStatus:
-        """The last that was heard of the job."""
-        return _read(self.path / "state.json", _status)
+        """Read the last known status of the job: that of its beginning where nothing has been heard since."""
+        path = self.path / "state.json"
+        if path.info() is None:
+            return _read(self.path / ABOUT, lambda about: status_in(about["status"]))
+        return _read(path, status_in)
 
     def done(self) -> int:
-        """How many tasks have left something, by the names of the files."""
+        """Count the tasks with results or errors, by the names of the files."""
         return sum(int(name.rpartition(".")[0].rpartition("-")[2]) for name in self.part_names())
 
     def part_names(self) -> list[str]:
-        """The files of results that are there."""
+        """List the names of the result files."""
         return [name for name in (self.path / PARTS).names() if re.fullmatch(r"\d+-\d+-\d+\.results", name)]
 
     def partition_results(self, names: Iterable[str]) -> list[AnyPartitionResult]:
@@ -276,13 +251,25 @@ class JobFolder:
 
     def remove(self) -> None:
         """Remove the folder with all that is in it; harmless when it is gone."""
+        if self.path.store:
+            self._remove_by_names()
         with file_errors(self.path), contextlib.suppress(FileNotFoundError):
             self.path.fs.rm(self.path.path, recursive=True)
         with contextlib.suppress(Exception):  # other jobs have theirs there, or it is another user's
             self.path.fs.rmdir(self.path.parent.path)
 
+    def _remove_by_names(self) -> None:
+        """Remove the files whose names are known: a store's listing may lack those that have just been written."""
+        numbers = self._try(lambda: _read(self.path / ABOUT, task_numbers)) or []
+        status = self._status or self._try(self.status)
+        leases = range(2, 1 + (status.lease if status else 1))
+        names = [ABOUT, "call.data", "partitions.data", "state.json", "cancel", *(f"lease-{n}" for n in leases)]
+        names += [f"{PARTS}/{result_name(one)}" for one in numbers]
+        with file_errors(self.path), contextlib.suppress(FileNotFoundError):
+            self.path.fs.rm([(self.path / name).path for name in names])
+
     def exists(self) -> bool:
-        """Whether it is there."""
+        """Tell whether the folder exists."""
         return self.path.is_folder()
 
     def _write_bundle(self, name: str, bundle: Bundle) -> RemoteFileRef:
@@ -299,7 +286,7 @@ class JobFolder:
         path = self.path / name
         info = path.info()
         if info is None:
-            raise path.problem("no such file")
+            raise path.error("no such file")
         ref = (
             RemoteFileRef(str(path), f"{self.id}-{name}", int(info["size"])) if path.start else LocalFileRef(path.path)
         )
@@ -324,6 +311,21 @@ class JobFolder:
             return None
 
 
+def _make(path: FsPath) -> None:
+    """Make the folder of a job, and those above it."""
+    share = path.parent.parent
+    if share.start == "":
+        share.make()  # for this user alone; who wants to have it for several makes it himself
+    for last in (False, False, True):
+        try:
+            path.parent.make(_FOR_ALL)
+            path.make()
+            break
+        except RxFileError:  # another process has just removed the folder of all jobs, as it was empty
+            if last:
+                raise
+
+
 def new_job_folder(context: ComputeContext, job_id: str) -> JobFolder | None:
     """Name the folder of a new job, not made yet; None where the context has no share folder, or wants none kept."""
     share = store_folder(context) if context.durable or not context.wait else None
@@ -331,13 +333,13 @@ def new_job_folder(context: ComputeContext, job_id: str) -> JobFolder | None:
 
 
 def owned(path: FsPath) -> bool | None:
-    """Whether a folder is the user's own; None where the file system knows no owners, as stores of objects."""
+    """Tell whether a folder is the user's own; None where the file system knows no owners, as stores of objects."""
     owner = path.owner
     return None if owner is None else owner == (os.getuid() if isinstance(owner, int) else path.user)
 
 
 def job_path(share: FsPath, job_id: str) -> FsPath:
-    """Where in a share folder a job has its own."""
+    """Return the path of a job's folder in a share folder."""
     return share / "rxspark-jobs" / job_id
 
 
@@ -371,14 +373,12 @@ def _record(about: dict[str, Any]) -> JobRecord:
             f"{version}; this one reads format {VERSION}): fetch its results with that one, or remove it by "
             f"rxCleanupJobs(job, force=True)"
         )
-    rest = {name: value for name, value in about.items() if name not in ("version", "numbers")}
+    rest = {name: value for name, value in about.items() if name not in ("version", "numbers", "status")}
     return JobRecord(**rest | {"seed_root": SeedRoot(**about["seed_root"])})
 
 
-def _status(found: dict[str, Any]) -> JobStatus:
-    if found["state"] not in STATES:
-        raise ValueError(f"there is no state {found['state']!r}")
-    return JobStatus(**{**found, "process": Process(**found["process"])})
+def _as_json(status: JobStatus) -> bytes:
+    return json.dumps(asdict(status)).encode()
 
 
 def _lease_text() -> bytes:
@@ -386,6 +386,9 @@ def _lease_text() -> bytes:
 
 
 def _holder(found: dict[str, Any]) -> tuple[Process, float]:
+    if "status" in found:  # of job.json
+        status = status_in(found["status"])
+        return status.process, status.heard
     return Process(**found["process"]), float(found["taken"])
 
 

@@ -26,20 +26,20 @@ class FolderUpdates:
         """Whether the folder is removed as soon as the job has finished, so that nobody needs to read of it."""
         self._warned = False
         self._lock = threading.Lock()
-        self._using = threading.Lock()  # or a sign of life would meet a folder that is being removed
+        self._using = threading.Lock()  # or a heartbeat would meet a folder that is being removed
 
     def write_state(self, state: str, error: BaseException | None, ended: float) -> None:
-        """Let other processes know the state."""
+        """Write the state for other processes."""
         if self._folder is not None and not (state == FINISHED and self.goes_when_finished):
             with self._warning("cannot be kept up to date"):
                 self._folder.write_state(state, "" if error is None else str(error), ended)
 
-    def beat(self) -> str:
-        """Give a sign of life; gives why other processes want the job ended, if they do."""
+    def write_heartbeat(self) -> str:
+        """Write a heartbeat; return why other processes want the job ended, if they do."""
         with self._using:
             if self._folder is not None:
                 with self._warning("cannot be kept up to date"):
-                    return self._folder.beat()
+                    return self._folder.write_heartbeat()
         return ""
 
     def leave_what_can_be_resumed(self, done: int) -> None:

@@ -25,20 +25,22 @@ AnyResults = RxResults[Any] | RxCombined[Any]
 
 
 def opened(part: PartitionResult) -> Iterator[tuple[int, Any, RxTaskError | None]]:
-    """Number, value and error of each task of a partition."""
+    """Yield number, value and error of each task of a partition."""
     for number, kept in zip(part.numbers, part.values, strict=True):
-        if kept is None and number in part.failures:
-            yield number, None, part.failures[number].to_error(number, part.host)
-            continue
-        try:
-            value = load_value(kept) if type(kept) is bytes else kept
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # the value's own code, run here
-            failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
-            yield number, None, failure.to_error(number, part.host)
-        else:
-            yield number, value, None
+        yield number, *_open(part, number, kept)
+
+
+def _open(part: PartitionResult, number: int, kept: Any) -> tuple[Any, RxTaskError | None]:
+    """Return value and error of a task."""
+    if kept is None and number in part.failures:
+        return None, part.failures[number].to_error(number, part.host)
+    try:
+        return load_value(kept) if type(kept) is bytes else kept, None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the value's own code, run here
+        failure = describe_failure(error, rxGetOption("consoleLimit"), skip_frames=2)
+        return None, failure.to_error(number, part.host)
 
 
 class Gathering:
@@ -73,7 +75,7 @@ class Gathering:
         return 1 + max((max(part.numbers) for part in self._partition_results if part.numbers), default=-1)
 
     def results(self, clock: Clock) -> AnyResults:
-        """Give the results, in the order of the tasks; after an interrupt, another call goes on where it ended."""
+        """Return the results, in the order of the tasks; after an interrupt, another call goes on where it ended."""
         if self._record.combine is not None:
             return combined_results(self._record, self._partition_results, clock)
         began = time.perf_counter()
@@ -101,15 +103,22 @@ class Gathering:
         return RxResults(self._values, **described)
 
     def _take(self, part: PartitionResult) -> None:
-        for number, value, error in opened(part):
-            self._values[number] = value
-            if isinstance(error, RxLostTaskError) and self._keys is not None:  # it may have been too large for a worker
-                (keys,) = self._keys.iloc[[number]].to_dict("records")
-                error.message += f". The group was {GroupSize(keys, keys.pop('rows'))}"
-            if error is not None:
-                self._values[number] = self._errors[number] = error
+        values, failures = self._values, part.failures
+        for number, kept in zip(part.numbers, part.values, strict=True):
+            if type(kept) is bytes or (kept is None and number in failures):
+                self._take_opened(number, *_open(part, number, kept))
+            else:  # as it is: most values, and a call for each would be a twentieth of an empty task
+                values[number] = kept
         self._output |= part.output
         self._runs[self._taken] = part.run()
+
+    def _take_opened(self, number: int, value: Any, error: RxTaskError | None) -> None:
+        if isinstance(error, RxLostTaskError) and self._keys is not None:  # it may have been too large for a worker
+            (keys,) = self._keys.iloc[[number]].to_dict("records")
+            error.message += f". The group was {GroupSize(keys, keys.pop('rows'))}"
+        if error is not None:
+            self._errors[number] = error
+        self._values[number] = value if error is None else error
 
     def _names(self) -> list[str] | None:
         names = self._record.names
@@ -134,7 +143,7 @@ _TOLD = 1000
 
 
 def warn_of_failures(results: AnyResults, stacklevel: int) -> None:
-    """Give one warning, `stacklevel` frames up, when tasks failed; it carries the results, in case it is raised."""
+    """Warn once, `stacklevel` frames up, when tasks failed; the warning carries the results, in case it is raised."""
     if not results.errors:
         return
     number, error = next(iter(results.errors.items()))
@@ -152,7 +161,7 @@ _LONG = 2.0
 
 
 def warn_of_preparing(results: AnyResults, stacklevel: int) -> None:
-    """Give one warning, `stacklevel` frames up, when it took longer to keep the tasks apart than to run them."""
+    """Warn once, `stacklevel` frames up, when it took longer to keep the tasks apart than to run them."""
     preparing, running = results.preparing
     if preparing > max(_LONG, running):
         warnings.warn(

@@ -19,7 +19,7 @@ _POLL_INTERVAL_S = 0.5
 
 
 def handed_out(job: Job) -> Iterator[tuple[int, Any]]:
-    """Give number and value of each task as they finish; whoever stops in the middle leaves the rest to the next."""
+    """Return number and value of each task as they finish; whoever stops in the middle leaves the rest to the next."""
     while True:
         ended = job.state in ENDED  # asked first: what came before the end is then all there
         part = job.attempts.hand_out()

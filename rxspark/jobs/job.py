@@ -78,24 +78,24 @@ class Job:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The id of the job."""
         return self.record.id
 
     @property
     def task_count(self) -> int | None:
-        """How many tasks it has; None as long as that is not known."""
+        """Number of tasks; None as long as that is not known."""
         return self.done if self.record.task_count is None and self.state == FINISHED else self.record.task_count
 
     def reason(self) -> BaseException | None:
-        """Give the error for who wants results that there are none of."""
+        """Make the error for whoever asks for results that do not exist."""
         return self.error
 
     def readable_results(self) -> list[AnyPartitionResult]:
-        """Give the results that have come back, here and to the job's folder."""
+        """Return the results that have come back, here and to the job's folder."""
         return self._attempts.so_far() + ([] if self.folder is None else self.folder.readable_results())
 
     def partition_results(self, after: int = 0) -> list[AnyPartitionResult]:
-        """Give the results that have come back, but for the first `after` of them."""
+        """Return the results that have come back, but for the first `after` of them."""
         return self._attempts.so_far(after)
 
     def run(self) -> None:
@@ -124,7 +124,7 @@ class Job:
         self._whole = self._attempts.detach()
 
     def payload(self) -> Payload:
-        """Give all that it had to run, if it was started in the background."""
+        """Return all that it had to run, if it was started in the background."""
         return self._whole
 
     def resume_after(self, state: str, payload: Payload, results: list[AnyPartitionResult]) -> None:
@@ -177,13 +177,13 @@ class Job:
             self._call(callbacks)
         return True
 
-    def beat(self) -> None:
-        """Give a sign of life where other processes look for one, and do what they ask for."""
-        wanted = self._updates.beat()
+    def write_heartbeat(self) -> None:
+        """Write a heartbeat for other processes, and do what they ask for."""
+        wanted = self._updates.write_heartbeat()
         if wanted:
             self.cancel(wanted)
 
-    def was_fetched(self, remove: bool) -> None:
+    def mark_fetched(self, remove: bool) -> None:
         """Note that somebody has got the results; `remove` the job then."""
         self.fetched = True
         if remove:
@@ -191,7 +191,7 @@ class Job:
         elif self.folder is not None:
             self.folder.write_fetched()
 
-    def stay_unfetched(self) -> None:
+    def mark_unfetched(self) -> None:
         """Note that the results of a call that was waited for could not be made, so that others can read them."""
         self._updates.goes_when_finished = False
         self._updates.write_state(self.state, self.error, self.ended)
@@ -213,7 +213,7 @@ class Job:
                 return
         call(callback, self.id)
 
-    def come_to_a_fork(self) -> bool:
+    def after_fork_in_child(self) -> bool:
         """In a forked process: whether the job has ended, and can be asked here; else it is the parent's."""
         self._changed = threading.Condition()  # who held it is not there
         return self.state in ENDED
@@ -227,7 +227,7 @@ class Job:
         return (self.ended or time.time()) if state in ENDED else 0.0
 
     def _change(self, state: str, error: BaseException | None) -> list[Callable[[], None]]:
-        """Change the state, the one place where that happens; gives who is to be told, outside of the lock."""
+        """Change the state, the one place where that happens; return who is to be told, outside of the lock."""
         with self._changed:
             self.state = follow(self.state, state)
             self.error = error

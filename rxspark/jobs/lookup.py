@@ -1,4 +1,4 @@
-"""Which job is meant, and which jobs there are: of this process, and in the share folder of a compute context."""
+"""Find and list jobs: those of this process, and those in the share folder of a compute context."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rxspark.jobs.states import MISSING, STATES
 from rxspark.user_paths import store_folder
 from rxspark.validation import check_flags
 
-__all__ = ["find", "is_list", "of_each", "rxGetJobs", "stored_jobs", "there"]
+__all__ = ["ask_each", "find", "is_list", "rxGetJobs", "stored_jobs"]
 
 T = TypeVar("T")
 
@@ -115,19 +115,19 @@ def _moment(name: str, value: Any) -> datetime | None:
     return None if value is None else value.astimezone()
 
 
-def of_each(job: Any, ask: Callable[[Any], T], needed: bool = False) -> T | list[T] | Any:
-    """The answer of a job, or a list with that of each."""
-    look = there if needed else find
+def ask_each(job: Any, ask: Callable[[Any], T], needed: bool = False) -> T | list[T] | Any:
+    """Ask a job, or each of a list of jobs, and return the answer or a list of answers."""
+    look = find_existing if needed else find
     return [ask(one) for one in list(map(look, job))] if is_list(job) else ask(look(job))
 
 
 def is_list(job: Any) -> bool:
-    """Whether it is several jobs, rather than one or its id."""
+    """Tell whether it is several jobs, rather than one or its id."""
     return isinstance(job, Iterable) and not isinstance(job, (str, bytes, Mapping, RxJob))
 
 
 def find(job: Any) -> RxJob[Any] | None:
-    """The job that is meant, None if there is none of that id."""
+    """Find a job by handle, id or folder; None if there is none of that id."""
     if isinstance(job, RxJob):
         return job
     if isinstance(job, str) and is_id(job.rstrip("/").rpartition("/")[2]):
@@ -138,7 +138,7 @@ def find(job: Any) -> RxJob[Any] | None:
 
 
 def _stored(job: str) -> RxJob[Any] | None:
-    """The job in the share folder of the active context, or in the folder that was named, None if it is not there."""
+    """Find a job in the share folder of the active context, or in a named folder; None if it is not there."""
     if "/" in job:
         folder = named_folder(job)
     else:
@@ -150,8 +150,8 @@ def _stored(job: str) -> RxJob[Any] | None:
     return None if found.status() == MISSING else found
 
 
-def there(job: Any) -> RxJob[Any]:
-    """The job that is meant; RxJobError if there is none."""
+def find_existing(job: Any) -> RxJob[Any]:
+    """Find a job as `find` does; RxJobError if there is none."""
     found = find(job)
     if found is None:
         share = store_folder(rxGetComputeContext())

@@ -1,4 +1,4 @@
-"""A job that the process runs from which this one was forked, and of which nothing can be told here."""
+"""A job of the parent of a forked process, whose state this process cannot know."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rxspark.jobs.states import UNDETERMINED
 from rxspark.serialize.payload import Payload
 from rxspark.worker.combining import AnyPartitionResult
 
-__all__ = ["ParentsJob", "seen_from_a_fork"]
+__all__ = ["ParentsJob", "source_in_child"]
 
 
 class ParentsJob:
@@ -37,7 +37,7 @@ class ParentsJob:
 
     @property
     def task_count(self) -> int | None:
-        """How many tasks it has, as far as it was known."""
+        """Number of tasks, as far as it was known."""
         return self.record.task_count
 
     def reason(self) -> BaseException:
@@ -57,7 +57,7 @@ class ParentsJob:
         self._refuse()
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for nothing: its end would not be heard of here."""
+        """Return at once: this process would not learn of the end."""
         return True
 
     def wait_for_more(self, than: int, timeout: float) -> None:
@@ -68,11 +68,11 @@ class ParentsJob:
         """Raise: it is run by another process."""
         self._refuse()
 
-    def was_fetched(self, remove: bool) -> None:
-        """Nothing was."""
+    def mark_fetched(self, remove: bool) -> None:
+        """Do nothing: the parent keeps the results."""
 
     def forget(self, why: str) -> None:
-        """Forget it here."""
+        """Forget the job in this process."""
 
     def when_ended(self, callback: Callable[[], None], apart: bool = True) -> None:
         """Raise: its end will not be heard of here."""
@@ -82,9 +82,9 @@ class ParentsJob:
         raise RxJobError(f"{self.record.id}: {self.error}")
 
 
-def seen_from_a_fork(source: Job | RemoteJob | ParentsJob) -> Job | RemoteJob | ParentsJob:
-    """Source of a parent's job: itself when it has ended, else its folder, if it has one."""
-    if not isinstance(source, Job) or source.come_to_a_fork():
+def source_in_child(source: Job | RemoteJob | ParentsJob) -> Job | RemoteJob | ParentsJob:
+    """Choose what answers for a parent's job in the child: the job when it has ended, else its folder, if any."""
+    if not isinstance(source, Job) or source.after_fork_in_child():
         return source
     return (
         ParentsJob(source.record) if source.folder is None else RemoteJob(JobFolder(source.folder.path), source.record)

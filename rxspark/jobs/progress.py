@@ -71,11 +71,11 @@ class Progress:
 
 
 def in_notebook() -> bool:
-    """Whether a notebook shows what this process displays."""
+    """Tell whether a notebook shows what this process displays."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return "IPKernelApp" in getattr(shell, "config", {})
 
 
 def _somebody_looks(terminal: bool) -> bool:
-    """Whether a bar would be seen moving: in a notebook, or in a terminal if that counts; not in a log file."""
+    """Tell whether a bar would be seen moving: in a notebook, or in a terminal if that counts; not in a log file."""
     return in_notebook() or (terminal and sys.stderr.isatty())

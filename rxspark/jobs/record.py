@@ -80,6 +80,7 @@ class JobRecord:
     """The pickle of the function that combines results, in base 64; None: there is one for each task."""
     plan_seconds: float = 0.0
     ship_seconds: float = 0.0
+    check_seconds: float = 0.0
 
     @classmethod
     def of_call(cls, spec: CallSpec, context: ComputeContext) -> JobRecord:
@@ -125,21 +126,28 @@ class JobRecord:
             console_output=False,
         )
 
-    def launched(self, payload: Payload, plan_seconds: float, ship_seconds: float) -> JobRecord:
-        """Give the record with what the payload needs, the time of now, and the seconds of planning and shipping."""
+    def launched(self, payload: Payload, planned: float, shipped: float, checked: float) -> JobRecord:
+        """Return the record with what the payload needs, the time of now, and the seconds of all that came before."""
         return replace(
             self,
             modules=sorted(payload.requirements.modules),
             shared_files=sorted({handle.file for handle in payload.shared_objects}),
             created=time.time(),
             combine=None if payload.combine is None else base64.b64encode(payload.combine).decode(),
-            plan_seconds=plan_seconds,
-            ship_seconds=ship_seconds,
+            plan_seconds=planned,
+            ship_seconds=shipped,
+            check_seconds=checked,
         )
 
     def clock(self, ended: float) -> Clock:
-        """Give the caller's times of the call, if its last result came at `ended`."""
-        return Clock(self.plan_seconds, self.ship_seconds, self.created, ended)
+        """Return the caller's times of the call, if its last result came at `ended`."""
+        return Clock(
+            planned=self.plan_seconds,
+            shipped=self.ship_seconds,
+            checked=self.check_seconds,
+            launched=self.created,
+            ended=ended,
+        )
 
 
 def numbers_in_json(numbers: Sequence[int]) -> dict[str, list[int]]:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from rxspark.errors import RxCanceledError, RxContextError, RxError, RxFileError, RxJobError
 from rxspark.files.paths import login
 from rxspark.jobs.callbacks import call
-from rxspark.jobs.folder import HEARTBEAT_TIMEOUT_S, JobFolder, JobStatus, owned
+from rxspark.jobs.folder import HEARTBEAT_TIMEOUT_S, JobFolder, owned
 from rxspark.jobs.gathering import first_error
 from rxspark.jobs.record import JobRecord
-from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED
+from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, UNDETERMINED, JobStatus
 from rxspark.serialize.payload import Payload
 from rxspark.worker.combining import AnyPartitionResult, each_task_once
 
@@ -43,7 +43,7 @@ class RemoteJob:
 
     @property
     def is_unreadable(self) -> bool:
-        """Whether its record cannot be read, and so nothing of it can be fetched or run."""
+        """Tell whether the record cannot be read, so that nothing can be fetched or run."""
         return self._damage is not None
 
     @property
@@ -54,7 +54,7 @@ class RemoteJob:
 
     @property
     def own(self) -> bool:
-        """Whether it is the user's own, as the file system knows, or else as its record says."""
+        """Tell whether the job is the user's own, by the owner of its folder, or else by its record."""
         owner = owned(self.folder.path)
         return self.record.user in ("", login()) if owner is None else owner
 
@@ -65,12 +65,12 @@ class RemoteJob:
 
     @property
     def task_count(self) -> int | None:
-        """How many tasks it has."""
+        """Number of tasks."""
         return self.record.task_count
 
     @property
     def error(self) -> BaseException | None:
-        """Why it failed or was cancelled, or cannot be told of."""
+        """The reason why it failed, was cancelled, or is unknown."""
         return self._judge()[1]
 
     @property
@@ -83,13 +83,13 @@ class RemoteJob:
 
     @property
     def ended(self) -> float:
-        """When it ended; 0 before, or when that is not known."""
+        """Time at which it ended; 0 before, or when that is not known."""
         status = self._status()
         return 0.0 if status is None else status.ended or (0.0 if status.active else status.heard)
 
     @property
     def fetched(self) -> bool:
-        """Whether somebody has got its results."""
+        """Tell whether the results were fetched."""
         status = self._status()
         return status is not None and status.fetched
 
@@ -131,7 +131,7 @@ class RemoteJob:
         return failed - {n for numbers, failures in runs for n in numbers if n in failed and n not in failures}
 
     def reason(self) -> BaseException | None:
-        """Give the error for who wants results: a task's own, if that is what ended the job."""
+        """Make the error for whoever asks for results: a task's own, if that is what ended the job."""
         if self.record.stop_on_error and self.state == FAILED:
             parts = self.folder.readable_results()
             if any(part.failures for part in parts):
@@ -169,7 +169,7 @@ class RemoteJob:
         self.folder.ask_to_cancel()
         return True
 
-    def was_fetched(self, remove: bool) -> None:
+    def mark_fetched(self, remove: bool) -> None:
         """Note that somebody has got the results; `remove` the job then."""
         if remove:
             self.forget("its results were fetched, which removes them unless autoCleanup=False says otherwise")

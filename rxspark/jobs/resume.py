@@ -125,7 +125,7 @@ def _missing_partitions(
 
 
 def _these_tasks(whole: PartitionPayload, wanted: set[int]) -> PartitionPayload:
-    """Give those of a partition's tasks that are wanted, as a partition."""
+    """Return those of a partition's tasks that are wanted, as a partition."""
     partition: Partition = pickle.loads(whole.data.part(0))
     indices = [index for index, number in enumerate(partition.numbers) if number in wanted]
     some = partition.only(indices)

@@ -20,7 +20,7 @@ from rxspark.jobs.futures import JobFuture, awaited
 from rxspark.jobs.gathering import Gathering, opened, warn_of_failures, warn_of_preparing
 from rxspark.jobs.handing_out import check_that_all_is_kept, handed_out
 from rxspark.jobs.job import Job
-from rxspark.jobs.parents import ParentsJob, seen_from_a_fork
+from rxspark.jobs.parents import ParentsJob, source_in_child
 from rxspark.jobs.progress import Progress
 from rxspark.jobs.relay import output_lines, relay
 from rxspark.jobs.remote_job import RemoteJob
@@ -59,7 +59,7 @@ _jobs: dict[str, RxJob[Any]] = {}
 def _see_from_outside() -> None:
     """In a forked process: jobs that run do so in the parent; of those that have ended, the results are here, too."""
     for job in _jobs.values():
-        job._source = seen_from_a_fork(job._source)
+        job._source = source_in_child(job._source)
 
 
 os.register_at_fork(after_in_child=_see_from_outside)
@@ -108,7 +108,7 @@ class RxJob(Generic[T]):
         return self._source.state
 
     def wait(self, timeout: float | None = None) -> str:
-        """Wait until the job has ended, at most `timeout` seconds; gives its state, see `rxWaitForJob`."""
+        """Wait until the job has ended, at most `timeout` seconds; return its state, see `rxWaitForJob`."""
         check_timeout(timeout)
         source, shown = self._source, 0
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -150,7 +150,7 @@ class RxJob(Generic[T]):
         if source.state != FINISHED:  # gone already, as it was in the list twice
             return
         remove = source.record.auto_cleanup if auto_cleanup is None else auto_cleanup
-        source.was_fetched(remove)
+        source.mark_fetched(remove)
         if remove:
             _jobs.pop(self.id, None)
 

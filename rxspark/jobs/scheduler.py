@@ -19,7 +19,7 @@ __all__ = ["run_and_gather", "start"]
 # Seconds that the end of the program waits for cancelled jobs to let go of their workers.
 END_TIMEOUT_S = 10.0
 
-# Seconds between signs of life; after twelve of them without one, others may take a job for dead.
+# Seconds between heartbeats; after twelve of them without one, others may take a job for dead.
 HEARTBEAT_INTERVAL_S = 5.0
 
 _alive: set[Job] = set()
@@ -54,7 +54,7 @@ _queue = JobQueue()
 
 
 class HeartbeatThread:
-    """Gives signs of life of the jobs that other processes can find; a thread is there as long as one of them runs."""
+    """Writes the heartbeats of jobs that other processes can find; the thread runs as long as one of them does."""
 
     def __init__(self) -> None:
         self._jobs: set[Job] = set()
@@ -66,7 +66,7 @@ class HeartbeatThread:
             self._jobs.add(job)
             if not self._beating:
                 self._beating = True
-                threading.Thread(target=self._beat, name="rxspark-heartbeat", daemon=True).start()
+                threading.Thread(target=self._write_heartbeats, name="rxspark-heartbeat", daemon=True).start()
         job.when_ended(lambda: self._remove(job))
 
     def _remove(self, job: Job) -> None:
@@ -74,7 +74,7 @@ class HeartbeatThread:
             self._jobs.discard(job)
             self._changed.notify_all()
 
-    def _beat(self) -> None:
+    def _write_heartbeats(self) -> None:
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: not self._jobs, HEARTBEAT_INTERVAL_S)
@@ -83,7 +83,7 @@ class HeartbeatThread:
                     return
                 jobs = list(self._jobs)
             for job in jobs:
-                job.beat()
+                job.write_heartbeat()
 
 
 _heartbeat = HeartbeatThread()
@@ -154,10 +154,10 @@ def run_and_gather(job: Job) -> AnyResults:
         results = gathering.results(job.record.clock(job.ended))
     except BaseException as end:
         if gathering is not None:
-            job.stay_unfetched()
+            job.mark_unfetched()
         gathering = gathering or Gathering(job.record, job.partition_results())
         with contextlib.suppress(RxCombineError):  # there is no value then
             end.results = gathering.results(job.record.clock(job.ended))  # type: ignore[attr-defined]
         raise
-    job.was_fetched(remove=job.record.auto_cleanup)
+    job.mark_fetched(remove=job.record.auto_cleanup)
     return results

@@ -23,7 +23,7 @@ from rxspark.jobs.result_files import FORMATS
 from rxspark.jobs.rxjob import CANCEL_TIMEOUT_S, RxJob
 from rxspark.jobs.states import CANCELED, ENDED, FAILED, FINISHED, MISSING, QUEUED, RUNNING
 from rxspark.jobs.table import aligned, text_table
-from rxspark.jobs.watch import log_of, screen, watch
+from rxspark.jobs.watch import display, line_log, watch
 
 __all__ = ["jobs"]
 
@@ -160,7 +160,7 @@ def _watch(given: Any) -> int:
     if not asked:
         _tell(given, [], f"no job is queued or running in {given.share}")
         return DONE
-    watch([one.job for one in asked], log_of(_json) if given.json else screen(), given.timeout)
+    watch([one.job for one in asked], line_log(_json) if given.json else display(), given.timeout)
     reports = [one.report() for one in asked]
     _explain(reports)
     return _code(reports)
@@ -191,7 +191,7 @@ def _results(given: Any) -> int:
         found = one.job.results(partial=True, consoleOutput=False)
     _write(given.to, pack(found), given.force)
     if report["state"] == FINISHED:
-        one.source.was_fetched(False)
+        one.source.mark_fetched(False)
     report = {**report, "failed": len(found.errors), "file": os.path.abspath(given.to)}
     _tell(given, [report], f"{report['done']} results, {len(found.errors)} of them errors, are in {given.to}")
     return _code([report])
@@ -223,7 +223,7 @@ def _resume(given: Any) -> int:
             print(problem, file=sys.stderr)
             refused = True
     try:
-        watch([one.job for one in resumed], (lambda infos: None) if given.json else screen())
+        watch([one.job for one in resumed], (lambda infos: None) if given.json else display())
     except KeyboardInterrupt:
         print(
             "interrupted: what ran here ends, and what has finished stays; resume goes on from there", file=sys.stderr
@@ -258,8 +258,8 @@ def _share(url: str) -> FsPath:
     if not url:
         raise RxArgumentError("--share is empty: give the shareDir or hdfsShareDir of the jobs")
     share = open_path(url)
-    if share.renames and not share.is_folder():
-        raise share.problem("no such folder. A path is one of this machine; other places are URLs, as hdfs:///share/rx")
+    if share.can_rename and not share.is_folder():
+        raise share.error("no such folder. A path is one of this machine; other places are URLs, as hdfs:///share/rx")
     return share
 
 
@@ -287,7 +287,7 @@ def _own(given: Any, *states: str) -> list[_Stored]:
 
 
 def _code(reports: Sequence[dict[str, Any]]) -> int:
-    """Give the exit code that tells of jobs."""
+    """Return the exit code that tells of jobs."""
     codes = {_code_of(report) for report in reports}
     return next((code for code in (UNKNOWN, FAILURE, ACTIVE) if code in codes), DONE)
 

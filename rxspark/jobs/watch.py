@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from rxspark.backends.base import plain_interrupts
-from rxspark.jobs.lookup import is_list, rxGetJobs, there
+from rxspark.jobs.lookup import find_existing, is_list, rxGetJobs
 from rxspark.jobs.progress import in_notebook
 from rxspark.jobs.rxjob import RxJob
 from rxspark.jobs.states import ENDED, MISSING, QUEUED, RUNNING, UNDETERMINED
 from rxspark.jobs.table import progress_line, progress_lines, watch_html
 from rxspark.validation import check_timeout
 
-__all__ = ["log_of", "rxWatchJobs", "screen", "watch"]
+__all__ = ["display", "line_log", "rxWatchJobs", "watch"]
 
 # Seconds between looks at the jobs.
 _INTERVAL_S = 0.5
@@ -73,11 +73,11 @@ def rxWatchJobs(jobs: Any = None, timeout: float | None = None) -> list[str]:
     check_timeout(timeout)
     if jobs is None:
         jobs = rxGetJobs(states=[QUEUED, RUNNING])
-    return watch(list(map(there, jobs)) if is_list(jobs) else [there(jobs)], screen(), timeout)
+    return watch(list(map(find_existing, jobs)) if is_list(jobs) else [find_existing(jobs)], display(), timeout)
 
 
 def watch(jobs: Sequence[RxJob[Any]], show: Show, timeout: float | None = None) -> list[str]:
-    """Show jobs until they have ended, or cannot be told of any more; gives their states.
+    """Show jobs until they have ended, or cannot be told of any more; return their states.
 
     What is shown of each is `RxJob.info`, with ``rate``, in tasks a second, and ``left``, in seconds, both None where
     they are not known.
@@ -124,13 +124,13 @@ class _Watched:
         return (done - before) / (now - began) if done > before else None
 
 
-def screen() -> Show:
-    """Find out where stdout goes, and give what shows jobs there."""
+def display() -> Show:
+    """Choose how to show jobs where stdout goes: a notebook, a terminal or a log file."""
     if in_notebook():
         return _Notebook().show
     if sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
         return _Terminal().show
-    return log_of(lambda info: f"{datetime.now():%Y-%m-%d %H:%M:%S}  {progress_line(info)}")
+    return line_log(lambda info: f"{datetime.now():%Y-%m-%d %H:%M:%S}  {progress_line(info)}")
 
 
 class _Notebook:
@@ -172,8 +172,8 @@ def _stage(done: int, tasks: int | None) -> int:
     return done.bit_length() if tasks is None else done * _LINES // max(1, tasks)
 
 
-def log_of(line: Callable[[dict[str, Any]], str]) -> Show:
-    """Give what writes a line to stdout for each job whose state has changed, or which has come a tenth further."""
+def line_log(line: Callable[[dict[str, Any]], str]) -> Show:
+    """Make a display that writes a line for each job whose state has changed, or that has come a tenth further."""
     told: dict[str, tuple[str, int]] = {}
 
     def show(infos: list[dict[str, Any]]) -> None:

@@ -78,7 +78,7 @@ class RxCombined(Generic[T]):
 
     @property
     def count(self) -> int:
-        """How many values went into the combined one."""
+        """The number of values in the combined one."""
         return sum(len(run.numbers) - run.failed for run in self._runs)
 
     @property

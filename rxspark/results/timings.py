@@ -22,13 +22,15 @@ class RxTimings(NamedTuple):
     >>> from rxspark import rxExec
     >>> timings = rxExec(pow, 2, 3, timesToRun=9).timings
     >>> timings._fields, timings.total == sum(timings)
-    (('plan', 'ship', 'queue', 'run', 'fetch', 'decode'), True)
+    (('plan', 'ship', 'check', 'queue', 'run', 'fetch', 'decode'), True)
     """
 
     plan: float
     """Arguments checked, tasks cut into partitions, the session looked at the first time."""
     ship: float
-    """The function and its data turned into bytes, and workers asked for the packages that it needs."""
+    """The function and its data turned into bytes."""
+    check: float
+    """Executors asked for what the call needs: one more Spark job in a session's first call, in which they start."""
     queue: float
     """Until the first task began: files written or data broadcast, the engine's scheduling, workers started."""
     run: float
@@ -55,6 +57,7 @@ class Clock:
     planned: float = 0.0
     """Seconds, as are the others where nothing else is said."""
     shipped: float = 0.0
+    checked: float = 0.0
     launched: float = 0.0
     """When the work was handed over, in seconds since 1970-01-01 UTC."""
     ended: float = 0.0
@@ -70,6 +73,7 @@ def timings_of(clock: Clock, runs: Iterable[AnyPartitionRun]) -> RxTimings:
     return RxTimings(
         plan=clock.planned,
         ship=clock.shipped,
+        check=clock.checked,
         queue=max(0.0, began - clock.launched),
         run=ended - began,
         fetch=max(0.0, clock.ended - ended) if clock.ended else 0.0,
@@ -78,7 +82,7 @@ def timings_of(clock: Clock, runs: Iterable[AnyPartitionRun]) -> RxTimings:
 
 
 def preparing_of(runs: Iterable[AnyPartitionRun]) -> tuple[float, float]:
-    """Give the seconds in which workers rebuilt what tasks have in common, or compared it, and those of the tasks."""
+    """Return the seconds in which workers rebuilt what tasks have in common, or compared it, and those of the tasks."""
     preparing = busy = 0.0
     for run in runs:
         preparing += run.preparing

@@ -59,7 +59,7 @@ def check_selection(rows: Any, transforms: Any) -> Selection:
 
 
 def is_spark(data: Any) -> bool:
-    """Whether the data are a Spark DataFrame."""
+    """Tell whether the data are a Spark DataFrame."""
     return type(data).__module__.startswith("pyspark.") and hasattr(data, "sparkSession")
 
 

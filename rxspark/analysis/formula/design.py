@@ -50,7 +50,7 @@ class DesignMatrices:
 
     @property
     def missing(self) -> int:
-        """How many rows were left out."""
+        """The number of rows that were left out."""
         return len(self.kept) - int(self.kept.sum())
 
 

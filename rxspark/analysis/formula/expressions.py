@@ -100,7 +100,7 @@ def next_total(call: Call, columns: Columns, totals: CallTotals, where: str, is_
 
 
 def is_column_function(call: Call) -> bool:
-    """Whether a call is of a function that looks at a column as a whole."""
+    """Tell whether a call is of a function that looks at a column as a whole."""
     return _plain(call.function) in COLUMN_FUNCTIONS
 
 

@@ -145,27 +145,27 @@ def level_text(label: Any) -> str:
 
 
 def is_number(value: Value) -> TypeGuard[NDArray[Any]]:
-    """Whether a value is a vector of numbers."""
+    """Tell whether a value is a vector of numbers."""
     return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
 
 
 def is_text(value: Value) -> TypeGuard[TextArray]:
-    """Whether a value is text."""
+    """Tell whether a value is text."""
     return isinstance(value, np.ndarray) and value.dtype.kind == "O"
 
 
 def is_logical(value: Value) -> TypeGuard[pd.arrays.BooleanArray]:
-    """Whether a value has truth values."""
+    """Tell whether a value has truth values."""
     return isinstance(value, pd.arrays.BooleanArray)
 
 
 def is_factor(value: Value) -> TypeGuard[pd.Categorical]:
-    """Whether a value is a factor."""
+    """Tell whether a value is a factor."""
     return isinstance(value, pd.Categorical)
 
 
 def is_time(value: Value) -> TypeGuard[pd.arrays.DatetimeArray]:
-    """Whether a value has dates or times."""
+    """Tell whether a value has dates or times."""
     return isinstance(value, pd.arrays.DatetimeArray)
 
 

@@ -64,12 +64,12 @@ class Family:
 
     @property
     def takes_trials(self) -> bool:
-        """Whether responses are shares of successes."""
+        """Tell whether responses are shares of successes."""
         return self.name in ("binomial", "quasibinomial")
 
     @property
     def has_theta_to_fit(self) -> bool:
-        """Whether it is a negative binomial one whose theta is not given."""
+        """Tell whether it is a negative binomial one whose theta is not given."""
         return self.name == "negative.binomial" and self.parameter is None
 
     @property

@@ -161,7 +161,7 @@ class _Irls:
 
     @property
     def is_canonical(self) -> bool:
-        """Whether Fisher's steps are Newton's, which square the distance that is left."""
+        """Tell whether Fisher's steps are Newton's, which square the distance that is left."""
         return self.problem.link.name == self.problem.family.canonical
 
     def at(self, beta: FloatArray) -> _Point:

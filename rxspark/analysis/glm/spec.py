@@ -49,5 +49,5 @@ class ModelSpec:
 
     @property
     def has_intercept(self) -> bool:
-        """Whether the model has an intercept."""
+        """Tell whether the model has an intercept."""
         return self.design.formula.terms.intercept

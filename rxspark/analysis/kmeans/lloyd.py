@@ -41,7 +41,7 @@ class LloydResult:
     """The cluster of each row, from 0, if the rows are in this process."""
 
     def has_settled(self, moments: RowMoments) -> bool:
-        """Whether each center is the mean of its rows, so that no further step would move it."""
+        """Tell whether each center is the mean of its rows, so that no further step would move it."""
         means = self.clusters.sums / np.maximum(self.clusters.counts, 1)[:, None]
         return np.allclose(means, self.centers, rtol=1e-9, atol=1e-9 * (moments.squares / moments.rows) ** 0.5)
 

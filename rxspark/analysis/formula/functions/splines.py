@@ -60,7 +60,7 @@ class BSplineBasis(ColumnFunction):
 
     @property
     def _knots_for_df(self) -> int:
-        """How many inner knots the degrees of freedom leave to be put at quantiles."""
+        """Count the inner knots that the degrees of freedom leave to be put at quantiles."""
         if self.knots is not None or self.df is None:
             return 0
         df = int(number_argument(self.df, f"{self.name}(df = )"))

@@ -26,7 +26,7 @@ class ColumnFunction(ABC):
 
     @property
     def passes(self) -> int:
-        """How many passes over the data it needs."""
+        """The number of passes over the data that it needs."""
         return 1
 
     @property
