@@ -68,7 +68,7 @@ _KDC_CONF = """[kdcdefaults]
 
 
 def is_secure(folder: Path) -> bool:
-    """Whether the Hadoop of a folder has a realm of its own."""
+    """Tell whether the Hadoop of a folder has a realm of its own."""
     return (folder / "kerberos" / "krb5.conf").exists()
 
 
@@ -151,6 +151,7 @@ def add_secure_settings(files: dict[str, dict[str, Any]], folder: Path) -> None:
     files["hdfs-site.xml"] |= {
         **service("dfs.namenode.kerberos", "hdfs", "dfs.namenode.keytab.file"),
         **service("dfs.datanode.kerberos", "hdfs", "dfs.datanode.keytab.file"),
+        **service("dfs.journalnode.kerberos", "hdfs", "dfs.journalnode.keytab.file"),
         **service("dfs.web.authentication.kerberos", "HTTP", "dfs.web.authentication.kerberos.keytab"),
         "dfs.block.access.token.enable": "true",
         "dfs.data.transfer.protection": "privacy",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -11,7 +14,17 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-__all__ = ["CLASSES", "HADOOP", "PORTS", "class_path", "java_command", "java_home", "settings", "write_settings"]
+__all__ = [
+    "CLASSES",
+    "HADOOP",
+    "PORTS",
+    "class_path",
+    "free_ports",
+    "java_command",
+    "java_home",
+    "settings",
+    "write_settings",
+]
 
 HADOOP = "3.5.0"  # what PySpark 4.3 brings as its client
 
@@ -26,6 +39,8 @@ JARS = [
 CLASSES = {
     "namenode": "org.apache.hadoop.hdfs.server.namenode.NameNode",
     "journalnode": "org.apache.hadoop.hdfs.qjournal.server.JournalNode",
+    "zookeeper": "org.apache.hadoop.shaded.org.apache.zookeeper.server.ZooKeeperServerMain",
+    "zkfc": "org.apache.hadoop.hdfs.tools.DFSZKFailoverController",
     "datanode": "org.apache.hadoop.hdfs.server.datanode.DataNode",
     "resourcemanager": "org.apache.hadoop.yarn.server.resourcemanager.ResourceManager",
     "nodemanager": "org.apache.hadoop.yarn.server.nodemanager.NodeManager",
@@ -57,7 +72,7 @@ def settings(folder: Path, host: str, ports: Sequence[int]) -> dict[str, dict[st
         "hdfs-site.xml": {
             "dfs.namenode.http-address": namenode_web,
             "dfs.namenode.name.dir": f"file://{folder}/namenode",
-            "dfs.replication": 2,
+            "dfs.replication": 2,  # fewer than DataNodes, so that files can be written while one of them is away
             "dfs.namenode.safemode.extension": 0,
             # A silent DataNode counts as dead after 2 * recheck + 10 * heartbeat, here 14 s in place of 630.
             "dfs.heartbeat.interval": 1,
@@ -77,7 +92,8 @@ def settings(folder: Path, host: str, ports: Sequence[int]) -> dict[str, dict[st
             "yarn.nodemanager.resource.memory-mb": 3072,
             "yarn.nodemanager.resource.cpu-vcores": 4,
             "yarn.nodemanager.vmem-check-enabled": "false",  # a JVM reserves far more than it uses
-            "yarn.nodemanager.disk-health-checker.enable": "false",  # it would refuse a disk that is 90 % full
+            # By default a NodeManager starts no container on a disk that is 90 % full.
+            "yarn.nodemanager.disk-health-checker.max-disk-utilization-per-disk-percentage": 100,
             "yarn.nodemanager.env-whitelist": "JAVA_HOME,SPARK_LOCAL_IP,LANG,PATH",  # what containers inherit
             "yarn.node-attribute.fs-store.root-dir": f"file://{folder}/attributes",  # else shared by the whole machine
             # A silent NodeManager counts as lost after 10 s in place of 600.
@@ -149,3 +165,16 @@ def java_command(folder: Path, conf: Path, jars: str, *main: str) -> list[str]:
     options += " -Djava.net.preferIPv4Stack=true -Dhadoop.home.dir=/ --add-opens=java.base/java.lang=ALL-UNNAMED"
     places = [f"-Djava.io.tmpdir={folder}/tmp", "-cp", f"{conf}:{jars}"]
     return [f"{java_home()}/bin/java", *options.split(), *places, *main]
+
+
+def free_ports(number: int) -> list[int]:
+    """Free ports below those that the kernel hands out, from anywhere on, as others may be looking for some now."""
+    first = random.randrange(19000, 31000)
+    found: list[int] = []
+    while len(found) < number:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", first))
+            found.append(first)
+        first += 1
+    return found

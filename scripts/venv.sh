@@ -39,7 +39,8 @@ make_venv() { # make_venv FOLDER EXTRAS [REQUIREMENTS]: this checkout with its E
     echo "creating $venv (first time: about two minutes)" >&2
     "$python" -m venv --clear "$venv" || return 1
   fi
-  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+  # Modules are compiled when they are first imported: pip would compile all, which takes as long as all else.
+  "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     -e ".[$extras]" ${requirements:+-r "$requirements"} || return 1
   for extra in ${extras//,/ }; do echo "$key $extra"; done >>"$stamp"
 }

@@ -9,6 +9,10 @@
     empty.py       the processor time of a task that does nothing
     shipping.py    the same of elements and results of many kinds
     driver.py      what the driver alone does with ten million tasks
+    executors.py   what many executors cost the driver
+    cluster.py     a Spark with many small executors
+    processes.py   the processor time and memory of processes
+    start_up.py    what the start of Spark takes, with several options of its JVM
     worker.py      one contender in a process of its own, which keeps its session warm between calls
     peers.R        the same for R
     report.py      tables, targets, growth, plot

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
-from benchmarks import combined, driver, empty, report, shipping
+from benchmarks import combined, driver, empty, executors, kept, report, shipping, start_up
 from benchmarks.contenders import CONTENDERS, CORES, R
 from benchmarks.workloads import WORKLOADS
 
@@ -224,6 +224,14 @@ def options() -> argparse.Namespace:
         )
     parser.add_argument("--all", action="store_true", help="also the runs that take minutes")
     parser.add_argument("--driver", action="store_true", help="only what the driver does with up to 1e7 tasks (1 GB)")
+    parser.add_argument(
+        "--executors",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help="only what N executors cost the driver, and a stand-in for more (0.25 GB an executor)",
+    )
+    parser.add_argument("--start", action="store_true", help="only the start of Spark, with several options of its JVM")
     parser.add_argument("--combined", action="store_true", help="only 1e7 tasks to the end, their results combined")
     parser.add_argument(
         "--empty",
@@ -233,6 +241,7 @@ def options() -> argparse.Namespace:
         help="only the processor time of an empty task, here and in other checkouts of rxspark in turn",
     )
     parser.add_argument("--shipping", action="store_true", help="only what elements and results of many kinds take")
+    parser.add_argument("--kept", metavar="URL", help="only what this share folder adds to a short call on Spark")
     parser.add_argument("--with-r", action="store_true", help="install R and its packages first, if they are not there")
     asked = parser.parse_args()
     asked.only = list(chain.from_iterable(asked.only or []))
@@ -259,11 +268,20 @@ def main() -> None:
     if asked.driver:
         print(driver.table())
         return
+    if asked.executors:
+        print(executors.table(asked.executors))
+        return
+    if asked.start:
+        print(start_up.table(asked.repeats))
+        return
     if asked.combined:
         print(combined.table())
         return
     if asked.shipping:
         print(shipping.table(asked.repeats))
+        return
+    if asked.kept:
+        print(kept.table(asked.kept, asked.repeats))
         return
     if asked.empty is not None:
         print(empty.table([checkout.absolute() for checkout in asked.empty], asked.repeats))

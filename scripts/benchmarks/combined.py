@@ -7,12 +7,12 @@ holds the executor too. A process of its own for each context, as memory is what
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
+from benchmarks.processes import peak_mb
 from benchmarks.tasks import same
 from rxspark import ComputeContext, RxLocalParallel, RxSpark, rxElemArg, rxExec, rxOptions
 from rxspark.results import RxCombined
@@ -32,7 +32,7 @@ def measure(name: str, tasks: int) -> dict[str, float]:
     rxOptions(reportProgress=0, numCoresToUse=2)
     with CONTEXTS[name]():
         rxExec(same, rxElemArg(range(1000)), combine="sum")
-        before, began, spent = _peak(), time.perf_counter(), time.process_time()
+        before, began, spent = peak_mb(), time.perf_counter(), time.process_time()
         found = rxExec(same, rxElemArg(range(tasks)), combine="sum")
         seconds, spent = time.perf_counter() - began, time.process_time() - spent
     assert isinstance(found, RxCombined)
@@ -41,13 +41,9 @@ def measure(name: str, tasks: int) -> dict[str, float]:
     return {
         "seconds": seconds,
         "driver": spent,
-        "megabytes": (_peak() - before) / 1000,
+        "megabytes": peak_mb() - before,
         "partitions": len(found.info),
     }
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def table(tasks: int = TASKS) -> str:

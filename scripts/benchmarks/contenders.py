@@ -1,4 +1,4 @@
-"""Who does the work: rxspark in each of its contexts, and its peers, each used as its own documentation says.
+"""The contenders: rxspark in each of its contexts, and its peers, each used as its own documentation says.
 
 A contender imports its system when it is started, as each runs in a process of its own.
 """

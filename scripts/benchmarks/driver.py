@@ -8,7 +8,6 @@ stand-in makes its answers is not counted. A process of its own for each size, a
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from benchmarks.processes import peak_mb
 from benchmarks.tasks import noop
 from rxspark import RxLocalSeq, execute, rxExec, rxOptions
 from rxspark.backends.base import Attempt, Outcome
@@ -28,6 +28,13 @@ from rxspark.worker.tree import Branches
 # Tasks and partitions; the last is a thousand executors with ten slots each.
 SIZES = ((10**4, 100), (10**5, 1_000), (10**6, 10_000), (10**7, 10_000))
 
+RESULTS: dict[str, dict[str, Any]] = {
+    "each": {},
+    "combined": {"combined": True},
+    "each, half of them lost once": {"lost": 0.5},
+}
+"""What comes home, and the share of partitions that is lost in the first attempt, as `Cluster` takes it."""
+
 
 class Cluster(SequentialBackend):
     """A backend whose tasks give None in no time; else that of RxLocalSeq, and so never behind what a backend has."""
@@ -35,10 +42,11 @@ class Cluster(SequentialBackend):
     same_host = False
     partitions_per_slot = 1
 
-    def __init__(self, slots: int, combined: bool) -> None:
+    def __init__(self, slots: int, combined: bool = False, lost: float = 0.0) -> None:
         super().__init__(share_dir=None)
         self._slots = slots
         self._combined = combined
+        self._lost = lost
         self.spent = 0.0
         """Seconds in which answers were made."""
 
@@ -47,8 +55,9 @@ class Cluster(SequentialBackend):
         return self._slots
 
     def run(self, attempt: Attempt) -> Outcome:
-        """Answer for each partition."""
-        for numbers, _ in attempt.partitions:
+        """Answer for each partition, but for those that are lost at first."""
+        lost = int(len(attempt.partitions) * self._lost) if attempt.number == 0 else 0
+        for numbers, _ in attempt.partitions[lost:]:
             began = time.process_time()
             part = PartitionResult(f"node-{numbers[0] % 1000}", 1, 0)
             part.numbers.extend(numbers)
@@ -61,11 +70,11 @@ class Cluster(SequentialBackend):
             packed = going_home(part).pack()
             self.spent += time.process_time() - began
             attempt.deliver(packed)
-        return Outcome()
+        return Outcome("executors were lost" if lost else "")
 
 
 def _branches(first: int, stop: int) -> Branches:
-    """Give the fewest branches that stand for neighbouring tasks, as a worker is left with."""
+    """Return the fewest branches that stand for neighbouring tasks, as a worker is left with."""
     found = Branches()
     while first < stop:
         level = (stop - first).bit_length() - 1
@@ -80,15 +89,15 @@ def _neither(a: None, b: None) -> None:
     """Combine results that are nothing."""
 
 
-def measure(tasks: int, partitions: int, combined: bool) -> dict[str, float]:
-    """Seconds and peak memory of one call."""
-    cluster = Cluster(partitions, combined)
+def measure(tasks: int, partitions: int, options: dict[str, Any]) -> dict[str, float]:
+    """Seconds and peak memory of one call; `options` as `Cluster` takes them."""
+    cluster = Cluster(partitions, **options)
     execute.run_call = partial(execute.run_call, make_backend=lambda context, background: cluster)
     rxOptions(reportProgress=0)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mb()
     began = time.process_time()
     with RxLocalSeq():
-        results = rxExec(noop, timesToRun=tasks, combine=_neither if combined else None)
+        results = rxExec(noop, timesToRun=tasks, combine=_neither if "combined" in options else None)
     seconds = time.process_time() - began - cluster.spent
     if not cluster.spent:
         raise RuntimeError("the tasks ran elsewhere than on the stand-in")
@@ -96,24 +105,30 @@ def measure(tasks: int, partitions: int, combined: bool) -> dict[str, float]:
     count = results.count if isinstance(results, RxCombined) else len(results)
     if count != tasks or any(value is not None for value in values):
         raise ValueError(f"{count} results, not {tasks} times None")
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    megabytes = peak_mb() - before
     timings = results.timings
     return {
         "seconds": seconds,
         "plan and ship": timings.plan + timings.ship,
         "decode": timings.decode,
-        "megabytes": kilobytes / 1000,
+        "megabytes": megabytes,
     }
+
+
+def run(tasks: int, partitions: int, options: dict[str, Any]) -> dict[str, float]:
+    """Measure in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.driver", str(tasks), str(partitions), json.dumps(options)]
+    told: dict[str, float] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return told
 
 
 def table() -> str:
     """All sizes, as Markdown."""
     titles = "| tasks | partitions | results | seconds | plan, ship | decode | µs a task | MB | bytes a task |"
     lines = [titles, "|--:" * 9 + "|"]
-    for tasks, partitions, combined in [(*size, combined) for combined in (False, True) for size in SIZES]:
-        command = [sys.executable, "-m", "benchmarks.driver", str(tasks), str(partitions), str(int(combined))]
-        told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-        seconds, megabytes, results = told["seconds"], told["megabytes"], ("each", "combined")[combined]
+    for tasks, partitions, results in [(*size, results) for results in RESULTS for size in SIZES]:
+        told = run(tasks, partitions, RESULTS[results])
+        seconds, megabytes = told["seconds"], told["megabytes"]
         lines.append(
             f"| {tasks:,} | {partitions:,} | {results} | {seconds:.2f} | {told['plan and ship']:.2f} | "
             f"{told['decode']:.2f} | {seconds / tasks * 1e6:.2f} | {megabytes:,.0f} | {megabytes * 1e6 / tasks:,.0f} |"
@@ -122,4 +137,4 @@ def table() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]), combined=sys.argv[3] == "1")))
+    print(json.dumps(measure(int(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3]))))

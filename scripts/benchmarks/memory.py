@@ -1,4 +1,4 @@
-"""How many copies of an object a host holds, while all workers of a contender use it."""
+"""Count the copies of an object that a host holds, while all workers of a contender use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def copies(contender: Contender, work: Workload) -> float:
-    """How much this process and all below it grow by the work, its workers having started before, in objects.
+    """Measure by how many objects this process and all below it grow, its workers having started before.
 
     The object that this process has is not counted, as it was there before.
     """

@@ -100,7 +100,7 @@ FAMILIES = {"tasks": ("µs", 1e6, "task", "tasks"), "data": ("ms", 1e12, "GB", "
 
 
 def growth(results: Results) -> str:
-    """How the medians of a family grow: the line whose relative distances to them have the least sum of squares."""
+    """Fit the growth of a family's medians: the line whose relative distances to them have the least sum of squares."""
     lines = ["### Growth", "", "| family | contender | fitted |", "|---|---|---|"]
     for family, (small, scale, what, _) in FAMILIES.items():
         for name, points in curves(results, family).items():

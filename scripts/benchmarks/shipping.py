@@ -36,7 +36,7 @@ def nothing(_: Any) -> None:
 
 
 def same(element: Any) -> Any:
-    """Give the element back."""
+    """Return the element back."""
     return element
 
 

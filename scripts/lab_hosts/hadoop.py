@@ -39,7 +39,7 @@ def prepare_hadoop(share: Path) -> None:
 
 
 def hadoop_services(number: int, share: Path) -> dict[str, list[str]]:
-    """Give the commands of the daemons of a host, by name."""
+    """Return the commands of the daemons of a host, by name."""
     jars = (share / "hadoop" / "jars").read_text()
 
     def daemon(*main: str) -> list[str]:

@@ -45,12 +45,12 @@ class HostPlan:
 
 
 def name_of(number: int) -> str:
-    """Give a host's name."""
+    """Return a host's name."""
     return f"host{number}"
 
 
 def address_of(number: int) -> str:
-    """Give a host's address."""
+    """Return a host's address."""
     return f"{NETWORK}.{10 + number}"
 
 

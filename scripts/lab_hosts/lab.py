@@ -99,7 +99,7 @@ class Lab:
         shutil.rmtree(self.folder)
 
     def state(self) -> dict[str, Any]:
-        """Give the number of workers and the services of a lab that is up; {} when it is not."""
+        """Return the number of workers and the services of a lab that is up; {} when it is not."""
         try:
             ask(self.folder, do="status")
             told: dict[str, Any] = json.loads(self._state.read_text())
@@ -180,7 +180,7 @@ class Lab:
         ask(self.folder, do="cable", host=self.number(name), state=state)
 
     def number(self, name: str) -> int:
-        """Give the number of a host of the lab."""
+        """Return the number of a host of the lab."""
         workers = self.state().get("workers")
         if workers is None:
             raise LabError(f"no lab is up in {self.folder}: scripts/lab up")
@@ -190,7 +190,7 @@ class Lab:
         return names.index(name)
 
     def command_on(self, name: str, command: list[str]) -> list[str]:
-        """Give the command line that runs a command on a host."""
+        """Return the command line that runs a command on a host."""
         pid = self._pids().get(self.number(name))
         if pid is None:
             raise LabError(f"{name} is off: scripts/lab boot {name}")
@@ -264,7 +264,7 @@ class Lab:
 
 
 def _runs(pid: int) -> bool:
-    """Whether a process is there, and has not ended and waits to be buried."""
+    """Tell whether a process is there, and has not ended and waits to be buried."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:

@@ -33,12 +33,12 @@ def prepare(kind: str, share: Path) -> None:
 
 
 def service_variables(kind: str) -> dict[str, str]:
-    """Give the environment variables by which programs on the hosts find the services."""
+    """Return the environment variables by which programs on the hosts find the services."""
     return {"HADOOP_CONF_DIR": CONF, "JAVA_HOME": str(java_home())} if kind == "hadoop" else {}
 
 
 def services_of(kind: str, number: int, share: Path, variables: Mapping[str, str]) -> dict[str, list[str]]:
-    """Give the commands of the services of a host, by name: on the first host the masters, on the others workers."""
+    """Return the commands of the services of a host, by name: on the first host the masters, on the others workers."""
     if kind == "hadoop":
         return hadoop_services(number, share)
     return _spark_services(number, Path(variables["PYSPARK_PYTHON"])) if kind == "spark" else {}

@@ -47,7 +47,7 @@ class _Plug:
 
 
 def hardware_address(number: int) -> bytes:
-    """Give the Ethernet address of a host: one of those that anybody may use, with its number at the end."""
+    """Return the Ethernet address of a host: one of those that anybody may use, with its number at the end."""
     return bytes((2, 0, 0, 0, 0, number))
 
 
@@ -148,7 +148,7 @@ def _lost(cable: Cable) -> bool:
 
 
 def _pid_of(connection: socket.socket) -> int:
-    """Give the process at the other end, by its number on this machine, whatever number it has in its host."""
+    """Return the process at the other end, by its number on this machine, whatever number it has in its host."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[0])
 

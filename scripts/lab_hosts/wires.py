@@ -20,7 +20,7 @@ _IFREQ = "16sH22x"  # the name of the device and its flags, as in struct ifreq
 
 
 def socket_of(folder: Path) -> Path:
-    """Give the path of the socket at which the switch of a lab listens."""
+    """Return the path of the socket at which the switch of a lab listens."""
     return folder / "switch.socket"
 
 
