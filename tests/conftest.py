@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from brief_java import BRIEF
+from leftovers import left_in, left_on_hdfs
 from project import HADOOP
 from traces.guide import write_table
 
@@ -49,12 +50,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     Where it cannot be started, the tests fail with what scripts/hadoop says, as when Maven Central is out of reach.
     """
     folder = tmp_path_factory.mktemp("hadoop")
-    command = [sys.executable, str(HADOOP), "start", "--dir", str(folder)]
+    command = [sys.executable, str(HADOOP), "start", "--shuffle", "--dir", str(folder)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, timeout=280)
     if done.returncode:
         pytest.fail(f"there is no Hadoop for this test: {done.stderr}", pytrace=False)
     yield folder / "conf"
+    left = left_on_hdfs(folder / "conf")
     subprocess.run([sys.executable, HADOOP, "stop", "--dir", folder, "--purge"], check=True, timeout=120)
+    assert left == []
 
 
 @pytest.fixture(scope="session")
@@ -75,13 +78,18 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
-    """A bucket there that is empty, and meanwhile S3 is that server: in this process, and in those that it starts."""
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
+    """A bucket there that is empty, and meanwhile S3 is that server: in this process, and in those that it starts.
+
+    A test leaves in it what is its own, and nothing of calls and jobs.
+    """
     from s3_server import ENVIRONMENT
 
     for name, value in (ENVIRONMENT | {"AWS_ENDPOINT_URL": s3_server.url}).items():
         monkeypatch.setenv(name, value)
-    return s3_server.bucket(f"test-{secrets.token_hex(8)}")
+    bucket = s3_server.bucket(f"test-{secrets.token_hex(8)}")
+    yield bucket
+    assert left_in([f"{bucket.url}/{name}" for name in (*bucket.objects(), *bucket.uploads())]) == []
 
 
 _fault_rows: list[tuple[str, int, int, int]] = []

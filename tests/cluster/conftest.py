@@ -19,7 +19,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark them by what they start."""
     assert isinstance(item, pytest.Function)
     if not any(item.get_closest_marker(name) for name in ("lab", "kerberos", "buckets")):
-        item.add_marker("hadoop" if {"cluster", "namenodes"} & set(item.fixturenames) else "spark")
+        item.add_marker("hadoop" if {"cluster", "namenodes", "small_disks"} & set(item.fixturenames) else "spark")
 
 
 @pytest.fixture(scope="session")

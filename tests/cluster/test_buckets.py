@@ -100,7 +100,7 @@ def test_a_job_outlives_its_program(context, bucket: Bucket, tmp_path):
     driver.wait()
     finished = {int(key.rpartition("/")[2].partition("-")[0]) for key in kept()}
     assert {key.removeprefix(f"share/rxspark-jobs/{job}/").partition("/")[0] for key in bucket.objects()} == {
-        "call.data", "job.json", "lease-1", "partitions.data", "parts", "state.json",
+        "call.data", "job.json", "partitions.data", "parts", "state.json",
     }  # fmt: skip
     assert [one.id for one in rxGetJobs()] == [job]
     wait_until(lambda: rxGetJobStatus(job) == "failed", "that its process has ended is seen")
@@ -111,7 +111,7 @@ def test_a_job_outlives_its_program(context, bucket: Bucket, tmp_path):
 
 
 def test_results_of_a_job_are_complete_though_listings_lag(context, bucket: Bucket):
-    """Who fetches them elsewhere waits for what was just written, and takes no part for the whole."""
+    """Another process that fetches them waits for what was just written, and takes no part for the whole."""
     with RxSpark(**settings(bucket), wait=False):
         job = rxExec(lambda number: number, rxElemArg(range(4)), taskChunkSize=1, autoCleanup=False)
         bucket.server.lag = 5.0
@@ -124,6 +124,23 @@ def test_results_of_a_job_are_complete_though_listings_lag(context, bucket: Buck
         finally:
             bucket.server.lag = 0.0
         job.cleanup(force=True)
+
+
+@pytest.mark.parametrize("wait", [True, False], ids=["call", "job"])
+def test_nothing_is_left_of_what_listings_do_not_show_yet(context, bucket: Bucket, wait: bool):
+    """A call, and a job whose results are fetched, remove all that they wrote, though it is listed only later."""
+    table = np.arange(1_000_000.0)
+    bucket.server.lag = 60.0
+    try:
+        with RxSpark(**settings(bucket), wait=wait):
+            results: Any = rxExec(lambda x, k: float(x[k]), table, rxElemArg([3, 4, 5, 6]), taskChunkSize=1)
+            if not wait:
+                assert results.wait(60) == "finished"
+                results = results.results()
+            assert results == [3.0, 4.0, 5.0, 6.0]
+    finally:
+        bucket.server.lag = 0.0
+    assert bucket.objects() == []
 
 
 def test_throttled_and_broken_requests_change_no_result(context, bucket: Bucket):

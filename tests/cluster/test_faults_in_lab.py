@@ -67,7 +67,7 @@ class Call:
         self.next_line("ready")
 
     def next_line(self, wanted: str = "") -> str:
-        """Give the next line that it prints."""
+        """Return the next line that it prints."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         assert line, f"it ended with {self._process.wait()}"
@@ -82,7 +82,7 @@ class Call:
         return told
 
     def runs(self) -> Runs:
-        """Give the notes of each task, as (began or ended, host)."""
+        """Return the notes of each task, as (began or ended, host)."""
         notes = {}
         for file in self._notes.iterdir():
             lines = [line.split() for line in file.read_text().splitlines()]
@@ -94,7 +94,7 @@ class Call:
         wait_until(lambda: true(self.runs()), "what is waited for stands in the notes", seconds)
 
     def outcome(self) -> dict[str, Any]:
-        """Give what it says at its end, and the tasks that began more than once, with the hosts where they did."""
+        """Return what it says at its end, and the tasks that began more than once, with the hosts where they did."""
         told: dict[str, Any] = json.loads(self.next_line())
         began = {number: [host for what, host in notes if what == "began"] for number, notes in self.runs().items()}
         self.next_line("again")

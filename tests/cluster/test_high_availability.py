@@ -7,15 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from project import HADOOP
-from waiting import wait_until
+from waiting import let_pass, wait_until
 
 from rxspark import (
     RxFileError,
@@ -29,6 +32,8 @@ from rxspark import (
     rxHadoopRemoveDir,
     rxShare,
 )
+from rxspark.files import atomic
+from rxspark.files.paths import open_path
 from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
 from rxspark.jobs.rxjob import RxJob
@@ -46,16 +51,52 @@ class NameNodes:
         """Run scripts/hadoop."""
         subprocess.run([sys.executable, HADOOP, *arguments, "--dir", self.folder], check=True, timeout=300)
 
-    def kill_active(self) -> None:
-        """Kill the active one."""
-        active = next(name for name in ("namenode1", "namenode2") if self._serves(name))
-        os.kill(json.loads((self.folder / "pids.json").read_text())[active], signal.SIGKILL)
+    def _active(self) -> int:
+        name = next(name for name in ("namenode1", "namenode2") if self._serves(name))
+        pid: int = json.loads((self.folder / "pids.json").read_text())[name]
+        return pid
 
     def _serves(self, name: str) -> bool:
         order = ["org.apache.hadoop.hdfs.tools.DFSHAAdmin", "-getServiceState", name]
         jars = next(self.folder.glob("jars-*.txt")).read_text().strip()
         command = ["java", "-cp", f"{self.folder}/conf:{jars}", *order]
         return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.strip() == "active"
+
+    @contextmanager
+    def active_killed(self, place: str, files: int) -> Iterator[None]:
+        """Kill the active one as soon as this folder has so many files, before what is done here has ended."""
+        active = self._active()
+        killed = threading.Event()
+
+        def kill() -> None:
+            wait_until(lambda: number_of_files(place) >= files, f"{files} files are in {place}")
+            os.kill(active, signal.SIGKILL)
+            killed.set()
+
+        thread = threading.Thread(target=kill, daemon=True)
+        thread.start()
+        try:
+            yield
+            assert killed.is_set()
+        finally:
+            thread.join()
+            self.hadoop("start")
+
+    @contextmanager
+    def active_frozen_and_killed(self) -> Iterator[None]:
+        """Let the active one hear and not answer meanwhile, then kill it, and at the end start it anew."""
+        active = self._active()
+        os.kill(active, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(active, signal.SIGKILL)
+            self.hadoop("start")
+
+
+def number_of_files(place: str) -> int:
+    """Count the files in a folder and those in it, whole or still being written."""
+    return sum(file.permissions.startswith("-") for file in rxHadoopListFiles(place, recursive=True))
 
 
 @pytest.fixture(scope="module")
@@ -89,41 +130,92 @@ def drawn(number: int, seconds: float) -> tuple[int, float]:
     return number, float(np.random.normal())
 
 
-@pytest.mark.parametrize(
-    "share", ["hdfs://mycluster/share", "viewfs://both/share"], ids=["name service", "mount table"]
-)
-def test_a_failover_in_the_middle_of_a_call_and_of_a_job(namenodes: NameNodes, share: str) -> None:
-    """The numbers are those of one process, each task runs once, and nothing is left in the share folder."""
-    undisturbed = rxExec(drawn, rxElemArg(range(16)), 0, RNGseed=11, taskChunkSize=2)
-    with spark(share):
-        rxExec(abs, -1)  # starts the session
+@pytest.fixture(scope="module")
+def undisturbed() -> Any:
+    """Results of the calls here in one process."""
+    return rxExec(drawn, rxElemArg(range(16)), 0, RNGseed=11, taskChunkSize=2)
+
+
+SHARES = [
+    pytest.param("hdfs://mycluster/share", id="name service"),
+    pytest.param("viewfs://both/share", id="mount table", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(params=SHARES)
+def share(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A share folder, in which no file is left behind, with a session that has begun."""
+    with spark(request.param):
+        rxExec(abs, -1)
+    yield request.param
+    assert number_of_files(request.param) == 0
+
+
+def test_the_active_namenode_is_killed_in_the_middle_of_a_job(
+    namenodes: NameNodes, undisturbed: Any, share: str
+) -> None:
+    """The other one takes over by itself: the numbers of one process, each task once, here and for another process."""
     with spark(share, wait=False):
         job = rxExec(drawn, rxElemArg(range(16)), 1, RNGseed=11, taskChunkSize=2)
-        wait_until(lambda: job.info()["done"] >= 2, "two tasks have finished")
-        namenodes.hadoop("failover")
-        seen_elsewhere: RxJob[Any] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
-        assert job.wait(120) == "finished"
-        assert seen_elsewhere.status() == "finished"
+        with namenodes.active_killed(f"{share}/rxspark-jobs/{job.id}/parts", files=2):
+            seen_elsewhere: RxJob[Any] = RxJob(RemoteJob(JobFolder(job._source.folder.path)))
+            assert job.wait(120) == "finished"
+            assert seen_elsewhere.status() == "finished"
         results = job.results()
-        assert (results, results.errors, list(results.info["attempt"])) == (undisturbed, {}, [0] * 16)
+    assert (results, results.errors, list(results.info["attempt"])) == (undisturbed, {}, [0] * 16)
+
+
+@pytest.mark.parametrize("how", ["killed", "by hand"])
+def test_a_failover_in_the_middle_of_a_call(namenodes: NameNodes, undisturbed: Any, share: str, how: str) -> None:
+    """The active NameNode is killed, or one gives way to the other: the numbers of one process, each task once."""
+    by_hand = threading.Thread(target=namenodes.hadoop, args=("failover",))
+    with spark(share), namenodes.active_killed(share, files=6) if how == "killed" else running(by_hand):
+        results = rxExec(drawn, rxElemArg(range(16)), 1, RNGseed=11, taskChunkSize=2)
+    assert (results, list(results.info["attempt"])) == (undisturbed, [0] * 16)
+
+
+def test_the_active_namenode_is_killed_before_it_has_answered(namenodes: NameNodes) -> None:
+    """Folders are made, files moved, removed and created all the same, by the one that takes over."""
+    rxHadoopMakeDir("hdfs://mycluster/share/changes")
+    made, moved, removed, created = (open_path(f"hdfs://mycluster/share/changes/{name}") for name in "abcd")
+    for path in (moved, removed):
+        atomic.write(path, b"text")
+    for path in (made, created):
+        assert path.info() is None  # by a connection that is there then
+    with ThreadPoolExecutor(4) as at_once, namenodes.active_frozen_and_killed():
+        changes: list[Future[Any]] = [
+            at_once.submit(made.make),
+            at_once.submit(moved.fs.mv, moved.path, f"{moved.path}2"),
+            at_once.submit(removed.fs.rm_file, removed.path),
+            at_once.submit(atomic.create, created, b"text"),
+        ]
+        let_pass(1, "all four have asked, and are not answered")
+        assert not any(change.done() for change in changes)
+    assert [change.result() for change in changes] == [None, None, None, True]
+    names = [os.path.basename(name) for name in rxHadoopListFiles("hdfs://mycluster/share/changes").names]
+    assert (names, made.is_folder(), atomic.read(created)) == (["a", "b2", "d"], True, b"text")
+    rxHadoopRemoveDir("hdfs://mycluster/share/changes")
+
+
+@contextmanager
+def running(thread: threading.Thread) -> Iterator[None]:
+    """Run a thread meanwhile."""
+    thread.start()
+    yield
+    thread.join()
+
+
+def test_the_active_namenode_is_killed_while_data_is_shared(namenodes: NameNodes, share: str) -> None:
+    """In the middle of the upload: tasks read what was shared then, and before."""
+    data = np.arange(20_000_000.0)
     with spark(share):
-        namenodes.hadoop("failover")
-        assert rxExec(drawn, rxElemArg(range(16)), 0.2, RNGseed=11, taskChunkSize=2) == undisturbed
-    assert rxHadoopListFiles(share) == []
-
-
-def test_shared_data_when_the_active_namenode_is_killed(namenodes: NameNodes) -> None:
-    """The other one takes over, and tasks read what was shared before."""
-    data = np.arange(2_000_000.0)
-    with spark("hdfs://mycluster/share"):
-        shared = rxShare(data)
-        try:
-            namenodes.kill_active()
-            namenodes.hadoop("failover")
-            assert rxExec(lambda table: float(table.sum()), shared, timesToRun=4) == [float(data.sum())] * 4
-        finally:
-            namenodes.hadoop("start")
-            shared.remove()
+        before = rxShare(data)
+        with namenodes.active_killed(share, files=2):
+            meanwhile = rxShare(data + 1)
+            for shared, whole in ((meanwhile, data + 1), (before, data)):
+                assert rxExec(lambda table: float(table.sum()), shared, timesToRun=4) == [float(whole.sum())] * 4
+        before.remove()
+        meanwhile.remove()
 
 
 def test_a_folder_of_a_mount_table_is_that_of_the_name_service(namenodes: NameNodes) -> None:

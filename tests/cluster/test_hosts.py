@@ -92,7 +92,7 @@ def test_a_cable_is_cut_mended_and_slow_while_hosts_run(hosts: Lab) -> None:
 
 
 def test_a_host_without_power_says_nothing_and_comes_back_with_its_disk(hosts: Lab) -> None:
-    """Who talked to it hears no end; after the boot /var/tmp is as it was, /tmp is empty, and it is another boot."""
+    """Its peers hear no end; after the boot /var/tmp is as it was, /tmp is empty, and it is another boot."""
     boot = hosts.on("host2", "bash", "-c", "touch /tmp/a /var/tmp/b; cat /proc/sys/kernel/random/boot_id")
     listen = "import socket; s = socket.create_server(('host2', 99)); c = s.accept()[0]; c.send(b'.'); s.accept()"
     hear = """

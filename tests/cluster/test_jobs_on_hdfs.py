@@ -13,7 +13,16 @@ import pytest
 from project import HADOOP
 from waiting import wait_until
 
-from rxspark import RxSpark, rxElemArg, rxExec, rxGetJobs, rxGetJobStatus, rxHadoopListFiles, rxHadoopMakeDir
+from rxspark import (
+    RxSpark,
+    rxCleanupJobs,
+    rxElemArg,
+    rxExec,
+    rxGetJobs,
+    rxGetJobStatus,
+    rxHadoopListFiles,
+    rxHadoopMakeDir,
+)
 from rxspark.files import atomic
 from rxspark.jobs.folder import JobFolder
 from rxspark.jobs.remote_job import RemoteJob
@@ -27,9 +36,13 @@ def namenode(cluster, monkeypatch):
     """The process of the NameNode whose HDFS is the default file system meanwhile; it runs again afterwards."""
     monkeypatch.setenv("HADOOP_CONF_DIR", str(cluster))
     monkeypatch.delenv("HADOOP_USER_NAME", raising=False)
-    folder = cluster.parent
-    yield json.loads((folder / "pids.json").read_text())["namenode"]
-    subprocess.run([sys.executable, HADOOP, "start", "--dir", folder], check=True, timeout=120)
+    yield json.loads((cluster.parent / "pids.json").read_text())["namenode"]
+    start_again(cluster)
+
+
+def start_again(cluster):
+    """Start what has died of a Hadoop."""
+    subprocess.run([sys.executable, HADOOP, "start", "--dir", cluster.parent], check=True, timeout=120)
 
 
 def _slow_square(number):
@@ -37,8 +50,11 @@ def _slow_square(number):
     return number * number
 
 
-def test_jobs_on_hdfs(namenode):
-    """Cancelled, listed, resumed and removed by way of HDFS; when it dies, a running job's results still come home."""
+def test_jobs_on_hdfs(cluster, namenode):
+    """Cancelled, listed, resumed and removed by way of HDFS; when it dies, a running job's results still come home.
+
+    What is left of that job is removed by name once HDFS is there again.
+    """
     from rxspark.backends.spark.session import stop_own
 
     rxHadoopMakeDir("/jobs")
@@ -51,7 +67,7 @@ def test_jobs_on_hdfs(namenode):
             wait_until(lambda: job.info()["done"] >= 3, "three tasks have finished")
             assert job.cancel() is True
             folder = JobFolder(job._source.folder.path)
-            assert not atomic.create(folder.path / "lease-1", b"")
+            assert not atomic.create(folder.path / "job.json", b"")  # the first lease
             elsewhere: RxJob[int] = RxJob(RemoteJob(folder))
             assert (elsewhere.status(), elsewhere.info()["done"] >= 3) == ("canceled", True)
             assert elsewhere.resume().wait(60) == "finished"
@@ -68,5 +84,8 @@ def test_jobs_on_hdfs(namenode):
             assert rxGetJobStatus(stranded) == "missing"
             with pytest.raises(Exception, match="cannot be reached"):
                 rxGetJobs()
+            start_again(cluster)
+            rxCleanupJobs(stranded.id, force=True)
+            assert rxHadoopListFiles("/jobs") == []
     finally:
         stop_own()

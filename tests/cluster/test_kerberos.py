@@ -13,42 +13,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from kerberos import SecureHadoop, secure_hadoop
+from kerberos import BEGIN, FILES, SecureHadoop, secure_hadoop
 from project import ROOT
 from waiting import let_pass
 from yarn import SETTINGS, SIZE, pack
 
 pytestmark = [pytest.mark.kerberos, pytest.mark.timeout(1200)]
-
-# A folder of alice's, and as whom to go there: by the ticket that is there, or by principal and keytab.
-BEGIN = """
-import sys
-from rxspark import *
-folder, principal, keytab = sys.argv[1:4]
-config = {"spark.kerberos.principal": principal, "spark.kerberos.keytab": keytab} if keytab else {}
-"""
-
-FILES = (
-    BEGIN
-    + """
-import os
-rxSetComputeContext(RxSpark(extraSparkConfig=config))
-os.chdir(sys.argv[4])
-with open("numbers", "wb") as file:
-    file.write(bytes(range(256)) * 40_000)
-rxHadoopMakeDir(folder)
-rxHadoopCopyFromLocal("numbers", folder)
-rxHadoopCopy(f"{folder}/numbers", f"{folder}/copy")
-rxHadoopMove(f"{folder}/copy", f"{folder}/moved")
-rxHadoopCopyToLocal(f"{folder}/moved", "back")
-print(open("back", "rb").read() == open("numbers", "rb").read())
-rxHadoopRemove(f"{folder}/moved")
-print([(os.path.basename(file.name), file.size, file.owner) for file in rxHadoopListFiles(folder)])
-rxHadoopRemoveDir(folder)
-print(rxHadoopFileExists(folder))
-print(rxHadoopListFiles("").names == rxHadoopListFiles("/user/alice").names)
-"""
-)
 
 REFUSED = (
     BEGIN
@@ -90,7 +60,7 @@ def hadoop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureHadoop]:
 
 @pytest.fixture(params=["ticket", "keytab"])
 def alice(hadoop: SecureHadoop, request: pytest.FixtureRequest) -> tuple[str, str]:
-    """How alice is known: principal and keytab, or empty words where a ticket is there."""
+    """The credentials of alice: principal and keytab, or empty words where a ticket is there."""
     hadoop.no_ticket()
     if request.param == "keytab":
         return "alice@RXSPARK.TEST", hadoop.keytab("alice")
@@ -331,6 +301,36 @@ def test_a_token_that_ends_meanwhile(hadoop: SecureHadoop) -> None:
     assert told.startswith("RxContextError")
     assert re.search("Kerberos tokens of this container .* do not serve, or no longer .* Start the session anew$", told)
     assert goes_on == "True"
+
+
+CALLS = (
+    BEGIN
+    + """
+import time
+import numpy as np
+size, settings, seconds = (eval(text) for text in sys.argv[4:7])
+rxSparkConnect(master="yarn", hdfsShareDir=folder, extraSparkConfig=settings | config, **size)
+numbers = np.arange(400_000.0)
+began = time.monotonic()
+while time.monotonic() < began + seconds:
+    values = rxExec(lambda x, number: x[number:] + 1, numbers, rxElemArg([0, 1]), taskChunkSize=1)
+    assert [float(value.sum()) for value in values] == [80_000_200_000.0, 80_000_199_999.0]
+    time.sleep(10)
+print("all along")
+rxSparkDisconnect()
+"""
+)
+
+
+@pytest.mark.slow
+def test_calls_of_a_session_with_a_keytab_outlast_its_first_tokens(hadoop: SecureHadoop) -> None:
+    """Tokens end after a minute, and Spark gets new ones: tasks read and write the share folder by those as well."""
+    hadoop.no_ticket()
+    lifetimes = {"max-lifetime": "120000", "renew-interval": "60000"}  # milliseconds
+    with hadoop.namenode_with({f"dfs.namenode.delegation.token.{name}": lasts for name, lasts in lifetimes.items()}):
+        arguments = (f"{HOME}/outlasts", "alice@RXSPARK.TEST", hadoop.keytab("alice"), repr(SIZE), repr(SETTINGS))
+        told = hadoop.run(CALLS, *arguments, "100", more={"PYSPARK_PYTHON": sys.executable})
+    assert told == "all along"
 
 
 @pytest.mark.slow

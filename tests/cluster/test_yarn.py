@@ -221,6 +221,9 @@ from rxspark import *
 rxSetComputeContext(RxSpark(master="yarn", hdfsShareDir=sys.argv[1]))
 kept = rxShare(np.ones(9))
 print([file.name for file in rxHadoopListFiles(sys.argv[1], recursive=True) if file.name.endswith(".bundle")])
+killed = rxGetJobs()
+print([job.status() for job in killed])
+rxCleanupJobs(killed)
 """
 
 
@@ -235,8 +238,8 @@ def told(cluster: Path, share: str, environment: str, tmp_path_factory: pytest.T
         command = [sys.executable, str(HADOOP), "start", "--dir", str(cluster.parent)]
         subprocess.run(command, check=True, timeout=200)
     seen = {name: ast.literal_eval(value) for name, value in (line.split("=", 1) for line in lines if "=" in line)}
-    (next_sees,) = run(NEXT, folder, cluster, share)
-    return {**seen, "next_sees": ast.literal_eval(next_sees), "left_by_next": files(share, ".bundle")}
+    next_sees, jobs = map(ast.literal_eval, run(NEXT, folder, cluster, share))
+    return {**seen, "next_sees": next_sees, "jobs": jobs, "left_by_next": files(share, ".bundle")}
 
 
 def test_plain_python_plays_the_same_games_on_yarn(told: dict[str, Any]) -> None:
@@ -277,10 +280,14 @@ def test_shared_data_goes_by_the_share_folder(told: dict[str, Any], cluster: Pat
 
 
 def test_what_a_killed_driver_has_shared_is_swept_by_the_next(told: dict[str, Any], cluster: Path) -> None:
-    """Killed (-9) in a call: what it had shared goes from HDFS with the next program's first, from hosts by itself."""
+    """Killed (-9) in a call: what it had shared goes from HDFS with the next program's first, from hosts by itself.
+
+    The call is a job that could be resumed, until it is cleaned up.
+    """
     assert len(told["stranded"]) == 1
     (kept,) = told["next_sees"]
     assert kept not in told["stranded"]
+    assert told["jobs"] == ["failed"]
     assert told["left_by_next"] == []
     fetched = "nodemanager*/local/**/fetched/*.*"
     wait_until(lambda: not list(cluster.parent.glob(fetched)), "YARN clears up behind its application", 100)

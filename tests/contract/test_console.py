@@ -198,6 +198,48 @@ def test_native_code_and_programs_write_into_the_text_of_their_task():
     assert result.output == {i: f"python {i}\n{lines.format(i)}" for i in range(4)}
 
 
+def test_what_python_and_others_write_in_turn_stands_in_order():
+    """So do zero bytes, what a program or this one writes to its output by name, and what comes of a forked process."""
+
+    def task(i):
+        if i % 2:
+            print("0")
+            child = os.fork()
+            if child == 0:
+                print("1")
+                os._exit(0)
+            os.waitpid(child, 0)
+        else:
+            print("0")
+            os.write(1, b"\0 1\n")
+        print("2", file=sys.stderr)
+        with open("/dev/stderr", "a") as opened:
+            print("3", file=opened)
+        print("4")
+        os.system("echo 5 >>/dev/stdout")
+        print("6")
+
+    result = rxExec(task, rxElemArg(range(4)), taskChunkSize=4)
+    second = ["\0 1", "1"]
+    assert result.output == {i: f"0\n{second[i % 2]}\n2\n3\n4\n5\n6\n" for i in range(4)}
+
+
+def test_many_lines_before_and_after_native_text_stand_in_order():
+    """However many there are, and where the whole is bounded too."""
+
+    def task(lines):
+        for number in range(lines):
+            print("before", number)
+        os.write(1, b"native\n")
+        for number in range(lines):
+            print("after", number)
+
+    result = rxExec(task, rxElemArg([3, 2_000]), taskChunkSize=2)
+    for i, lines in enumerate((3, 2_000)):
+        before, after = ("".join(f"{word} {number}\n" for number in range(lines)) for word in ("before", "after"))
+        assert result.output[i] == f"{before}native\n{after}"
+
+
 def test_what_stdio_holds_at_the_end_of_a_task_is_its_own():
     """C's stdio holds back what has no line's end; it comes with the task that wrote it, be the task ever so short."""
 

@@ -189,7 +189,7 @@ def test_timings_account_for_the_whole_call(where):
     result = rxExec(time.sleep, rxElemArg([0.02, 0.03]), taskChunkSize=2)
     waited = time.perf_counter() - began
     timings = result.timings
-    assert timings._fields == ("plan", "ship", "queue", "run", "fetch", "decode")
+    assert timings._fields == ("plan", "ship", "check", "queue", "run", "fetch", "decode")
     assert all(seconds >= 0 for seconds in timings)
     assert 0.05 <= timings.run <= waited
     # Between the phases lies what one thread waits for another, and the clocks' own grain.

@@ -41,7 +41,7 @@ def keeping(context: ComputeContext, where: str, tmp_path: Path) -> ComputeConte
 
 
 def _open_or_telling(folder: str, secret: bytes) -> tuple[int, list[str]]:
-    """How many files are there, and which of them, or of the folders, others can reach, or hold the secret."""
+    """Count the files, and list those, and the folders, that others can reach or that hold the secret."""
     files, found = 0, []
     for path in Path(folder).rglob("*"):
         if path.name == "rxspark-jobs":  # where each user may have folders

@@ -144,6 +144,62 @@ def test_compiled_functions_draw_from_the_stream(size):
     assert len({number for numbers in wanted for number in numbers}) == 24
 
 
+COMPILED_AT_ITS_TOP = """
+import random
+import numpy as np
+from numba import njit
+
+@njit("f8()")
+def draw():
+    return np.random.normal() + random.random()
+
+@njit
+def later():
+    return random.gauss(0.0, 1.0) + np.random.random()
+
+draw(), later()
+"""
+
+
+def test_compiled_functions_draw_the_same_however_their_module_was_imported(tmp_path):
+    """A module that compiles and draws at its top moves no number, whoever is the first to import it."""
+    (tmp_path / "compiled_at_its_top.py").write_text(COMPILED_AT_ITS_TOP)
+
+    def task(i, by):
+        import importlib
+        import sys
+        from concurrent.futures import ThreadPoolExecutor
+
+        import numba
+
+        @numba.njit
+        def draw():
+            return np.random.normal()
+
+        def load():
+            return importlib.import_module("compiled_at_its_top")
+
+        sys.path.insert(0, str(tmp_path))
+        if by == "an earlier task":
+            load()
+        else:
+            sys.modules.pop("compiled_at_its_top", None)
+        first = draw()  # NumPy keeps the second of a pair
+        with ThreadPoolExecutor(1) as pool:
+            module = pool.submit(load).result() if by == "a thread" else pool.submit(int).result() or load()
+            beside = pool.submit(lambda: (module.draw(), module.later(), draw())).result()
+        return first, module.draw(), module.later(), draw(), beside
+
+    wanted = None
+    for by in ("the task", "a thread", "an earlier task"):
+        found = rxExec(task, rxElemArg(range(3)), by, RNGseed=777, taskChunkSize=2)
+        wanted = wanted or list(found)
+        assert (by, list(found)) == (by, wanted)
+    with RxLocalSeq():
+        assert list(rxExec(task, rxElemArg(range(3)), "the task", RNGseed=777, taskChunkSize=2)) == wanted
+    assert len({number for *numbers, beside in wanted for number in (*numbers, *beside)}) == 21
+
+
 def test_functions_that_a_module_took_draw_the_same_everywhere(tmp_path, monkeypatch):
     """A function that a module has by `from numpy.random import normal` draws the numbers of RxLocalSeq."""
     (tmp_path / "taking.py").write_text("from numpy.random import normal\nfrom random import gauss\n")

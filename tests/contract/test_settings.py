@@ -8,8 +8,11 @@ import decimal
 import os
 import signal
 import sys
+import textwrap
 import threading
 import time
+import zipfile
+from unittest import mock
 
 import matplotlib
 import numpy as np
@@ -29,13 +32,13 @@ def _in_main_thread():
 
 
 def labels(where, way):
-    """Give what can be left in a context."""
+    """Return what can be left in a context."""
     outcomes = {HELD} if way == "interrupted" else {HELD, BUT_INTERRUPTED}
     return [label for label in TRACES if expected(label, where) in outcomes]
 
 
 def met_by_others(way, tried):
-    """Give who meets what tasks have left: other tasks, a later call, the caller."""
+    """Return who meets what tasks have left: other tasks, a later call, the caller."""
     rxExec(abs, -1)  # joblib's first call settles how this process starts others
     callers, clean, undisturbed = seen_by_caller(tried), seen_afterwards(tried), WAYS[way].undisturbed(tried)
     seen = WAYS[way].seen(tried)
@@ -55,7 +58,7 @@ LONG = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def ways():
-    """Give the ways in which tasks come to their end, and their worker does not."""
+    """Return the ways in which tasks come to their end, and their worker does not."""
     return [pytest.param(way, marks=() if way in QUICK else LONG) for way in WAYS if way != "lost"]
 
 
@@ -79,7 +82,7 @@ def test_no_setting_reaches_another_task_a_later_call_or_the_caller(where, way, 
 @pytest.mark.timeout(1800)
 @pytest.mark.left_out(local="no worker is there to be lost", dopar_threading="no worker is there to be lost")
 def test_no_setting_of_a_task_that_kills_its_worker_reaches_another(where, record_settings_row):
-    """Who follows a task that has died in the middle meets nothing that it has left."""
+    """Tasks behind one that has died in the middle meet nothing that it has left."""
     assert tried_in(where, "lost", record_settings_row) == {}
 
 
@@ -99,6 +102,34 @@ def test_what_a_task_registers_for_the_end_of_the_program_runs_at_its_own_end():
     assert done.output[1].startswith("not at all\nlast\nTraceback")
     assert done.output[1].endswith("ZeroDivisionError: division by zero\nfirst 1\n")
     assert "first" not in rxExec(task, rxElemArg([2])).output[0]
+
+
+def test_what_a_task_registers_waits_for_its_own_end_and_not_for_that_of_a_call_inside_it():
+    """Tasks of a call inside a task have an end of their own."""
+
+    def inner():
+        atexit.register(print, "inside")
+
+    def task(number):
+        atexit.register(print, "at the end", number)
+        rxExec(inner, timesToRun=2)
+        print("behind the call")
+        return number
+
+    done = rxExec(task, rxElemArg([1, 2]))
+    assert done.output == {n: f"behind the call\nat the end {n + 1}\n" for n in (0, 1)}
+
+
+def test_what_equals_everything_does_not_pass_for_a_function_of_a_module():
+    """Functions, classes and constants are compared by what they are, as a task may leave anything in their place."""
+
+    def task(number):
+        found = textwrap.dedent, type(zipfile.ZIP_STORED)
+        textwrap.dedent = mock.ANY
+        vars(zipfile)["ZIP_STORED"] = False
+        return [found[0] is mock.ANY, found[1]]
+
+    assert rxExec(task, rxElemArg(range(3)), taskChunkSize=3) == [[False, int]] * 3
 
 
 @pytest.mark.parametrize("chunk", [None, 2])

@@ -45,7 +45,7 @@ def files(folder: Path) -> list[str]:
 
 
 def large(folder: str) -> int:
-    """How many files of a megabyte or more are below a folder."""
+    """Count the files of a megabyte or more below a folder."""
     return sum(path.stat().st_size > 1_000_000 for path in Path(folder).rglob("*") if path.is_file())
 
 

@@ -48,7 +48,7 @@ KINDS = {
 
 
 def equal(one, other):
-    """Whether two of these are the same in type, shape and content."""
+    """Tell whether two of these are the same in type, shape and content."""
     assert type(one) is type(other)
     if isinstance(one, pd.DataFrame):
         pd.testing.assert_frame_equal(one, other)
@@ -69,7 +69,7 @@ def equal(one, other):
 
 
 def mapped(array):
-    """Whether an array's numbers lie in a file that is mapped."""
+    """Tell whether an array's numbers lie in a file that is mapped."""
     base = array
     while base is not None and not isinstance(base, mmap.mmap):
         base = base.obj if isinstance(base, memoryview) else getattr(base, "base", None)

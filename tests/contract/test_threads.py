@@ -267,6 +267,32 @@ def test_an_import_in_a_thread_moves_no_number(kind, tmp_path):
     assert rxExec(task, rxElemArg(range(3)), True, **arguments) == before
 
 
+def test_an_import_beside_a_call_leaves_no_finder_behind(tmp_path):
+    """Where a task imports a module in one thread and makes a call in another, later calls find modules as before."""
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.3)\n")
+
+    def task(i):
+        import importlib
+        import sys
+
+        sys.path.insert(0, str(tmp_path))
+        with ThreadPoolExecutor(1) as pool:
+            calling = pool.submit(lambda: time.sleep(0.1) or rxExec(lambda k: time.sleep(0.4), rxElemArg(range(1))))
+            importlib.import_module("slow_to_import")
+            calling.result()
+        del sys.modules["slow_to_import"]
+
+    def finders(i):
+        import sys
+
+        time.sleep(0.1)  # so that each worker has some of these tasks
+        return sorted(type(finder).__qualname__ for finder in sys.meta_path if "rxspark" in type(finder).__module__)
+
+    before = rxExec(finders, rxElemArg(range(4)), taskChunkSize=1)
+    rxExec(task, rxElemArg(range(4)), taskChunkSize=1)
+    assert rxExec(finders, rxElemArg(range(4)), taskChunkSize=1) == before
+
+
 def test_a_call_inside_a_task_has_its_own_numbers(kind):
     """While a thread of a task makes a call, another one draws from the task's stream, and the call from its own."""
 

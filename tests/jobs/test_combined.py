@@ -40,7 +40,7 @@ def add_to(a, b):
 
 
 def draw(number, folder):
-    """Give numbers whose sum depends on the order; from task 20 on only when a file is there; task 5 fails until then.
+    """Draw numbers whose sum depends on the order; from task 20 on only when a file is there; task 5 fails until then.
 
     Each start is noted.
     """

@@ -55,7 +55,7 @@ def rxGetJobResults_of(jobs):
 
 @pytest.mark.parametrize("jobs", [20, pytest.param(200, marks=pytest.mark.slow)])
 def test_submitting_and_cancelling_again_and_again(jobs, tmp_path):
-    """Whether a job is still queued, about to begin or running: cancelled it is, and the next one finds workers."""
+    """A job is cancelled whether it is still queued, about to begin or running, and the next one finds workers."""
     with RxLocalParallel(wait=False):
         rxGetJobResults_of([rxExec(abs, rxElemArg([-1, -2]))])
         before = _held()

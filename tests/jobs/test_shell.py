@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pandas
+import psutil
 import pytest
 from waiting import wait_until
 
@@ -83,6 +84,13 @@ class Owner:
         """Wait until the tasks that need no gate have left their results."""
         parts = self.share / "rxspark-jobs" / self.job / "parts"
         wait_until(lambda: len(list(parts.glob("*.results"))) >= 4, "four partitions are kept")
+
+    def kill(self):
+        """End it by kill -9, and wait until its workers have noticed: they would go on once the gate is there."""
+        workers = psutil.Process(self.process.pid).children(recursive=True)
+        self.process.kill()
+        self.process.wait()
+        assert psutil.wait_procs(workers, timeout=60)[1] == []
 
 
 @pytest.fixture
@@ -162,8 +170,7 @@ def _draw(number):
 def test_a_killed_program_s_job_is_resumed_to_the_same_bits(owner, share, tmp_path):
     """After kill -9, from a shell, under another context; the results are those of an undisturbed run."""
     place = ("--share", share)
-    owner.process.kill()
-    owner.process.wait()
+    owner.kill()
     code, told, _ = _run("show", owner.job, *place)
     assert code == 1
     assert "has ended before the job" in told

@@ -223,9 +223,9 @@ def test_failed_tasks_run_again_and_no_others(tmp_path):
                 flag.unlink()
 
 
-def test_a_sign_of_life_meets_no_folder_that_was_removed(tmp_path, caplog):
+def test_a_heartbeat_meets_no_folder_that_was_removed(tmp_path, caplog):
     """It may be due in the moment in which the results are fetched, and must tell of no trouble then."""
     updates = FolderUpdates("rxJob_x", JobFolder(open_path(str(tmp_path / "rxJob_x"))))
     updates.remove()
-    assert updates.beat() == ""
+    assert updates.write_heartbeat() == ""
     assert caplog.text == ""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import subprocess
 import sys
+import time
 
 import pytest
+
+from rxspark import RxLocalSeq, rxExec
 
 PROGRAM = """
 import os, signal, sys, time
@@ -109,3 +113,22 @@ def test_a_daemonic_process_may_have_workers(context: str, wait: bool, tmp_path,
     (tmp_path / "sitecustomize.py").write_text(SLOW_START.format(first=str(tmp_path / "first")))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert _run(DAEMON.format(context=f"{context}(wait={wait})")) == "([4, 9], True)\n"
+
+
+def text_of(name: str) -> str:
+    """Text of a task that writes a name many times, past Python's own streams."""
+
+    def task() -> None:
+        for _ in range(50):
+            os.write(1, f"{name}\n".encode())
+            time.sleep(0.002)
+
+    return str(rxExec(task).output[0])
+
+
+def test_texts_of_forked_processes_are_apart() -> None:
+    """Each process that was forked from one that has made calls keeps the text of its own tasks, and no other's."""
+    with RxLocalSeq():
+        rxExec(print, "before")  # whose file would serve the next call
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            assert pool.map(text_of, "ab", chunksize=1) == ["a\n" * 50, "b\n" * 50]

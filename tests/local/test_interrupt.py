@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+import faulthandler
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from waiting import let_pass, wait_until
+
+from rxspark import RxLocalSeq, rxExec
 
 PROGRAM = """
 import os, sys, time
@@ -165,3 +171,31 @@ print(rxExec(task, rxElemArg([0, 1, 2])))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[0, <RxTaskError task 1: KeyboardInterrupt: mine>, 2]"
+
+
+def test_an_interrupted_task_leaves_nothing_in_the_callers_process() -> None:
+    """Lasting settings, also those of which an event tells, and what it has registered, are as before."""
+
+    def search(name: str) -> codecs.CodecInfo | None:
+        return codecs.lookup("ascii") if name == "left_by_a_task" else None
+
+    def left() -> tuple[object, ...]:
+        name = Path("/proc/self/comm").read_text()
+        return resource.getrlimit(resource.RLIMIT_NOFILE), name, faulthandler.unregister(signal.SIGUSR1)
+
+    def task() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+        Path("/proc/self/comm").write_text("left")
+        faulthandler.register(signal.SIGUSR1)
+        codecs.register(search)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    before = left()
+    with RxLocalSeq(), pytest.raises(KeyboardInterrupt):
+        rxExec(task)
+    assert left() == before
+    with pytest.raises(LookupError):
+        codecs.lookup("left_by_a_task")
+    with RxLocalSeq():
+        assert rxExec(left, timesToRun=2) == [before, before]

@@ -25,7 +25,7 @@ from rxspark import (
     rxShare,
 )
 from rxspark.data.bundle import Bundle
-from rxspark.data.host_cache import fetched, private_folder
+from rxspark.data.host_cache import local_copy, private_folder
 from rxspark.data.shared_files import process_folder, write_shared_bundle
 from rxspark.files.paths import open_path
 from rxspark.jobs.folder import JobFolder
@@ -61,7 +61,7 @@ def _all_that_is_unpickled(base: Path) -> None:
     (base / "share").chmod(0o1777)  # as /tmp: whoever likes has a folder there
     share = open_path(str(base / "share"))
     path, ref = write_shared_bundle(Bundle([b"constants"]), share)
-    fetched(str(path), ref.name, ref.size)
+    local_copy(str(path), ref.name, ref.size)
     result = PartitionResult("node", 1, 0)
     result.add(0, bytes(2_000_000), 0.0, 0.0)
     assert isinstance(ResultSink(str(process_folder(share) / "call")).send(result, None), ResultFile)
@@ -152,7 +152,7 @@ def test_another_user_reaches_nothing_of_what_is_on_this_host(base: Path) -> Non
 @root
 @pytest.mark.parametrize("made", ["folder", "link"])
 def test_a_share_folder_that_another_user_prepared_is_refused(tmp_path: Path, made: str) -> None:
-    """Who was first in a folder for all could put other files in place of ours, or lead a link elsewhere."""
+    """A user who was first in a folder for all could put other files in place of ours, or lead a link elsewhere."""
     share = open_path(str(tmp_path))
     ours, ready = tmp_path / f"rxspark-{share.user}", tmp_path / "ready"
     ready.mkdir()

@@ -68,7 +68,7 @@ def test_a_long_call_shows_a_bar_that_counts_finished_tasks(tmp_path: Path) -> N
 
 
 def test_a_job_of_unknown_length_shows_a_count_alone(tmp_path: Path) -> None:
-    """How many tasks have finished, without a percentage, as nobody knows how many will come."""
+    """The bar counts finished tasks, without a percentage, as nobody knows how many will come."""
     told = written_to_terminal(tmp_path, OF_A_GENERATOR)
     assert re.search(r"rxExec sleep: a task for each element that comes: \d+task \[", told)
     assert "%" not in told

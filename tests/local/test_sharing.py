@@ -102,6 +102,22 @@ os.kill(os.getpid(), signal.{{end}})
     assert rxExec(len, kept) == [100_000]
 
 
+def test_what_a_killed_program_left_in_memory_is_swept_by_the_next_that_shares_anywhere(tmp_path):
+    """Data for which there was no other room do not stay until another program is in want of room."""
+    killed = """
+import os, rxspark, rxspark.data.host_cache as host
+host.free = lambda folder: 1e9 if folder == "/dev/shm" else 0
+print(rxspark.rxShare(bytes(1_000_000)).ref.path, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    left = Path(run(killed).stdout.strip())
+    assert left.is_relative_to("/dev/shm")  # where any program of this machine may sweep it meanwhile
+    with RxLocalSeq(shareDir=str(tmp_path)):
+        kept = rxShare(bytes(1_000_000))
+    assert kept.ref.path.startswith(str(tmp_path))
+    assert not left.parent.exists()
+
+
 def test_only_the_user_can_reach_shared_data(folder):
     """Folders have mode 0700: what is unpickled cannot have been written by others."""
     path = Path(rxShare(np.zeros(100_000)).ref.path)

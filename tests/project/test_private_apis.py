@@ -53,7 +53,7 @@ PROCESSES = [
     Private("_parent_pid", "multiprocessing.process", "whose children they are"),
     Private("_config", "multiprocessing.process", "a daemonic process may start workers that end with it"),
     Private("_name", "multiprocessing.process", "the name of this process, which a task may have changed"),
-    Private("_current_frames", "sys", "whether there are other threads, also such as threading does not know"),
+    Private("_count", "_thread", "whether there are other threads, also such as threading does not know"),
     Private("_exit_function", "multiprocessing.util", "end the pools that a task has left at the end of its worker"),
     Private("_extra_reducers", "multiprocessing.reduction", "tasks' functions reach processes that they spawn"),
     Private("_register_atexit", "threading", "end jobs before Python waits for the threads of pools"),

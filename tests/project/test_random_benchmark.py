@@ -78,12 +78,12 @@ def test_numbers_that_are_not_what_was_asked_for_are_found(monkeypatch: pytest.M
             WORKLOADS[workload].check(wrong)
 
 
-@pytest.mark.parametrize("combined", ["0", "1"])
-def test_the_drivers_own_work_is_measured(tmp_path: Path, combined: str) -> None:
+@pytest.mark.parametrize("options", ["{}", '{"combined": true}', '{"lost": 0.5}'])
+def test_the_drivers_own_work_is_measured(tmp_path: Path, options: str) -> None:
     """With a stand-in for the cluster: time and memory of planning, taking in and decoding so many tasks."""
     began = time.perf_counter()
     told = subprocess.run(
-        [sys.executable, "-m", "benchmarks.driver", "10000", "10", combined],
+        [sys.executable, "-m", "benchmarks.driver", "10000", "10", options],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": f"{ROOT / 'scripts'}{os.pathsep}{ROOT}"},
         capture_output=True,

@@ -89,7 +89,7 @@ def test_the_tests_run_in_an_environment_made_first(checkout: Checkout) -> None:
     assert told.stderr == "creating .venv (first time: about two minutes)\n"
     assert checkout.said == [
         "-m venv --clear .venv",
-        "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check]",
+        "-m pip install --quiet --disable-pip-version-check --no-compile -e .[spark,examples,test,check]",
         "-m pytest -m not slow and not buckets -k two words",
     ]
 
@@ -100,7 +100,7 @@ def test_markers_given_by_hand_are_the_only_ones(checkout: Checkout) -> None:
     assert checkout.said[-1] == "-m pytest -m slow"
     checkout.run("scripts/test", "-m", "buckets")
     assert checkout.said[-2:] == [
-        "-m pip install --quiet --disable-pip-version-check -e .[spark,examples,test,check,azure,gcs]",
+        "-m pip install --quiet --disable-pip-version-check --no-compile -e .[spark,examples,test,check,azure,gcs]",
         "-m pytest -m buckets",
     ]
 

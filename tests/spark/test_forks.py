@@ -104,5 +104,5 @@ end.set()
 
 
 def test_a_process_that_is_forked_while_a_thread_starts_spark_does_not_wait_for_it() -> None:
-    """That thread is not there, and will never end."""
+    """The parent's thread is not there, and will never end."""
     assert _run(STARTING) == "0\n"

@@ -34,7 +34,7 @@ def whole(count, size):
 
 
 def runs(folder):
-    """How often each task ran."""
+    """Count the runs of each task."""
     return [len(Path(folder, name).read_text()) for name in sorted(os.listdir(folder), key=int)]
 
 

@@ -150,6 +150,19 @@ def test_sessions_of_ours_are_quiet() -> None:
     assert [line for line in told if "RxTaskWarning" not in line] == [], done.stderr
 
 
+def test_what_a_killed_program_has_written_for_spark_goes_with_the_next_one(tmp_path: Path) -> None:
+    """The configuration of the log and rxspark for executors, in the folder for temporary files."""
+
+    def left() -> list[str]:
+        return sorted(path.name for path in tmp_path.rglob("*") if path.suffix in (".properties", ".zip"))
+
+    program = 'with RxSpark(master="local[2]"):\n    rxExec(abs, -1)\n'
+    assert run(f"{program}import os\nos.kill(os.getpid(), 9)", TMPDIR=str(tmp_path)).returncode == -9
+    assert [name.rpartition(".")[2] for name in left()] == ["properties", "zip"]
+    said(program, TMPDIR=str(tmp_path))
+    assert left() == []
+
+
 def test_missing_java_is_told_with_the_contexts_that_need_none(tmp_path: Path) -> None:
     """Without Java the error says what is needed and names the local contexts."""
     lines = said(

@@ -6,13 +6,13 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import pyspark
 from waiting import wait_until
 
 _SETTINGS = {
@@ -32,18 +32,29 @@ class Server(NamedTuple):
 @contextmanager
 def connect_server(master: str = "local[2,4]", **settings: str) -> Iterator[Server]:
     """Start a server, and end it with all its workers."""
-    home = os.environ.get("SPARK_HOME", pyspark.__path__[0])
+    home, python = _spark()
     options = [word for name, value in {**_SETTINGS, **settings}.items() for word in ("--conf", f"{name}={value}")]
     command = [f"{home}/bin/spark-submit", "--master", master, *options]
     command += ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"]
     with tempfile.NamedTemporaryFile(suffix=".log") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        variables = {**os.environ, "SPARK_HOME": home, "PYSPARK_PYTHON": python}
+        server = subprocess.Popen(command, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             yield Server(f"sc://127.0.0.1:{_port(Path(log.name), server)}", server.pid)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(server.pid, signal.SIGTERM)
             server.wait(60)
+
+
+def _spark() -> tuple[str, str]:
+    """Where the server's Spark is, and the Python of its workers: another environment's where tests have no Spark."""
+    other = os.environ.get("RXSPARK_TEST_SERVER")
+    if other is None and "SPARK_HOME" in os.environ:
+        return os.environ["SPARK_HOME"], os.environ["PYSPARK_PYTHON"]
+    python = other or os.environ["PYSPARK_PYTHON"]
+    where = "import pyspark; print(pyspark.__path__[0])"
+    return subprocess.check_output([other or sys.executable, "-c", where], text=True).strip(), python
 
 
 def _port(log: Path, server: subprocess.Popen[bytes]) -> int:

@@ -72,13 +72,13 @@ def wait_for_parts(share: Path, job: str, count: int) -> None:
 
 
 def one_kept(share: Path, driver: subprocess.Popen[str]) -> bool:
-    """Whether any partition is kept, by a program that still runs."""
+    """Tell whether any partition is kept, by a program that still runs."""
     assert driver.poll() is None
     return any(share.glob("rxspark-jobs/*/parts/*.results"))
 
 
 def started_tasks(folder: Path) -> Counter[int]:
-    """How often each task was started."""
+    """Count the starts of each task."""
     return Counter(map(int, (folder / "ran").read_text().split()))
 
 

@@ -17,6 +17,36 @@ from pathlib import Path
 from project import HADOOP
 from yarn import around
 
+# A folder of alice's, and as whom to go there: by the ticket that is there, or by principal and keytab.
+BEGIN = """
+import sys
+from rxspark import *
+folder, principal, keytab = sys.argv[1:4]
+config = {"spark.kerberos.principal": principal, "spark.kerberos.keytab": keytab} if keytab else {}
+"""
+
+FILES = (
+    BEGIN
+    + """
+import os
+rxSetComputeContext(RxSpark(extraSparkConfig=config))
+os.chdir(sys.argv[4])
+with open("numbers", "wb") as file:
+    file.write(bytes(range(256)) * 40_000)
+rxHadoopMakeDir(folder)
+rxHadoopCopyFromLocal("numbers", folder)
+rxHadoopCopy(f"{folder}/numbers", f"{folder}/copy")
+rxHadoopMove(f"{folder}/copy", f"{folder}/moved")
+rxHadoopCopyToLocal(f"{folder}/moved", "back")
+print(open("back", "rb").read() == open("numbers", "rb").read())
+rxHadoopRemove(f"{folder}/moved")
+print([(os.path.basename(file.name), file.size, file.owner) for file in rxHadoopListFiles(folder)])
+rxHadoopRemoveDir(folder)
+print(rxHadoopFileExists(folder))
+print(rxHadoopListFiles("").names == rxHadoopListFiles("/user/alice").names)
+"""
+)
+
 PACKAGES = ("krb5-kdc", "krb5-admin-server", "krb5-user", "faketime")
 """A KDC, its clients, and what gives a program another time, as Debian names them."""
 
@@ -109,13 +139,16 @@ def _install_kdc() -> None:
 
 
 @contextmanager
-def secure_hadoop(folder: Path) -> Iterator[SecureHadoop]:
-    """Give one that runs meanwhile; RuntimeError with what scripts/hadoop says where there can be none."""
+def secure_hadoop(folder: Path, *options: str) -> Iterator[SecureHadoop]:
+    """Return one that runs meanwhile; RuntimeError with what scripts/hadoop says where there can be none."""
     _install_kdc()
     command = [sys.executable, str(HADOOP)]
     place = ["--dir", str(folder)]
     done = subprocess.run(
-        [*command, "start", "--secure", *place, "--timeout", "200"], stderr=subprocess.PIPE, text=True, timeout=290
+        [*command, "start", "--secure", *options, *place, "--timeout", "200"],
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=290,
     )
     if done.returncode:
         raise RuntimeError(done.stderr)

@@ -24,7 +24,7 @@ class Lab:
         """On the hosts: /run/share."""
 
     def command(self, *words: object) -> list[str]:
-        """Give the command line of a command of the lab."""
+        """Return the command line of a command of the lab."""
         return [sys.executable, str(LAB), "--dir", str(self.folder), *map(str, words)]
 
     def try_to(self, *words: object) -> subprocess.CompletedProcess[str]:

@@ -87,7 +87,7 @@ class Call:
 
     @property
     def streams(self) -> int:
-        """How many streams it takes."""
+        """Count the streams that it takes."""
         size = self.chunk if self.chunk and self.scope == "chunk" else 1
         return -(-self.tasks // size)
 

@@ -14,21 +14,29 @@ from project import EXAMPLES, ROOT
 
 from rxspark import RxLocalSeq, rxExec, rxHadoopListFiles
 
-# Prints the libraries of this environment that MKL loads on this processor: the others are 600 MB.
+# Prints the libraries of this environment that MKL loads for rxspark: the others are 600 MB.
 MKL = """
-import os, sys, mkl_random
-mkl_random.MKLRandomState(1, brng="MT2203").normal(size=9)
+import os, sys, numpy
+from rxspark import rxRngNewStream
+for kind in ("MT2203", "SOBOL"):
+    with rxRngNewStream(kind, seed=1):
+        numpy.random.normal(size=9)
 mapped = {line.split()[-1] for line in open("/proc/self/maps")}
 print(*(os.path.basename(path) for path in mapped if os.path.dirname(path) == os.path.join(sys.prefix, "lib")))
 """
 
 
 @functools.cache
-def pack() -> list[str]:
-    """Arguments of `python -m rxspark pack` for a small archive: the part of this environment that tests need."""
+def left_out() -> list[str]:
+    """Patterns of the files that a small archive does without."""
     used = subprocess.run([sys.executable, "-c", MKL], check=True, capture_output=True, text=True).stdout.split()
     unused = [f"lib/{path.name}" for path in Path(sys.prefix, "lib").glob("lib*") if path.name not in used]
-    return ["pandas", *(f"--exclude={pattern}" for pattern in ("share/*", "opt/*", "etc/*", "*/tests/*", *unused))]
+    return ["share/*", "opt/*", "etc/*", "*/tests/*", *unused]
+
+
+def pack() -> list[str]:
+    """Arguments of `python -m rxspark pack` for a small archive: the part of this environment that tests need."""
+    return ["pandas", *(f"--exclude={pattern}" for pattern in left_out())]
 
 
 JARS = "local:" + os.path.join(pyspark.__path__[0], "jars", "*")

@@ -1,4 +1,4 @@
-"""Which threads count: those in which code of the user's may run."""
+"""The threads that count: those in which code of the user's may run."""
 
 from __future__ import annotations
 

@@ -43,23 +43,40 @@ def test_the_bound(size, piece):
         assert kept == f"{text[:50]}\n... {size - 100} characters left out ...\n{text[-50:]}"
 
 
+@pytest.mark.parametrize("printed", [10, 60, 120, 9_000])
+@pytest.mark.parametrize("native", [10, 60, 120])
+def test_the_bound_is_that_of_python_and_native_text_together(printed, native):
+    """Beginning and end are those of the whole text, wherever native code has begun to write."""
+    text = "".join(chr(97 + i % 26) for i in range(printed + native))
+    with _console() as console:
+        print(text[:printed], end="", flush=True)
+        os.write(1, text[printed:].encode())
+        kept = console.take()
+    if len(text) <= 100:
+        assert kept == text
+    else:
+        assert kept == f"{text[:50]}\n... {len(text) - 100} characters left out ...\n{text[-50:]}"
+
+
 RACE = """
-import logging, threading
+import logging, os, threading
 from rxspark.worker.console import Console
 
 with Console(100, logging.WARNING) as console:
-    choose, threads = console.capture.fileno, []
+    choose, asked, thread = console.capture.fileno, [], threading.Thread(target=console.capture.uninstall)
 
     def chosen(number):
         descriptor = choose(number)
-        threads.append(threading.Thread(target=console.capture.uninstall))
-        threads[0].start()
-        threads[0].join(0.05)  # or the descriptor is the terminal by now
+        asked.append(descriptor)
+        if len(asked) == 2:  # at first it is only asked whether anything has come
+            thread.start()
+            thread.join(0.05)  # or the descriptor is the terminal by now
         return descriptor
 
+    os.write(1, b"native\\n")
     console.capture.fileno = chosen
     print("of the task")
-    threads[0].join()
+    thread.join()
     console.capture.fileno = choose
     text = console.take()
 print([text])
@@ -69,7 +86,7 @@ print([text])
 def test_text_on_its_way_when_the_descriptors_are_given_back_stays_the_tasks():
     """Another thread gives them back just when a piece of text has its descriptor: it is not seen on the terminal."""
     done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, check=True)
-    assert done.stdout == "['of the task\\n']\n"
+    assert done.stdout == "['native\\nof the task\\n']\n"
 
 
 def test_a_limit_of_nothing():

@@ -23,6 +23,7 @@ from rxspark import (
     rxSetComputeContext,
 )
 from rxspark.backends.local import LocalBackend
+from rxspark.backends.spark.settings import without_effect
 from rxspark.user_paths import share_folder
 
 OF_OTHER_TYPES: Any = {"spark.task.cpus": 2, "spark.x": True}
@@ -80,6 +81,16 @@ def test_settings_of_spark():
         "spark.archives": "hdfs:///share/env.tar.gz#environment",
         "a": "true",
     }
+
+
+def test_settings_that_a_session_has_are_not_told_as_without_effect() -> None:
+    """Spark puts options of its own before those of Java, which have their effect all the same."""
+    context = RxSpark(executorCores=2, extraSparkConfig={"spark.executor.extraJavaOptions": "-Xss2m"})
+    there = {"spark.executor.cores": "2", "spark.executor.extraJavaOptions": "--add-opens=java.base/a=b -Xss2m"}
+    assert without_effect(context, lambda name, default: there.get(name, default)) == ""
+    there = {"spark.executor.cores": "4", "spark.executor.extraJavaOptions": "-Xss2m -Xmn1m"}
+    told = without_effect(context, lambda name, default: there.get(name, default))
+    assert told == ("executorCores=2 (there: 4), spark.executor.extraJavaOptions=-Xss2m (there: -Xss2m -Xmn1m)")
 
 
 @pytest.mark.parametrize(

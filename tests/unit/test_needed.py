@@ -1,4 +1,4 @@
-"""Which packages a call surely needs on its workers: these are looked for before launch, and no others."""
+"""The packages that a call surely needs on its workers: these are looked for before launch, and no others."""
 
 from __future__ import annotations
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
 
+import cloudpickle
 import pytest
 from s3_server import Bucket
+from yarn import left_out
 
 from rxspark import RxArgumentError, RxContextError, RxFileError
 from rxspark.deploy import environment
 
-HEAVY = [f"lib/python3.*/site-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
+HEAVY = [f"lib/python3.*/*-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
 SMALL = [*HEAVY, "lib/libmkl*", "share/*", "opt/*"]
 
 
@@ -43,15 +47,56 @@ def test_it_has_an_interpreter_of_its_own(packed: tuple[str, Path]) -> None:
     assert all(place.startswith(f"{there}/") for place in places)
 
 
+DEBIAN = Path("/usr/bin/python3")
+"""Debian's and Ubuntu's own interpreter, which looks for packages in dist-packages where it is in no environment."""
+
+
+def _minor(python: Path) -> str:
+    return subprocess.check_output([python, "-c", "import sys; print(*sys.version_info[:2])"], text=True)
+
+
+@pytest.mark.skipif(
+    not Path("/usr/lib/python3/dist-packages").is_dir() or _minor(DEBIAN) != _minor(Path(sys.executable)),
+    reason="an interpreter of Debian's or Ubuntu's own, of this minor version, is needed",
+)
+def test_it_finds_its_packages_with_the_interpreter_of_debian(tmp_path: Path) -> None:
+    """An environment of /usr/bin/python3 can be packed, and imports what was packed where it is unpacked."""
+    subprocess.run([DEBIAN, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    there = Path(
+        subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True)[:-1]
+    )
+    for folder in Path(cloudpickle.__file__).parents[1].glob("cloudpickle*"):
+        shutil.copytree(folder, there / folder.name)
+    program = f"""
+from rxspark.deploy import environment
+print(environment.pack({str(tmp_path)!r}, ["cloudpickle"], {SMALL!r}))
+"""
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    archive = subprocess.check_output([python, "-c", program], text=True, env=variables).strip()
+    with tarfile.open(archive) as tar:
+        names = [name for name in tar.getnames() if name.endswith("/cloudpickle/__init__.py")]
+    assert [name.split("/")[2] for name in names] == ["dist-packages"]
+
+
 def test_nothing_in_it_leads_out_of_it(packed: tuple[str, Path]) -> None:
     """Links stay inside, no file belongs to a user of this machine, PySpark and pip are left out."""
     archive, _ = packed
     with tarfile.open(archive) as tar:
         members = tar.getmembers()
     assert {m.linkname for m in members if m.issym() or m.islnk()} == {"python"}
-    assert any(m.name.endswith(".pyc") for m in members)
     assert {(m.uid, m.gid, m.uname) for m in members} == {(0, 0, "")}
     assert not [m.name for m in members if "/pyspark/" in m.name or "/pip/" in m.name or m.name.startswith("/")]
+
+
+def test_modules_are_compiled_once_for_all_executors(tmp_path: Path) -> None:
+    """Compiled files are packed, and made for modules that nobody has imported here: pip may make none."""
+    module = importlib.util.find_spec("cloudpickle.cloudpickle_fast")
+    assert module is not None
+    assert module.cached is not None
+    Path(module.cached).unlink(missing_ok=True)
+    with tarfile.open(environment.pack(str(tmp_path), ["cloudpickle"], SMALL)) as tar:
+        assert any(name.endswith(f"/__pycache__/{Path(module.cached).name}") for name in tar.getnames())
 
 
 def test_it_goes_to_a_bucket(bucket: Bucket) -> None:
@@ -83,6 +128,13 @@ def test_an_environment_that_does_not_run_is_not_delivered(tmp_path: Path) -> No
     """An archive that lacks a part is unpacked, run, refused with the reason, and nothing is left in the folder."""
     with pytest.raises(RxContextError, match=r"does not run where it is unpacked: .*encodings"):
         environment.pack(str(tmp_path), ["cloudpickle"], [*SMALL, "lib/python3.*/encodings/*"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_environment_without_a_library_that_mkl_draws_by_is_not_delivered(tmp_path: Path) -> None:
+    """MKL ends a process in which one is missing as it first draws; it is named here, not by executors that die."""
+    with pytest.raises(RxContextError, match=r"does not run where it is unpacked: .*libmkl_vml_cmpt"):
+        environment.pack(str(tmp_path), ["mkl-random"], [*left_out(), "lib/libmkl_vml_cmpt*"])
     assert list(tmp_path.iterdir()) == []
 
 

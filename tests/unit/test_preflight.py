@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ def test_another_minor_version_is_told_by_both_versions_and_the_host() -> None:
         assert rows[0] == ["python", "numpy", "cloudpickle", "pandas", "pyarrow", "mkl_random"]
         assert rows[1][0] == "driver"
         assert rows[2][:3] == [host, "3.9", "?"]
+
+
+def test_a_python_that_executors_have_not_is_named_with_what_mends_it() -> None:
+    """As where the driver's path is none in a container's image."""
+    told = 'java.io.IOException: Cannot run program "/home/me/.venv/bin/python": error=2, No such file or directory'
+    problem = str(preflight.start_problem(told))
+    assert 'Cannot run program "/home/me/.venv/bin/python"' in problem
+    assert "spark.pyspark.python" in problem
+    assert "RxSpark(pythonEnv=...)" in problem
 
 
 def test_the_share_folder_is_made_and_left_empty(tmp_path: Path) -> None:
@@ -71,3 +81,26 @@ def test_all_needs_of_a_call_are_asked_in_one_job_and_once(tmp_path: Path) -> No
     checks.check(Requirements(), open_path(str(tmp_path / "other")))
     assert asked == [1, 1, 1]
     assert os.listdir(tmp_path / "share") == []
+
+
+def test_thousands_of_slots_that_answer_alike_take_the_memory_of_one_answer() -> None:
+    """Of 200 executors with 16 slots the driver unpickles and keeps one report, not 3,200 of some 50 KB each."""
+    slots = 3_200
+    sizes = []
+
+    def engine(answer: Any) -> Any:
+        ((_, told),) = answer([])
+        sizes.extend([len(told)] * slots)
+        return [(f"node{slot % 200}", bytes(bytearray(told))) for slot in range(slots)]  # each of them came by itself
+
+    checks = preflight.Preflight(engine, local=False)
+    checks.check(Requirements(), None)  # what is imported now is counted in no measure
+    checks = preflight.Preflight(engine, local=False)
+    tracemalloc.start()
+    try:
+        checks.check(Requirements("PHILOX", frozenset({"numpy"})), None)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 100 * sizes[0]
+    assert most < 2 * sum(sizes[:slots])

@@ -136,11 +136,11 @@ def test_phases_follow_from_what_caller_and_workers_measured():
     first.add(1, b"", 103.0, 0.5)
     second.add(2, b"", 101.0, 4.0)
     dead.add(3, None, 0.0, 0.0)  # the answer in place of a worker that died
-    clock = Clock(planned=0.25, shipped=0.5, launched=100.0, ended=107.0, decoded=0.125)
+    clock = Clock(planned=0.25, shipped=0.5, checked=2.0, launched=100.0, ended=107.0, decoded=0.125)
     timings = timings_of(clock, [first, second, dead])
-    assert timings == (0.25, 0.5, 1.0, 4.0, 2.0, 0.125)
-    assert repr(timings).startswith("RxTimings(total=7875.0 ms: plan=250.0, ship=500.0, queue=1000.0")
-    assert timings_of(clock, [dead]) == (0.25, 0.5, 0.0, 0.0, 7.0, 0.125)
+    assert timings == (0.25, 0.5, 2.0, 1.0, 4.0, 2.0, 0.125)
+    assert repr(timings).startswith("RxTimings(total=9875.0 ms: plan=250.0, ship=500.0, check=2000.0, queue=1000.0")
+    assert timings_of(clock, [dead]) == (0.25, 0.5, 2.0, 0.0, 0.0, 7.0, 0.125)
     assert min(timings_of(Clock(launched=105.0, ended=102.0), [second])) == 0.0  # clocks that disagree
 
 

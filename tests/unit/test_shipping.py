@@ -144,6 +144,28 @@ def test_what_a_task_could_change_is_copied(value):
     assert first is not again
 
 
+@pytest.mark.parametrize(
+    ("value", "change"),
+    [({"a": 1, "b": ("text", 2.5)}, lambda held: held.update(a=2)), ([1, "text"], lambda held: held.append(2))],
+    ids=["dict", "list"],
+)
+def test_a_dict_or_list_of_plain_values_is_copied_for_each_task(value, change):
+    """They lie in one pickle, also where all are one object, and what a task does to its own no other one meets."""
+    tasks = plan_tasks(lambda x: None, (rxElemArg([value] * 3),), {}, None, -1)
+    column = pickle.loads(CallSerializer().partition(tasks, range(3))).columns[0]
+    change(column[0])
+    change(column[1])
+    assert [column[0], column[1], column.only([1, 2])[1]] == [value] * 3
+    assert not column.pickled
+
+
+@pytest.mark.parametrize("value", [{"a": []}, {(1, _Object()): 1}, [[1]], type("Bag", (dict,), {})(a=1)], ids=repr)
+def test_what_lies_deeper_in_a_dict_or_list_is_copied_too(value):
+    """One that holds what could be changed, or is of a class of the user's own, travels by itself."""
+    tasks = plan_tasks(lambda x: None, (rxElemArg([value] * 2),), {}, None, -1)
+    assert pickle.loads(CallSerializer().partition(tasks, range(2))).columns[0].pickled
+
+
 def test_generators_among_elements_of_other_kinds_travel_as_they_are():
     """The pickler of a column, which remembers classes, treats the process's generators apart from others."""
     own = random.Random(1)

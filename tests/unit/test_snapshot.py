@@ -1,4 +1,4 @@
-"""Which changes of a program are seen."""
+"""The changes of a program that are seen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import operator
 import pickle
 from collections import Counter, OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
-from itertools import count
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -134,7 +133,7 @@ CHANGES = {
     "global": (reads_and_writes(), lambda x: x()),
     "partial": (functools.partial(closure([])), lambda x: x().append(1)),
     "builtin method": ([1].append, lambda x: x(2)),
-    "slot of a counter": (count().__next__, lambda x: x()),
+    "slot of an iterator": (iter([1, 2]).__next__, lambda x: x()),
     "argument of a methodcaller": (operator.methodcaller("setdefault", "a", []), lambda x: x({}).append(1)),
     "module that nobody can import": (ModuleType("made_here"), lambda x: _set(x, "calls", 1)),
     "array": (np.zeros(1), lambda x: x.fill(1)),

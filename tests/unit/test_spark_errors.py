@@ -88,13 +88,13 @@ def test_a_host_whose_disk_is_full_fetches_into_memory(tmp_path: Path, monkeypat
     memory.mkdir()
     disk.mkdir()
     (tmp_path / "shared").write_bytes(b"12345678")
-    monkeypatch.setattr(host_cache, "_MEMORY", str(memory))
+    monkeypatch.setattr(host_cache, "MEMORY", str(memory))
     monkeypatch.setattr(host_cache, "_base", lambda: str(disk))
     room = {"disk": 100, "memory": 100}
     monkeypatch.setattr(host_cache, "free", lambda folder: room[Path(folder).relative_to(tmp_path).parts[0]])
 
     def place(name: str) -> str:
-        return Path(host_cache.fetched(f"file://{tmp_path}/shared", name, 8)).relative_to(tmp_path).parts[0]
+        return Path(host_cache.local_copy(f"file://{tmp_path}/shared", name, 8)).relative_to(tmp_path).parts[0]
 
     assert place("first") == "disk"
     room["disk"] = 3
@@ -115,13 +115,13 @@ def test_a_disk_that_takes_no_folder_costs_nothing_while_memory_has_room(
     disk.mkdir()
     (disk / f"rxspark-{os.geteuid()}").touch()  # so that no folder of this name can be made
     (tmp_path / "shared").write_bytes(b"12345678")
-    monkeypatch.setattr(host_cache, "_MEMORY", str(memory))
+    monkeypatch.setattr(host_cache, "MEMORY", str(memory))
     monkeypatch.setattr(host_cache, "_base", lambda: str(disk))
     monkeypatch.setattr(host_cache, "free", lambda folder: 100 if str(folder).startswith(str(memory)) else 3)
-    assert host_cache.fetched(f"file://{tmp_path}/shared", "name", 8).startswith(str(memory))
-    monkeypatch.setattr(host_cache, "_MEMORY", str(tmp_path / "nowhere"))
+    assert host_cache.local_copy(f"file://{tmp_path}/shared", "name", 8).startswith(str(memory))
+    monkeypatch.setattr(host_cache, "MEMORY", str(tmp_path / "nowhere"))
     with pytest.raises(RxFileError, match=rf"to {platform.node()} \(8 bytes; .* 3 bytes left\): .*no folder"):
-        host_cache.fetched(f"file://{tmp_path}/shared", "other", 8)
+        host_cache.local_copy(f"file://{tmp_path}/shared", "other", 8)
 
 
 def _no_room(*_: Any) -> None:

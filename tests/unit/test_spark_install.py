@@ -1,4 +1,4 @@
-"""Which PySpark there is, and whether it can start a Spark: told before it is tried."""
+"""The PySpark that is there, and whether it can start a Spark: told before it is tried."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_pandas_3_is_no_news_at_each_start(
 
 @pytest.mark.parametrize(("command", "helps"), [("python3-of-nobody", True), ("/nowhere/bin/python3", False)])
 def test_who_names_a_python_by_its_path_is_not_told_to_activate_an_environment(command: str, helps: bool) -> None:
-    """That changes what a mere name stands for, and no path."""
+    """The variable changes what a mere name stands for, and no path."""
     with pytest.raises(RxContextError, match=f"run {command}, which is not there") as raised:
         check_python(command)
     assert ("activate the environment" in str(raised.value)) is helps
@@ -139,14 +139,21 @@ def test_who_names_a_python_by_its_path_is_not_told_to_activate_an_environment(c
 
 
 def test_the_package_for_executors_is_named_by_its_content(tmp_path: Path) -> None:
-    """Two processes make the same bytes under the same name, another content has another; it can be imported."""
+    """Any process makes the same bytes under the same name, another content has another; it can be imported."""
     code = """
-import hashlib, pathlib
+import hashlib, os, pathlib
+for module in os.environ.get("LOADED", "").split():
+    __import__(module)
 from rxspark.backends.spark.package import packed_rxspark
 file = pathlib.Path(packed_rxspark())
 print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
 """
-    runs = {told(code, PACKAGE.parent, PYTHONHASHSEED=seed) for seed in ("1", "2")}
+    others = {
+        "1": "",
+        "2": "pandas multiprocessing.pool unittest.mock",
+        "3": "rxspark.execute rxspark.rng.numba_random",
+    }
+    runs = {told(code, PACKAGE.parent, PYTHONHASHSEED=seed, LOADED=loaded) for seed, loaded in others.items()}
     assert len(runs) == 1
     path = Path(package.packed_rxspark())
     assert runs.pop().split()[0] == path.name
@@ -157,12 +164,9 @@ print(file.name, hashlib.sha1(file.read_bytes()).hexdigest())
     loaded = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(path)})
     assert loaded.stdout.split() == [f"{path}/rxspark/worker/runner.pyc"] * 2, loaded.stderr
 
-    other = tmp_path / "rxspark"
-    (other / "backends" / "spark").mkdir(parents=True)
-    for folder in (other, other / "backends", other / "backends" / "spark"):
-        (folder / "__init__.py").write_text("")
-    for file in ("process.py", "concurrency.py", "backends/spark/package.py"):
-        shutil.copy(process.PACKAGE / file, other / file)
+    other = shutil.copytree(process.PACKAGE, tmp_path / "rxspark", ignore=shutil.ignore_patterns("__pycache__"))
+    assert told(code, tmp_path).split()[0] == path.name
+    (other / "version.py").write_text("NUMBER = 2")
     assert told(code, tmp_path).split()[0] != path.name
 
 

@@ -1,4 +1,4 @@
-"""How many tasks a Spark application may come to run at once, by its settings."""
+"""The number of tasks that a Spark application may come to run at once, by its settings."""
 
 from __future__ import annotations
 

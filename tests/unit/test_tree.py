@@ -9,7 +9,7 @@ import pytest
 from trees import NOTHING, by_definition
 
 from rxspark.calls.combining import neighbouring_tasks
-from rxspark.jobs.combining import SiblingsTogether
+from rxspark.jobs.combining import SiblingCombiner
 from rxspark.worker.results import PartitionResult
 from rxspark.worker.tree import Branches, tasks_of
 
@@ -56,7 +56,7 @@ def test_every_way_to_run_the_tasks_gives_the_value_of_the_definition(seed: int)
     failed = {number for number in range(count) if draw.random() < draw.choice([0, 0, 0.1, 0.9, 1])}
     parts = [(tasks, run(tasks, failed, draw)) for tasks in cut(count, draw)]
     draw.shuffle(parts)
-    siblings = SiblingsTogether(combine)
+    siblings = SiblingCombiner(combine)
     for tasks, branches in parts:
         if failed.isdisjoint(tasks):
             siblings.add(branches)
@@ -91,7 +91,7 @@ def test_a_partition_is_left_with_few_values() -> None:
 
 def test_the_caller_keeps_few_values_whatever_comes() -> None:
     """Of ten thousand partitions that come in order it holds one value a level, not one each."""
-    siblings, parts = SiblingsTogether(lambda branch, left, right: left + right), []
+    siblings, parts = SiblingCombiner(lambda branch, left, right: left + right), []
     for number in range(10_000):
         parts.append(Branches({(0, number): 1}))
         siblings.add(parts[-1])

@@ -29,7 +29,7 @@ BUT_INTERRUPTED = "held, if Ctrl-C leaves no task running"
 
 
 def expected(label: str, context: str) -> str:
-    """Give what is to become of a trace in a context."""
+    """Return what is to become of a trace in a context."""
     trace = TRACES[label]
     if trace.ends:
         return TOLD if context in IN_CALLERS_PROCESS else ENDED

@@ -69,7 +69,7 @@ def in_c(name):
 
 
 def _for_programs():
-    """Whether programs that a task starts have variables."""
+    """Tell whether programs that a task starts have variables."""
     told = subprocess.run(["env"], capture_output=True, text=True, check=True).stdout
     return "LEFT=" in told, "HOME=" in told
 

@@ -22,7 +22,7 @@ class Registered:
 
 
 def _held(module, path):
-    """Give an attribute of a module, which is imported then."""
+    """Return an attribute of a module, which is imported then."""
     return attrgetter(path)(import_module(module))
 
 
@@ -152,7 +152,7 @@ add(
 
 
 def _handled():
-    """Whether the process handles SIGUSR1, also where no function of Python does."""
+    """Tell whether the process handles SIGUSR1, also where no function of Python does."""
     with open("/proc/self/status") as file:
         handled = int(file.read().partition("SigCgt:")[2].split()[0], 16)
     return bool(handled & 1 << signal.SIGUSR1 - 1)

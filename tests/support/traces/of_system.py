@@ -27,7 +27,7 @@ def in_main_thread():
 
 
 def _folder():
-    """Give the working folder; Spark's executors have one each, which differs by their number alone."""
+    """Return the working folder; Spark's executors have one each, which differs by their number alone."""
     try:
         return re.sub(r"(/work/app-[0-9-]+/)\d+$", r"\1N", os.getcwd())
     except OSError as error:
@@ -207,7 +207,7 @@ def _limit(kind, soft):
     resource.setrlimit(kind, (soft, resource.getrlimit(kind)[1]))
 
 
-for _kind, _soft in (("NOFILE", 64), ("AS", 1 << 40), ("FSIZE", 1_000_000), ("CORE", 0), ("STACK", 1 << 22)):
+for _kind, _soft in (("NOFILE", 512), ("AS", 1 << 40), ("FSIZE", 1_000_000), ("CORE", 0), ("STACK", 1 << 22)):
     add(
         "resource limits",
         f"RLIMIT_{_kind}",
@@ -218,7 +218,7 @@ for _kind, _soft in (("NOFILE", 64), ("AS", 1 << 40), ("FSIZE", 1_000_000), ("CO
 
 
 def _limit_by_compiled_code():
-    values = (ctypes.c_ulong * 2)(128, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    values = (ctypes.c_ulong * 2)(400, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     ctypes.CDLL(None).setrlimit(resource.RLIMIT_NOFILE, values)
 
 

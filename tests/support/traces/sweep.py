@@ -57,14 +57,14 @@ class Way:
     """Properties of the compute context."""
 
     def seen(self, labels: Sequence[str]) -> Seen:
-        """Give what tasks see behind those that leave something."""
+        """Return what tasks see behind those that leave something."""
         found: Seen = {}
         for first in range(0, len(labels), 2):
             found |= self._run([([label], [label]) for label in labels[first : first + 2]])
         return found
 
     def undisturbed(self, labels: Sequence[str]) -> Seen:
-        """Give what tasks see in processes and threads of the same kind, where nothing was left."""
+        """Return what tasks see in processes and threads of the same kind, where nothing was left."""
         return self._run([([None], labels)])
 
     def _run(self, chunks: Sequence[tuple[Sequence[str | None], Sequence[str]]]) -> Seen:
@@ -88,7 +88,7 @@ class Way:
         return self._looks(tasks, called)
 
     def _looks(self, tasks: Sequence[tuple[str | None, str]], results: Sequence[Any]) -> Seen:
-        """Give what each task saw, as each looks before it leaves something, and see that they ended as they should."""
+        """Return what each task saw, as each looks before it leaves something; check that they ended as they should."""
         seen: Seen = {}
         for (label, how), result in zip(tasks, results, strict=True):
             assert isinstance(result, tuple) == (how in ("look", "leave")), (label, how, result)
