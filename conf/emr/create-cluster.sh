@@ -7,14 +7,14 @@ bucket=s3://my-bucket/rxspark
 # Python: so it is off, and memoryOverheadFactor keeps a third for Python.
 # The two PYSPARK_ variables name the environment that bootstrap.sh makes, for the driver and for the workers.
 # The working folder of a YARN container has a path that is too long for Unix sockets, hence /tmp (see ../spark-defaults.conf).
-# spark.dynamicAllocation.enabled=false: a call plans its partitions by the slots that are there when it starts.
+# Executors come with the work and go when they are idle, as is EMR's default. maxExecutors: a call is cut for so many;
+# without it for 256 slots, and Spark asks for as many executors as partitions wait.
 configurations='[
   {"Classification": "spark", "Properties": {"maximizeResourceAllocation": "false"}},
   {"Classification": "spark-env", "Configurations": [{"Classification": "export", "Properties": {
     "PYSPARK_PYTHON": "/opt/rxspark/bin/python", "PYSPARK_DRIVER_PYTHON": "/opt/rxspark/bin/python"}}]},
   {"Classification": "spark-defaults", "Properties": {
-    "spark.dynamicAllocation.enabled": "false",
-    "spark.executor.instances": "4",
+    "spark.dynamicAllocation.maxExecutors": "4",
     "spark.executor.cores": "2",
     "spark.executor.memory": "4g",
     "spark.executor.memoryOverheadFactor": "0.3",
