@@ -210,7 +210,7 @@ def test_a_python_that_is_too_old_is_named(checkout: Checkout, tmp_path: Path) -
 def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> None:
     """All run, three streams of the tests side by side, and the status of a failing one is not lost."""
     (checkout.folder / "scripts" / "matrix").write_text('#!/bin/sh\necho "matrix $1"\n')
-    (checkout.folder / "scripts" / "leftovers").write_text('#!/bin/sh\n[ $# = 0 ] || cat "$1"\necho "leftovers"\n')
+    (checkout.folder / "scripts" / "left_behind").write_text('#!/bin/sh\n[ $# = 0 ] || cat "$1"\necho "leftovers"\n')
     told = checkout.run(".ci/run")
     assert told.returncode == 1
     checks = [
@@ -223,7 +223,7 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
     ]
     parts = ["== scripts/test without Spark", "== scripts/test with Spark", "== scripts/matrix oldest"]
     clusters = ["== scripts/test on Hadoop", "== scripts/test on several hosts", "== scripts/test with Kerberos"]
-    left = ["== scripts/leftovers", "leftovers", "leftovers"]
+    left = ["== scripts/left_behind", "leftovers", "leftovers"]
     assert told.stdout.splitlines() == [*checks, *parts, "matrix oldest", *clusters, *left]
     assert sorted(checkout.said[-5:]) == [
         "-m pytest -m hadoop and not slow",
@@ -236,7 +236,7 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
 
 def test_what_is_left_behind_is_listed(tmp_path: Path) -> None:
     """A file and a process that have come since the list before are named, and what was there is not."""
-    leftovers = ROOT / "scripts" / "leftovers"
+    leftovers = ROOT / "scripts" / "left_behind"
     here, kept, new = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}, tmp_path / "kept", tmp_path / "new"
     kept.touch()
     before = subprocess.run([leftovers], env=here, capture_output=True, text=True, check=True).stdout
