@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import joblib
@@ -88,7 +88,7 @@ class ForeachBackend(LocalEnvironment):
                 owns_descriptors=in_main_thread(),
             )
             tasks = (joblib.delayed(run)(store.put_partition(data)) for _, data in attempt.partitions)
-            with _hash_seed_for_new_workers, starting_workers():
+            with starting_workers():
                 answers = _start(_parallel(attempt.foreach_options), tasks)
             return Outcome(self._deliver(answers, attempt))
 
@@ -167,12 +167,27 @@ _starting = threading.Lock()
 
 def _start(parallel: Any, tasks: Iterator[Any]) -> Iterator[ResultMessage]:
     """Begin to run tasks; where joblib gives results as they come, this does not wait for them."""
-    with _starting if parallel.return_generator else nullcontext():
+    if not isinstance(parallel._backend, joblib.parallel.LokyBackend):
+        return iter(parallel(tasks))  # without the lock: a cluster that has gone is waited for without end
+    with _starting, _hash_seed_for_new_workers():
         answers: Iterator[ResultMessage] = iter(parallel(tasks))
         pool = joblib.externals.loky.reusable_executor._executor
         if pool is not None:  # also for the workers that it starts later, in the place of some that have died
             pool._env = {**(pool._env or {}), HASH_SEED: call_hash_seed()}
     return answers
+
+
+@contextmanager
+def _hash_seed_for_new_workers() -> Iterator[None]:
+    """Let the processes that start meanwhile have the hash seed of calls."""
+    before = os.environ.get(HASH_SEED)
+    os.environ[HASH_SEED] = call_hash_seed()
+    try:
+        yield
+    finally:
+        os.environ.pop(HASH_SEED, None)
+        if before is not None:
+            os.environ[HASH_SEED] = before
 
 
 _of_the_parent: list[Any] = []
@@ -230,33 +245,6 @@ def _is_joblibs_own(backend: Any) -> bool:
     return not is_backend or type(backend).__module__ == "joblib._parallel_backends"
 
 
-class _HashSeedForNewWorkers:
-    """Let the processes that joblib starts meanwhile have the hash seed of calls, whatever threads ask at once."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before: str | None = None
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._before = os.environ.get(HASH_SEED)
-                os.environ[HASH_SEED] = call_hash_seed()
-            self._users += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                os.environ.pop(HASH_SEED, None)
-                if self._before is not None:
-                    os.environ[HASH_SEED] = self._before
-
-
-_hash_seed_for_new_workers = _HashSeedForNewWorkers()
-
-
 def _end(answers: Iterator[ResultMessage]) -> None:
     """End what still runs; joblib warns that this wastes work, which is what the caller has asked for."""
     if isinstance(answers, Generator):
@@ -286,7 +274,9 @@ def _rejected_options(options: Mapping[str, Any]) -> Iterator[None]:
 
 
 def _parallel(options: Mapping[str, Any]) -> Any:
+    """Make joblib's object for a call, of one partition a batch; results come as they are there, if they can."""
+    options = {"batch_size": 1, **options}
     try:
-        return joblib.Parallel(**{"return_as": "generator_unordered", "batch_size": 1, **options})
+        return joblib.Parallel(**{**options, "return_as": "generator_unordered"})
     except ValueError:  # multiprocessing cannot hand over results one by one; bad options are refused here again
-        return joblib.Parallel(**{"batch_size": 1, **options})
+        return joblib.Parallel(**options)

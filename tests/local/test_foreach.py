@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from waiting import wait_until
 
 from rxspark import RxArgumentError, RxForeachDoPar, RxLocalSeq, rxCancelJob, rxElemArg, rxExec, rxShare
@@ -131,6 +133,40 @@ def test_jobs_in_the_background_run_on_the_cluster_and_end_when_cancelled(cluste
         job = rxExec(waits, str(tmp_path / "gate"), timesToRun=4)
         assert job.wait(120) == "finished"
         assert os.getpid() not in job.results()
+
+
+class GoneCluster(joblib.parallel.ParallelBackendBase):  # type: ignore[misc]
+    """A cluster that was shut down while joblib asks it for workers: it does not answer."""
+
+    supports_return_generator = True
+    asked, ended = threading.Event(), threading.Event()
+
+    def effective_n_jobs(self, n_jobs: int | None) -> int:
+        """As many as are asked for."""
+        return n_jobs or 1
+
+    def configure(self, **_: object) -> int:
+        """Wait until the end of the test."""
+        self.asked.set()
+        self.ended.wait(200)
+        raise RuntimeError("the cluster has gone")
+
+
+def test_a_job_on_a_cluster_that_has_gone_costs_later_calls_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it waits in vain, calls on joblib's own backend start, and their workers run tasks themselves."""
+    joblib.register_parallel_backend("gone", GoneCluster)
+    try:
+        with joblib.parallel_config("gone", n_jobs=2), RxForeachDoPar(wait=False):
+            job = rxExec(abs, rxElemArg([-1, -2]))
+            assert GoneCluster.asked.wait(60)
+            assert rxCancelJob(job)
+        monkeypatch.setenv("PYTHONHASHSEED", "6640")  # as dask's LocalCluster does
+        get_reusable_executor(max_workers=1).shutdown()  # the next call starts workers
+        with active("loky"), RxForeachDoPar():
+            assert set(rxExec(os.getppid, timesToRun=8)) == {os.getpid()}
+    finally:
+        GoneCluster.ended.set()
+        del joblib.parallel.BACKENDS["gone"]
 
 
 @pytest.mark.parametrize("backend", ["multiprocessing", "dask"])

@@ -57,7 +57,7 @@ PROCESSES = [
     Private("_exit_function", "multiprocessing.util", "end the pools that a task has left at the end of its worker"),
     Private("_extra_reducers", "multiprocessing.reduction", "tasks' functions reach processes that they spawn"),
     Private("_register_atexit", "threading", "end jobs before Python waits for the threads of pools"),
-    Private("_backend", "joblib.parallel", "the backend that a task has left active"),
+    Private("_backend", "joblib.parallel", "the backend of a call, and the one that a task has left active"),
 ]
 PICKLES = [
     Private("_DYNAMIC_CLASS_TRACKER_BY_CLASS", "cloudpickle.cloudpickle", "classes by value that begin anew"),
