@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from rxspark.rng.active import IMPORTING
+from rxspark.rng.held_functions import ORIGINALS
 from rxspark.rng.numpy_patch import OWN, NumpyRandom
 from rxspark.rng.numpy_threads import SHARED
-from rxspark.rng.stdlib_patch import ORIGINALS, StdlibRandom
+from rxspark.rng.stdlib_patch import StdlibRandom
 
 __all__ = ["own_functions", "paused"]
 

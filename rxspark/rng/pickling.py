@@ -27,12 +27,12 @@ from typing import Any
 from rxspark.errors import RxShippingError
 from rxspark.rng.active import current
 
-__all__ = ["StreamFunction", "is_generator", "reduce_generator"]
+__all__ = ["PRIMITIVES", "StreamFunction", "is_generator", "reduce_generator"]
 
 _SHARED: random.Random = random._inst
 _METHODS = (types.MethodType, types.BuiltinFunctionType)
-# The C methods of the shared generator do not see that a stream has begun (stdlib_random); those that set it go along.
-_PRIMITIVES = ("random", "getrandbits", "seed", "getstate", "setstate")
+# The C methods of the shared generator do not see that a stream has begun (stdlib_patch); those that set it go along.
+PRIMITIVES = ("random", "getrandbits", "seed", "getstate", "setstate")
 
 Reduced = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -97,7 +97,7 @@ def reduce_generator(obj: Any, own: bool = False) -> Reduced | None:
     if isinstance(obj, random.Random):
         return _reduce_random(obj, own)
     if isinstance(obj, _METHODS) and getattr(obj, "__self__", None) is _SHARED:
-        return (StreamFunction, ("random", obj.__name__)) if obj.__name__ in _PRIMITIVES else None
+        return (StreamFunction, ("random", obj.__name__)) if obj.__name__ in PRIMITIVES else None
     numpy = sys.modules.get("numpy")
     if numpy is None or not hasattr(numpy, "random"):
         return None

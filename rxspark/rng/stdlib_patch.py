@@ -10,8 +10,9 @@ reference counts tell that this is so; then every stream is seeded at once, and 
 stream starts, not only to the end of the task.
 
 Where several threads draw, the shared generator has the class `_ByThread`, which draws from a generator of the thread's
-own streams. Who holds an original draws from the shared one past it: so that the tasks' numbers are right all the same,
-the innermost streams have the shared one then; else whoever is outside of tasks.
+own streams, and modules that hold an original get a function that asks too. Who holds an original otherwise, as by a
+default, draws from the shared one past it: so that the tasks' numbers are right all the same, the innermost streams
+have the shared one then; else whoever is outside of tasks. A thread outside of tasks that holds one so moves them then.
 """
 
 from __future__ import annotations
@@ -24,30 +25,17 @@ from operator import itemgetter
 from types import FrameType
 from typing import Any
 
+from rxspark.rng import held_functions
 from rxspark.rng.active import IMPORTING, STACK, current
+from rxspark.rng.held_functions import ORIGINALS, PRIMITIVES
 from rxspark.rng.numpy_threads import SHARED
 from rxspark.rng.stdlib_state import CORE, generator_at_position, generator_in, position_of, set_position
 
-__all__ = ["ORIGINALS", "StdlibRandom", "share", "unshare"]
+__all__ = ["StdlibRandom", "share", "unshare"]
 
 _SHARED: random.Random = random._inst
-_PRIMITIVES = ("random", "getrandbits", "seed", "getstate", "setstate")
-ORIGINALS = {name: getattr(random, name) for name in _PRIMITIVES}
-_UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what to compare the originals with
-
 _owner: StdlibRandom | None = None
 _kind: type[random.Random] = type(_SHARED)  # the class that it was given last
-
-
-def _held() -> bool:
-    """Tell whether anything besides `ORIGINALS` and the module `random` holds one of the originals."""
-    ours = sys.getrefcount(_UNSHARED["random"]) + 1
-    return any(sys.getrefcount(ORIGINALS[name]) > ours for name in _PRIMITIVES)
-
-
-def _holders() -> int:
-    """Count the references to the originals."""
-    return sum(sys.getrefcount(ORIGINALS[name]) for name in _PRIMITIVES)
 
 
 _seed_as_python = random.Random.seed
@@ -173,10 +161,10 @@ def _of_thread() -> random.Random | None:
 def share() -> None:
     """Let each thread draw from a generator of its own streams, from now on."""
     global _sharing, _taken, _before, _outside
-    _taken = _held() or not all(streams.stdlib.lazy for streams in STACK)
+    _taken = held_functions.replace()
     for streams in reversed(STACK):
         streams.stdlib.move_out()
-    _before = type(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
+    _before = type(_SHARED), {name: vars(random)[name] for name in PRIMITIVES}
     _sharing = True
     _become(_ByThread)
     if STACK and _taken:
@@ -194,6 +182,7 @@ def unshare() -> None:
     _SHARED.__class__, names = _before
     vars(random).update(names)
     names.clear()  # so as not to hold the originals
+    held_functions.give_back()
     for streams in STACK:
         streams.stdlib.move_in()
 
@@ -212,7 +201,7 @@ def _become(kind: type[random.Random]) -> None:
     """Set the class of the shared generator, and point the module's names to its methods."""
     global _kind
     _SHARED.__class__ = _kind = _ByThread if _sharing else kind
-    vars(random).update({name: getattr(_SHARED, name) for name in _PRIMITIVES})
+    vars(random).update({name: getattr(_SHARED, name) for name in PRIMITIVES})
 
 
 def _wake() -> None:
@@ -257,8 +246,8 @@ class StdlibRandom:
             else:
                 _outside = generator_at_position(position_of(_SHARED))
             return
-        self.lazy = not _held()  # asked before `_names` holds them too
-        self._names = {name: vars(random)[name] for name in _PRIMITIVES}
+        self.lazy = not held_functions.held()  # asked before `_names` holds them too
+        self._names = {name: vars(random)[name] for name in PRIMITIVES}
         self._class = type(_SHARED)
         self._state = position_of(_SHARED)
 
@@ -275,7 +264,7 @@ class StdlibRandom:
                 set_position(self._state, _SHARED)
             _SHARED.__class__ = _kind = self._class
             vars(random).update(self._names)
-        self._names = {}  # so as not to hold the originals, which the next `_held` would see
+        self._names = {}  # so as not to hold the originals, which the next `held` would see
 
     def move_out(self) -> None:
         """Leave the shared generator to whoever had it before."""
@@ -315,15 +304,15 @@ class StdlibRandom:
 
     def pause(self) -> None:
         """Make `random` what it is where no stream is installed."""
-        self._paused = type(_SHARED), position_of(_SHARED), {name: vars(random)[name] for name in _PRIMITIVES}
+        self._paused = type(_SHARED), position_of(_SHARED), {name: vars(random)[name] for name in PRIMITIVES}
         _SHARED.__class__ = random.Random
         _seed_new_ones_by(_seed_as_python)
         vars(random).update(ORIGINALS)
-        self._holders = _holders()
+        self._holders = held_functions.count_holders()
 
     def resume(self) -> None:
         """Go on where `pause` stopped; at once on the stream, if somebody holds an original now."""
-        held = _holders() > self._holders
+        held = held_functions.count_holders() > self._holders
         _SHARED.__class__, place, installed = self._paused
         _seed_new_ones_by(_seed)
         vars(random).update(installed)

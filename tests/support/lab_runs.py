@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from project import LAB
+from project import LAB, LEFT_BEHIND
 
 __all__ = ["MASTER", "Lab", "lab_that_is_up"]
 
@@ -41,6 +41,33 @@ class Lab:
         """Run a command on a host and give its standard output."""
         return self.do("on", host, *words)
 
+    def running(self) -> list[str]:
+        """Name the hosts that have power."""
+        lines = self.do("status").splitlines()
+        return [line.split()[0] for line in lines if " runs as process " in line]
+
+    def look(self, host: str, *arguments: object) -> list[str]:
+        """Run scripts/left_behind on a host, of which only its Python is there; give its lines."""
+        done = self.try_to("on", host, "python", "-c", LEFT_BEHIND.read_text(), *arguments)
+        return done.stdout.splitlines()
+
+    def remember(self) -> None:
+        """Keep the lists of what is on each host."""
+        for host in self.running():
+            (self.share / f"before-{host}").write_text("\n".join(self.look(host)))
+
+    def left(self) -> list[str]:
+        """Name what is on hosts now and was not there before, but for services, which a host's boot starts anew."""
+        return [
+            f"{host}: {line}"
+            for host in self.running()
+            for line in self.look(host, f"/run/share/before-{host}")
+            if line != "nothing is left behind" and not any(service in line for service in SERVICES)
+        ]
+
+
+SERVICES = ("org.apache.spark.deploy.", "org.apache.hadoop.")
+
 
 @contextmanager
 def lab_that_is_up(folder: Path, workers: int, *options: str) -> Iterator[Lab]:
@@ -50,6 +77,9 @@ def lab_that_is_up(folder: Path, workers: int, *options: str) -> Iterator[Lab]:
     try:
         if up.returncode:
             raise RuntimeError(up.stderr)
+        lab.remember()
         yield lab
+        left = lab.left()
+        assert not left, "on the hosts of the lab were left:\n" + "\n".join(left)
     finally:
         lab.try_to("down")
