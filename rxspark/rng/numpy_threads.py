@@ -32,8 +32,9 @@ _NOTHING: AbstractContextManager[None] = nullcontext()
 # take it themselves in functions that are called under ours: there, ours alone has to do.
 _TAKEN_TWICE = isinstance(np.random.MT19937().lock, type(threading.RLock()))
 
-# Seconds between two looks whether the draws have ended that began before the lock was ours; one takes less than 1 us.
-_DRAWING = 0.00001
+# Seconds before each look whether the draws have ended that began before the lock was ours. One takes less than 1 us; a
+# thread that waits for another one's draw first has to get a processor.
+_DRAWING = (0.00001, 0.0001, 0.001)
 
 
 def gauss() -> float | None:
@@ -176,10 +177,11 @@ class _SharedLock:
         with self._lock:
             steps: Any = map(operator.call, (_state, share))  # type: ignore[arg-type] # one returns nothing
             state, _ = steps  # at once: no other thread runs between two functions of C
-            time.sleep(_DRAWING)  # who was about to take the generator's own lock takes it now
-            while not own.lock.acquire(blocking=False):  # others may be waiting too, and are to draw first
-                time.sleep(_DRAWING)
-            own.lock.release()
+        for pause in _DRAWING:  # without our lock, for which who has the generator's own may wait
+            time.sleep(pause)  # who was about to take that one takes it now
+            with own.lock:  # behind those that wait too
+                pass
+        with self._lock:
             put_gauss(state["gauss"] if state["has_gauss"] else None)
 
     def end(self) -> None:

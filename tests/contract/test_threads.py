@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from random import gauss as HELD_GAUSS  # noqa: N812
+from types import ModuleType
 
 import loky
 import numpy as np
@@ -331,6 +333,39 @@ def test_other_threads_of_the_caller_do_not_draw_from_the_stream(kind, call):
     finally:
         stop.set()
         thread.join()
+
+
+def test_threads_that_hold_functions_of_random_move_no_number(kind, monkeypatch):
+    """Two threads of the caller draw without a break by what a module took at its top, and the module has it after."""
+    module = ModuleType("holds_functions")
+    exec("from random import getrandbits, random", vars(module))
+    originals = module.random, module.getrandbits
+    monkeypatch.setitem(sys.modules, "holds_functions", module)
+
+    def task(i):
+        return [draw() for _ in range(20)]
+
+    arguments = {"taskChunkSize": 2, "RNGseed": 1, "RNGkind": kind}
+    alone = rxExec(task, rxElemArg(range(4)), **arguments)
+    stop = threading.Event()
+
+    def go_on():
+        while not stop.is_set():
+            module.random(), module.getrandbits(8), random.random(), np.random.normal()
+
+    threads = [threading.Thread(target=go_on) for _ in range(2)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        assert [rxExec(task, rxElemArg(range(4)), **arguments) for _ in range(3)] == [alone] * 3
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+    assert (module.random, module.getrandbits) == originals
 
 
 @pytest.mark.left_out(
