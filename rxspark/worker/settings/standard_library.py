@@ -133,6 +133,7 @@ def _put_process(wanted: Any) -> None:
 
 
 def _csv() -> Any:
+    """The limit and the dialects that the native module keeps; `csv` registers the first ones when it is loaded."""
     csv = loaded("_csv")
     return csv.field_size_limit(), {name: csv.get_dialect(name) for name in csv.list_dialects()}
 
@@ -220,6 +221,6 @@ STANDARD_LIBRARY = [
     attributes("multiprocessing: log", "multiprocessing.util", "_logger", "_log_to_stderr"),
     attributes("urllib: opener", "urllib.request", "_opener"),
     attributes("ssl: context of HTTPS", "ssl", "_create_default_https_context"),
-    Setting("csv: dialects, size of a field", _csv, _put_csv, "_csv", tier=1),
+    Setting("csv: dialects, size of a field", _csv, _put_csv, "csv", tier=1),
     Setting("mimetypes", _mime_types, _put_mime_types, "mimetypes", tier=2),
 ]
