@@ -343,10 +343,11 @@ def _is_too_deep(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     if _is_too_deep(error):
-        return (
-            f"it is nested too deeply to be pickled (sys.getrecursionlimit() is {sys.getrecursionlimit()}, of which "
-            f"{_DEEPEST_CALL} at most are used). Pass it in a flatter form, such as a list of its parts"
-        )
+        limit = f"sys.getrecursionlimit() is {sys.getrecursionlimit()}, of which {_DEEPEST_CALL} at most are used"
+        if sys.version_info >= (3, 12):  # there the pickler, which is native code, has a limit of its own
+            limit = str(error if isinstance(error, RecursionError) else error.__cause__)
+        how = "Pass it in a flatter form, such as a list of its parts"
+        return f"it is nested too deeply to be pickled ({limit}). {how}"
     return f"{type(error).__name__}: {error}. Make it inside FUN, or pass what it was made from"
 
 

@@ -39,7 +39,7 @@ from rxspark.worker.settings.interpreter import (
 )
 from rxspark.worker.settings.native import environment
 from rxspark.worker.settings.setting import Setting, held_list
-from rxspark.worker.settings.standard_library import ASYNCIO
+from rxspark.worker.settings.standard_library import ASYNCIO, put_running
 from rxspark.worker.settings.system import FOLDER, TIME_ZONE, working_directory
 from rxspark.worker.watch import (
     LASTING_TIER,
@@ -175,7 +175,7 @@ class ProcessState:
             if setting.travels:
                 self._begin_with_the_callers(setting)
         if ASYNCIO in self._wanted:  # the caller's loop may be running in this thread, as a notebook's is
-            sys.modules["asyncio"]._set_running_loop(None)
+            put_running()
             self._wanted[ASYNCIO] = taken(ASYNCIO)
         awaited = (name for name in _MODULES if name not in sys.modules)
         sys.meta_path.insert(0, Arrivals(awaited, self._meet, self._import_begins))

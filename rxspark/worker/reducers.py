@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import gc
 import io
+import itertools
 import sys
 import weakref
 from collections.abc import Callable
@@ -63,6 +64,8 @@ def reduce_special(obj: Any, kind: type) -> Reduced | None:
         return functools.cached_property, (obj.func,), {"attrname": obj.attrname}
     if kind in (weakref.WeakKeyDictionary, weakref.WeakValueDictionary):
         return kind, (dict(obj),)
+    if kind is itertools.count:  # which Python itself pickles up to 3.13
+        return itertools.count, _numbers_of(obj)
     if kind.__name__ == "ufunc" and kind.__module__ == "numpy":
         return _reduce_ufunc(obj)
     for name in ("stdout", "stderr") if issubclass(kind, io.TextIOBase) else ():
@@ -95,6 +98,15 @@ def _reduce_of_spark(obj: Any, name: str) -> Reduced | None:
             obj,
         )
     return (BroadcastValue, (obj.value,)) if name == "Broadcast" else None
+
+
+def _numbers_of(counter: itertools.count[Any]) -> Reduced:
+    """Return the next number and the step of a counter, without counting on.
+
+    It shows both to the garbage collector, but where it counts whole numbers by one: then its text has the next.
+    """
+    numbers = [held for held in gc.get_referents(counter) if held is not itertools.count]
+    return tuple(numbers) if len(numbers) == 2 else (int(repr(counter).removeprefix("count(").removesuffix(")")),)
 
 
 def _reduce_ufunc(ufunc: Any) -> Reduced | None:

@@ -198,6 +198,7 @@ def test_native_code_and_programs_write_into_the_text_of_their_task():
     assert result.output == {i: f"python {i}\n{lines.format(i)}" for i in range(4)}
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forks beside threads, from Python 3.12 on
 def test_what_python_and_others_write_in_turn_stands_in_order():
     """So do zero bytes, what a program or this one writes to its output by name, and what comes of a forked process."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 import operator
 import sys
@@ -319,6 +320,11 @@ def _with_weak_values():
     return lambda x: (known["a"] is kept, x)
 
 
+def _with_counter(*numbers):
+    counter = itertools.count(*numbers)
+    return lambda x: [next(counter), next(counter)]
+
+
 TRAVELLERS = {
     "singledispatch": (_dispatched(), "int"),
     "singledispatch held": ((lambda kind: lambda x: (kind(x), kind("")))(_dispatched()), ("int", "any")),
@@ -330,6 +336,8 @@ TRAVELLERS = {
     "broadcast": (_with_broadcast(), "four"),
     "slots": (_with_slots(), (4, 8, False, True)),
     "weak values": (_with_weak_values(), (True, 4)),
+    "counter": (_with_counter(1), [1, 2]),
+    "counter by a half": (_with_counter(1, 0.5), [1, 1.5]),
 }
 
 

@@ -263,7 +263,11 @@ def test_a_loop_that_runs_in_the_callers_thread_is_no_tasks():
         return asyncio.run(two())
 
     async def cell():
-        return rxExec(task, timesToRun=2), asyncio.get_running_loop()
+        mine = asyncio.current_task()
+        values = rxExec(task, timesToRun=2)
+        assert asyncio.current_task() is mine
+        await asyncio.sleep(0)
+        return values, asyncio.get_running_loop()
 
     values, loop = asyncio.run(cell())
     assert values == [2, 2]

@@ -78,6 +78,8 @@ SETTINGS = [
     Private("_default_mime_types", "mimetypes", "put back the types that a task has added"),
     Private("_get_running_loop", "asyncio.events", "a loop that a task has left running"),
     Private("_set_running_loop", "asyncio.events", "tasks of a notebook may run loops of their own"),
+    Private("_enter_task", "asyncio.tasks", "the caller's task, behind tasks that had loops of their own"),
+    Private("_leave_task", "asyncio.tasks", "one task runs in a thread, from Python 3.14 on, whatever its loop"),
     Private("_event_loop_policy", "asyncio.events", "a policy that a task has set; the public call makes one"),
     Private("_local", "asyncio.events", "the loop that a policy has for this thread; the public call makes one"),
     Private("_data", "os", "os.environ as bytes: compared forty times as fast after each task"),

@@ -23,7 +23,10 @@ GUIDE = EXAMPLES / "state.md"
 SHOWN_ELSEWHERE = {"terminal", "open descriptors"}
 
 # What there is only in a later Python is tried there.
-TO_COME = set() if hasattr(sys, "monitoring") else {"tools of `sys.monitoring`"}
+TO_COME = set() if hasattr(sys, "monitoring") else {"tools of `sys.monitoring`", "stack trampoline for perf"}
+
+# What it is tried by; the guide's table is written with the oldest Python.
+LATER = {"sys.monitoring", "sys.activate_stack_trampoline"}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +48,7 @@ def test_the_guide_lists_what_is_put_back(kind: str, settings: list[Setting]) ->
 def test_the_guide_tells_what_became_of_each_trace_in_each_context() -> None:
     """A trace that is added, or a context, changes the guide too; nothing was met wherever it was tried."""
     table = read_table()
-    assert list(table) == list(TRACES)
+    assert list(table) == [label for label in TRACES if label not in LATER]
     for label, row in table.items():
         assert tuple(row) == CONTEXTS
         assert {name: found for name, found in row.items() if found not in (expected(label, name), "?")} == {}

@@ -64,6 +64,19 @@ def _put_tools(wanted: list[Any]) -> None:
                 _monitoring.use_tool_id(number, then)
 
 
+def _trampoline() -> bool:
+    """Whether Python runs functions in a way that perf can see, which is new in Python 3.12."""
+    active: Any = getattr(sys, "is_stack_trampoline_active", bool)
+    return bool(active())
+
+
+def _put_trampoline(active: bool) -> None:
+    if active:
+        sys.activate_stack_trampoline("perf")  # type: ignore[attr-defined]
+    else:
+        sys.deactivate_stack_trampoline()  # type: ignore[attr-defined]
+
+
 def _put_traced(traced: bool) -> None:
     if traced:
         loaded("tracemalloc").start()
@@ -191,6 +204,7 @@ INTERPRETER = [
     Setting("faulthandler", faulthandler.is_enabled, _put_faulthandler),
     Setting("audit hooks", hearing.hooks, _put_audit_hooks, events=frozenset({"sys.addaudithook"})),
     Setting("tools of `sys.monitoring`", _tools, _put_tools),
+    Setting("stack trampoline for perf", _trampoline, _put_trampoline),
     Setting("memory traced", lambda: loaded("tracemalloc").is_tracing(), _put_traced, "tracemalloc"),
     Setting("name of the thread", lambda: threading.current_thread().name, _thread_name, of_thread=True),
 ]

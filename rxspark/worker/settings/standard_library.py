@@ -17,7 +17,7 @@ from rxspark.worker.settings.setting import (
     registry,
 )
 
-__all__ = ["ASYNCIO", "STANDARD_LIBRARY"]
+__all__ = ["ASYNCIO", "STANDARD_LIBRARY", "put_running"]
 
 
 def _decimal(name: str) -> Any:
@@ -72,17 +72,37 @@ def _asyncio_state() -> Any:
     events: Any = sys.modules["asyncio.events"]
     policy = events._event_loop_policy  # the public way would make one
     local = getattr(policy, "_local", None)
-    return policy, dict(vars(local)) if local is not None else None, events._get_running_loop()
+    return policy, dict(vars(local)) if local is not None else None, *_running()
 
 
 def _put_asyncio_state(wanted: Any) -> None:
     events: Any = sys.modules["asyncio.events"]
-    events._event_loop_policy, local, loop = wanted
-    events._set_running_loop(loop)
+    events._event_loop_policy, local, loop, task = wanted
+    put_running(loop, task)
     if local is not None:
         held = vars(wanted[0]._local)
         held.clear()
         held.update(local)
+
+
+def _running() -> tuple[Any, Any]:
+    """Return the loop of asyncio that runs in this thread, and that of its tasks that does; None for none."""
+    loop = loaded("asyncio.events")._get_running_loop()
+    return loop, None if loop is None else loaded("asyncio.tasks").current_task(loop)
+
+
+def put_running(loop: Any = None, task: Any = None) -> None:
+    """Make these the loop and the task of asyncio that run in this thread.
+
+    From Python 3.14 on a thread has one running task, whatever the loop: beside it no task of another loop would begin.
+    """
+    tasks = loaded("asyncio.tasks")
+    now, current = _running()
+    if current is not None:
+        tasks._leave_task(now, current)
+    loaded("asyncio.events")._set_running_loop(loop)
+    if task is not None:
+        tasks._enter_task(loop, task)
 
 
 _LEVELS = ("_levelToName", "_nameToLevel")
@@ -113,6 +133,7 @@ def _put_process(wanted: Any) -> None:
 
 
 def _csv() -> Any:
+    """The limit and the dialects that the native module keeps; `csv` registers the first ones when it is loaded."""
     csv = loaded("_csv")
     return csv.field_size_limit(), {name: csv.get_dialect(name) for name in csv.list_dialects()}
 
@@ -200,6 +221,6 @@ STANDARD_LIBRARY = [
     attributes("multiprocessing: log", "multiprocessing.util", "_logger", "_log_to_stderr"),
     attributes("urllib: opener", "urllib.request", "_opener"),
     attributes("ssl: context of HTTPS", "ssl", "_create_default_https_context"),
-    Setting("csv: dialects, size of a field", _csv, _put_csv, "_csv", tier=1),
+    Setting("csv: dialects, size of a field", _csv, _put_csv, "csv", tier=1),
     Setting("mimetypes", _mime_types, _put_mime_types, "mimetypes", tier=2),
 ]

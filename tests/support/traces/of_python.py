@@ -205,7 +205,7 @@ if hasattr(sys, "monitoring"):
     add("tools of `sys.monitoring`", "sys.monitoring", _tools, lambda: sys.monitoring.use_tool_id(4, "left"))
 if hasattr(sys, "is_stack_trampoline_active") and hasattr(sys, "activate_stack_trampoline"):
     add(
-        "trace and profile functions",
+        "stack trampoline for perf",
         "sys.activate_stack_trampoline",
         sys.is_stack_trampoline_active,
         lambda: sys.activate_stack_trampoline("perf"),
