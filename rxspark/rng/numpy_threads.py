@@ -127,6 +127,8 @@ class _SharedLock:
         """Whether there are several threads; else this lock is not used."""
         self.bits: Any = None
         """The lock of the bit generator that is connected: others may draw from it by a generator of their own."""
+        self._own: Any = None
+        """The lock that draws took before there were several threads."""
         self._lock = threading.RLock()
         self._taken: list[Any] = []
         self._give_back: Callable[[], None] | None = None
@@ -135,6 +137,8 @@ class _SharedLock:
         )
 
     def __enter__(self) -> None:
+        if self._is_late():
+            return
         self._lock.acquire()
         taken = self._taken
         taken.append(None)  # first, as lending takes this lock too
@@ -149,10 +153,19 @@ class _SharedLock:
             raise
 
     def __exit__(self, *_: object) -> None:
+        if self._is_late():
+            return
         try:
             self._leave()
         finally:
             self._lock.release()
+
+    def _is_late(self) -> bool:
+        """Tell whether this thread is in a function of NumPy that it called before there were several threads.
+
+        NumPy's ``seed`` takes the lock once more, which is this one now, while others wait here for the first one.
+        """
+        return self._own is not None and self._own._is_owned() and not self._lock._is_owned()  # type: ignore[attr-defined]
 
     def _leave(self) -> None:
         taken = self._taken
@@ -173,15 +186,15 @@ class _SharedLock:
         self.on = True
         own: Any = mtrand.get_bit_generator()
         self.bits = own.lock
+        self._own = own.lock if _TAKEN_TWICE else None
         share = partial(mtrand.set_bit_generator, _shared(type(own))(own))
         with self._lock:
             steps: Any = map(operator.call, (_state, share))  # type: ignore[arg-type] # one returns nothing
             state, _ = steps  # at once: no other thread runs between two functions of C
-        for pause in _DRAWING:  # without our lock, for which who has the generator's own may wait
-            time.sleep(pause)  # who was about to take that one takes it now
-            with own.lock:  # behind those that wait too
-                pass
-        with self._lock:
+            for pause in _DRAWING:
+                time.sleep(pause)  # who was about to take the generator's own lock takes it now
+                with own.lock:  # behind those that wait too
+                    pass
             put_gauss(state["gauss"] if state["has_gauss"] else None)
 
     def end(self) -> None:

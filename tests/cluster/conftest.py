@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def environment(cluster: Path, share: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=around(cluster)).stdout.strip()
 
 
+@contextmanager
 def _lab(folder: Path, workers: int, services: str) -> Iterator[Lab]:
     try:
         with lab_that_is_up(folder, workers, "--services", services) as lab:
@@ -46,10 +48,15 @@ def _lab(folder: Path, workers: int, services: str) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Three hosts, host0 to host2, that run nothing."""
-    yield from _lab(tmp_path_factory.mktemp("hosts"), 2, "none")
+    with _lab(tmp_path_factory.mktemp("hosts"), 2, "none") as lab:
+        yield lab
 
 
 @pytest.fixture(scope="session")
 def spark_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """host0 with a Spark master, and three hosts with a worker each."""
-    yield from _lab(tmp_path_factory.mktemp("spark"), 3, "spark")
+    with _lab(tmp_path_factory.mktemp("spark"), 3, "spark") as lab:
+        lab.remember()
+        yield lab
+        left = lab.left()
+        assert not left, "on the hosts of the lab were left:\n" + "\n".join(left)

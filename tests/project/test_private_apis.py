@@ -56,6 +56,7 @@ PROCESSES = [
     Private("_count", "_thread", "whether there are other threads, also such as threading does not know"),
     Private("_exit_function", "multiprocessing.util", "end the pools that a task has left at the end of its worker"),
     Private("_extra_reducers", "multiprocessing.reduction", "tasks' functions reach processes that they spawn"),
+    Private("_is_owned", "threading", "who has the lock of a bit generator waits for no other one"),
     Private("_register_atexit", "threading", "end jobs before Python waits for the threads of pools"),
     Private("_backend", "joblib.parallel", "the backend of a call, and the one that a task has left active"),
 ]

@@ -235,17 +235,22 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
 
 
 def test_what_is_left_behind_is_listed(tmp_path: Path) -> None:
-    """A file and a process that have come since the list before are named, and what was there is not."""
-    leftovers = ROOT / "scripts" / "left_behind"
-    here, kept, new = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}, tmp_path / "kept", tmp_path / "new"
+    """A file of rxspark and a process that have come since the list before are named, and what was there is not."""
+    left_behind = ROOT / "scripts" / "left_behind"
+    here, kept, new = (
+        {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]},
+        tmp_path / "rxspark-kept",
+        tmp_path / "rxspark-0" / "new",
+    )
     kept.touch()
-    before = subprocess.run([leftovers], env=here, capture_output=True, text=True, check=True).stdout
+    before = subprocess.run([left_behind], env=here, capture_output=True, text=True, check=True).stdout
     assert str(kept) in before.splitlines()
     (tmp_path / "before").write_text(before)
+    new.parent.mkdir()
     new.touch()
     with subprocess.Popen(["sleep", "1234"]) as process:
         left = subprocess.run(
-            [leftovers, "--wait", "0", tmp_path / "before"], env=here, capture_output=True, text=True, check=False
+            [left_behind, "--wait", "0", tmp_path / "before"], env=here, capture_output=True, text=True, check=False
         )
         process.kill()
     assert left.returncode == 1

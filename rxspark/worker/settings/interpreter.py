@@ -65,7 +65,7 @@ def _put_tools(wanted: list[Any]) -> None:
 
 
 def _trampoline() -> bool:
-    """Whether Python runs functions in a way that perf can see, which is new in Python 3.12."""
+    """Tell whether Python runs functions in a way that perf can see, which is new in Python 3.12."""
     active: Any = getattr(sys, "is_stack_trampoline_active", bool)
     return bool(active())
 
