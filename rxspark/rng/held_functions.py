@@ -9,7 +9,6 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rxspark.rng.pickling import PRIMITIVES, StreamFunction
@@ -22,11 +21,9 @@ _UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what
 # Seconds in which other threads end the calls of originals that they are about to make: one takes less than 1 us.
 _PAUSES = (0.0, 0.0001, 0.001)
 
-Place = tuple[dict[str, Any], str]
-
-_places: list[Place] = []
-"""Where modules held originals when somebody looked last."""
-_replaced: list[tuple[Place, StreamFunction]] = []
+_places: set[tuple[str, str]] = set()
+"""The names of modules that held originals when somebody looked, and by which names."""
+_replaced: list[tuple[dict[str, Any], str, StreamFunction]] = []
 
 
 def held() -> bool:
@@ -43,9 +40,10 @@ def count_holders() -> int:
 def replace() -> bool:
     """Replace the originals that modules hold; tell whether any is held elsewhere, as by a class or a default."""
     if held():
-        _replace_at(_places)
+        _replace_in_modules()
     if held():
-        _replace_at(_found())
+        _look()
+        _replace_in_modules()
     for pause in _PAUSES:
         if not held():
             return False
@@ -55,27 +53,31 @@ def replace() -> bool:
 
 def give_back() -> None:
     """Put the originals back, but for names that stand for something else meanwhile."""
-    for (namespace, key), function in _replaced:
+    for namespace, key, function in _replaced:
         if namespace.get(key) is function:
             namespace[key] = ORIGINALS[function.__name__]
     _replaced.clear()
 
 
-def _found() -> Iterator[Place]:
-    """Look for originals in all modules, which takes 10 ms, and remember where they are."""
-    names = {id(original) for original in ORIGINALS.values()}
-    for module in list(sys.modules.values()):
-        namespace = getattr(module, "__dict__", None)
-        if isinstance(namespace, dict) and module is not random:
-            for key in [key for key, value in list(namespace.items()) if id(value) in names]:
-                _places.append((namespace, key))
-                yield namespace, key
+def _look() -> None:
+    """Look for originals in all modules, which takes 10 ms."""
+    identities = set(map(id, ORIGINALS.values()))
+    for name in list(sys.modules):
+        if name != "random":
+            found = [key for key, value in list(_namespace(name).items()) if id(value) in identities]
+            _places.update((name, key) for key in found)
 
 
-def _replace_at(places: Iterable[Place]) -> None:
-    by_identity = {id(original): name for name, original in ORIGINALS.items()}
-    for namespace, key in list(places):
-        name = by_identity.get(id(namespace.get(key)))
+def _replace_in_modules() -> None:
+    names = {id(original): name for name, original in ORIGINALS.items()}
+    for module, key in _places:
+        namespace = _namespace(module)
+        name = names.get(id(namespace.get(key)))
         if name is not None:
             namespace[key] = function = StreamFunction("random", name)
-            _replaced.append(((namespace, key), function))
+            _replaced.append((namespace, key, function))
+
+
+def _namespace(module: str) -> dict[str, Any]:
+    found = getattr(sys.modules.get(module), "__dict__", None)
+    return found if isinstance(found, dict) else {}
