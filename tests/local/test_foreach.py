@@ -43,8 +43,10 @@ def active(backend: str) -> Iterator[None]:
             yield
     elif backend == "ray":
         import ray
+        from joblib.pool import PicklingPool
         from ray.util.joblib import register_ray
 
+        bases = PicklingPool.__bases__  # which Ray replaces by its own, also for the backend "multiprocessing"
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONBREAKPOINT", "")  # for Ray to set to its own debugger, for good
             ray.init(num_cpus=2, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
@@ -54,6 +56,7 @@ def active(backend: str) -> Iterator[None]:
                     yield
             finally:
                 ray.shutdown()
+                PicklingPool.__bases__ = bases
     else:
         with joblib.parallel_config(backend, n_jobs=2):
             yield
