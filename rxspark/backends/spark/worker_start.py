@@ -30,6 +30,11 @@ def with_this_rxspark(run: Run) -> Run:
                 del sys.modules[name]
         if loaded is None or package not in str(loaded.__file__):
             sys.path.sort(key=lambda entry: not entry.endswith(package))  # it first, all else in the order that it has
-        yield from pickle.loads(pickled)(values)
+        run = pickle.loads(pickled)
+
+        from rxspark.backends.spark.idle_worker import end_with_the_jvm
+
+        end_with_the_jvm()
+        yield from run(values)
 
     return started
