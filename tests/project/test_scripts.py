@@ -235,29 +235,28 @@ def test_ci_runs_check_and_test_and_fails_with_either(checkout: Checkout) -> Non
 
 
 def test_what_is_left_behind_is_listed(tmp_path: Path) -> None:
-    """A file of rxspark and a process that have come since the list before are named, and what was there is not."""
+    """A file and a process that have come since the list before are named, not what was there or is another run's."""
     left_behind = ROOT / "scripts" / "left_behind"
-    here, kept, new = (
-        {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]},
-        tmp_path / "rxspark-kept",
-        tmp_path / "rxspark-0" / "new",
-    )
+    here = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"], "LEFT_BEHIND_RUN": str(tmp_path)}
+    kept, new = tmp_path / "rxspark-kept", tmp_path / "rxspark-0" / "new"
     kept.touch()
     before = subprocess.run([left_behind], env=here, capture_output=True, text=True, check=True).stdout
     assert str(kept) in before.splitlines()
     (tmp_path / "before").write_text(before)
     new.parent.mkdir()
     new.touch()
-    with subprocess.Popen(["sleep", "1234"]) as process:
+    with subprocess.Popen(["sleep", "1234"], env=here) as process, subprocess.Popen(["sleep", "1235"]) as stranger:
         left = subprocess.run(
             [left_behind, "--wait", "0", tmp_path / "before"], env=here, capture_output=True, text=True, check=False
         )
         process.kill()
+        stranger.kill()
     assert left.returncode == 1
     lines = left.stdout.splitlines()
     assert str(new) in lines
     assert str(kept) not in lines
     assert any(line.startswith(f"process {process.pid} ") and line.endswith(": sleep 1234") for line in lines)
+    assert not any(line.startswith(f"process {stranger.pid} ") for line in lines)
 
 
 def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
