@@ -13,7 +13,7 @@ from typing import Any
 
 from rxspark.rng.pickling import PRIMITIVES, StreamFunction
 
-__all__ = ["ORIGINALS", "PRIMITIVES", "count_holders", "give_back", "held", "replace"]
+__all__ = ["ORIGINALS", "count_holders", "give_back", "held", "replace"]
 
 ORIGINALS = {name: getattr(random, name) for name in PRIMITIVES}
 _UNSHARED = {"random": random.Random(0).random}  # held by this dict alone: what to compare the originals with

@@ -27,8 +27,9 @@ from typing import Any
 
 from rxspark.rng import held_functions
 from rxspark.rng.active import IMPORTING, STACK, current
-from rxspark.rng.held_functions import ORIGINALS, PRIMITIVES
+from rxspark.rng.held_functions import ORIGINALS
 from rxspark.rng.numpy_threads import SHARED
+from rxspark.rng.pickling import PRIMITIVES
 from rxspark.rng.stdlib_state import CORE, generator_at_position, generator_in, position_of, set_position
 
 __all__ = ["StdlibRandom", "share", "unshare"]

@@ -11,16 +11,13 @@ import os
 import sys
 from typing import Any
 
-from rxspark.concurrency import once
-
 __all__ = ["end_with_the_jvm"]
 
 
-@once
 def end_with_the_jvm() -> None:
     """Let this worker look, before each of its tasks to come, whether there will be one."""
     worker: Any = sys.modules.get("pyspark.worker")  # None where another program runs the tasks
-    if worker is None:
+    if worker is None or worker.main.__module__ == __name__:
         return
     run = worker.main
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyspark import cloudpickle
 
+from rxspark.backends.spark.idle_worker import end_with_the_jvm
 from rxspark.backends.spark.package import packed_rxspark
 
 __all__ = ["with_this_rxspark"]
@@ -18,7 +19,7 @@ Run = Callable[[Any], Iterator[Any]]
 def with_this_rxspark(run: Run) -> Run:
     """Wrap what Spark runs: the wrapper travels by value, and loads the package before it unpickles `run`."""
     package = Path(packed_rxspark()).name
-    pickled: bytes = cloudpickle.dumps(run)  # type: ignore[no-untyped-call]
+    pickled: bytes = cloudpickle.dumps((run, end_with_the_jvm))  # type: ignore[no-untyped-call]
 
     def started(values: Any) -> Iterator[Any]:
         import pickle
@@ -30,11 +31,8 @@ def with_this_rxspark(run: Run) -> Run:
                 del sys.modules[name]
         if loaded is None or package not in str(loaded.__file__):
             sys.path.sort(key=lambda entry: not entry.endswith(package))  # it first, all else in the order that it has
-        run = pickle.loads(pickled)
-
-        from rxspark.backends.spark.idle_worker import end_with_the_jvm
-
-        end_with_the_jvm()
+        run, begin = pickle.loads(pickled)
+        begin()
         yield from run(values)
 
     return started
