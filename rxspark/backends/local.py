@@ -22,13 +22,14 @@ import loky.reusable_executor
 from loky.process_executor import ShutdownExecutorError
 
 from rxspark.backends.base import Attempt, LocalEnvironment, Outcome, caller_environment, starting_workers
+from rxspark.backends.batches import Batches, BatchRun, run_batch
 from rxspark.concurrency import once
 from rxspark.data.local_files import local_folder
 from rxspark.data.stores import DataStore, LocalStore
 from rxspark.errors import RxContextError
 from rxspark.options import rxGetOption
 from rxspark.serialize.partition_payload import PartitionPayload
-from rxspark.worker.delivery import ResultMessage, ResultSink
+from rxspark.worker.delivery import ResultSink
 from rxspark.worker.hash_seed import HASH_SEED, call_hash_seed
 from rxspark.worker.process_state import working_directory
 from rxspark.worker.runner import PartitionRunner
@@ -84,37 +85,47 @@ class LocalBackend(LocalEnvironment):
                 attempt=attempt.number,
                 process_environment=self.process_environment,
             )
-            try:
-                with starting_workers(), _as_no_daemon():
-                    with _semaphores():
-                        self._executor = self._pool(self.slots(attempt.width, {}))
-                    return Outcome(self._run_all(run, attempt))
-            except BrokenProcessPool as error:  # while tasks were being submitted
-                return Outcome(str(error))
+            with starting_workers(), _as_no_daemon():
+                workers = self.slots(attempt.width, {})
+                with _semaphores():
+                    self._executor = self._pool(workers)
+                return Outcome(self._run_all(run, attempt, Batches(workers)))
 
-    def _run_all(self, run: PartitionRunner, attempt: Attempt) -> str:
+    def _run_all(self, run: PartitionRunner, attempt: Attempt, batches: Batches) -> str:
         """Submit partitions and deliver their results, both as they come; return why some results did not."""
         lost_reason = ""
-        running: dict[Future[ResultMessage], DataStore] = {}
+        running: _Running = {}
         coming: Sequence[PartitionPayload] | None = attempt.partitions
         try:
-            while (running or coming is not None) and not attempt.cancelled.is_set():
-                for _, data in coming or ():
-                    own = LocalStore(self._share_dir)  # its file goes as soon as it has run
-                    running[self._executor.submit(run, own.put_partition(data))] = own
-                done, _ = wait(running, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
-                while done:  # no name here for a future: each holds what its partition gave until it is let go of
-                    running.pop(next(iter(done))).close()
-                    try:
-                        attempt.deliver(done.pop().result())
-                    except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
-                        lost_reason, coming = str(error), None
+            while (running or batches or coming is not None) and not attempt.cancelled.is_set():
+                batches.add(coming or ())
+                try:
+                    self._submit(run, batches, running)
+                    done, _ = wait(running, timeout=_POLL_INTERVAL_S, return_when=FIRST_COMPLETED)
+                    while done:  # no name here for a future: each holds what its partitions gave until it is let go of
+                        batch, store = running.pop(next(iter(done)))
+                        store.close()
+                        _deliver(attempt, batches, batch, done.pop().result())
+                except (BrokenProcessPool, CancelledError, ShutdownExecutorError) as error:
+                    lost_reason, coming = str(error), None
+                    batches.clear()
                 if coming is not None:
                     coming = attempt.more(0.0 if running else _POLL_INTERVAL_S)
         finally:
-            for store in running.values():
+            for _, store in running.values():
                 store.close()
         return lost_reason
+
+    def _submit(self, run: PartitionRunner, batches: Batches, running: _Running) -> None:
+        """Give the workers batches to run."""
+        while batches and len(running) < batches.most:
+            batch, store = batches.take(), LocalStore(self._share_dir)  # its files go as soon as they have run
+            try:
+                data = [store.put_partition(partition.data) for partition in batch]
+                running[self._executor.submit(run_batch, run, data)] = batch, store
+            except BaseException:
+                store.close()
+                raise
 
     def cancel(self, attempt: Attempt) -> None:
         if self._executor is not None:
@@ -125,6 +136,16 @@ class LocalBackend(LocalEnvironment):
 
     def _pool(self, workers: int) -> Any:
         return _reusable_pool(workers, exactly=self._threads > 1)  # no more at once than there are cores for
+
+
+_Running = dict["Future[BatchRun]", tuple[list[PartitionPayload], DataStore]]
+"""What runs: for each job of the pool its batch, and the store with the files of that."""
+
+
+def _deliver(attempt: Attempt, batches: Batches, batch: list[PartitionPayload], ran: BatchRun) -> None:
+    batches.note(batch, ran)
+    for message in ran.messages:
+        attempt.deliver(message)
 
 
 class BackgroundBackend(LocalBackend):

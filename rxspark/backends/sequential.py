@@ -7,7 +7,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from time import monotonic  # by this name, as a task may replace that of the module
 from types import FrameType
 from typing import Any
 
@@ -28,7 +27,7 @@ __all__ = ["SequentialBackend", "interrupts_told_apart"]
 class SequentialBackend(LocalEnvironment):
     """Runs in the caller's own thread."""
 
-    partitions_per_slot = 100  # the progress bar moves by partitions
+    partitions_per_slot = 50  # the progress bar moves by partitions, each of which costs some 50 us
 
     def __init__(self, share_dir: str | None) -> None:
         self._share_dir = share_dir
@@ -52,7 +51,7 @@ class SequentialBackend(LocalEnvironment):
                 waiting = deque(attempt.partitions)
                 while waiting and not attempt.cancelled.is_set():
                     try:
-                        deliver(run.run_many(_for_a_while(waiting, attempt.cancelled)))
+                        deliver(run.run_many(_taken(waiting, attempt.cancelled)))
                     except CallerInterrupt as interrupt:
                         deliver(interrupt.finished)
                         raise
@@ -68,18 +67,12 @@ class SequentialBackend(LocalEnvironment):
         """Do nothing: no task outlives the call."""
 
 
-# Seconds after which partitions that have run are delivered: that, and to make the process ready for tasks once more,
-# takes a millisecond.
-_A_WHILE = 0.05
-
-
-def _for_a_while(waiting: deque[PartitionPayload], cancelled: threading.Event) -> Iterator[DataRef]:
-    """Take partitions to run before any is delivered: one, and more as long as they are short."""
-    end = monotonic() + _A_WHILE
+def _taken(waiting: deque[PartitionPayload], cancelled: threading.Event) -> Iterator[DataRef]:
+    """Take the partitions to run, one by one, as long as the call is not cancelled: the first one in any case."""
     while waiting:
         _, data = waiting.popleft()
         yield inline(data)
-        if monotonic() > end or cancelled.is_set():
+        if cancelled.is_set():
             return
 
 

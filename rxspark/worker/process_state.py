@@ -266,6 +266,11 @@ class ProcessState:
         heard.clear()
         heard.update(self._heard)
 
+    @property
+    def spoiled(self) -> bool:
+        """Tell whether a task has changed what cannot be put back."""
+        return bool(self._watch.stuck)
+
     def untouched(self, seconds: float) -> bool:
         """Count the last task, which took so long; whether it has changed nothing and no look at all is due."""
         rounds = self._rounds

@@ -163,7 +163,9 @@ class PartitionResult(PartitionRun):
     @property
     def size(self) -> int:
         """Bytes that the values take, about."""
-        return sum(map(size_of, self.values if self.branches is None else self.branches.values()))
+        values = self.values if self.branches is None else self.branches.values()
+        flat = _READABLE.issuperset(map(type, values))  # a fifth of the time of calling a function for each
+        return sum(map(sys.getsizeof if flat else size_of, values))
 
     def drop_last(self) -> TaskFailure:
         """Forget the task that came last, and give how it failed."""
@@ -224,9 +226,10 @@ class PartitionResult(PartitionRun):
         part.numbers, part.values = self.numbers[index:], self.values[index:]
         part.started, part.seconds = self.started[index:], self.seconds[index:]
         part.branches = None if self.branches is None else self.branches.since(part.numbers[0])
-        part.failures = {number: self.failures[number] for number in part.numbers if number in self.failures}
-        part.output = {number: self.output[number] for number in part.numbers if number in self.output}
-        part.tries = {number: self.tries[number] for number in part.numbers if number in self.tries}
+        for name in ("failures", "output", "tries"):
+            told = getattr(self, name)
+            if told:
+                setattr(part, name, {number: told[number] for number in part.numbers if number in told})
         return part
 
     def __getstate__(self) -> dict[str, Any]:

@@ -73,6 +73,10 @@ def _take_turns_anew() -> None:
 os.register_at_fork(after_in_child=_take_turns_anew)
 
 
+# Seconds after which the partitions that have run go home: that, and to make the process ready for tasks once more,
+# takes a millisecond.
+_A_WHILE = 0.05
+
 # Added to the clock that times tasks, it gives seconds since 1970: reading one clock is cheaper than reading two.
 _EPOCH = time.time() - perf_counter()
 
@@ -103,7 +107,7 @@ class PartitionRunner:
         return self.run_many([partition])[0]
 
     def run_many(self, partitions: Iterable[DataRef]) -> list[ResultMessage]:
-        """Run as many partitions as come, and give the message of each that has run.
+        """Run the first partition, and more as long as they are short; give the message of each that has run.
 
         Between two of them the process stays as tasks find it, since making it so takes as long as some hundred short
         tasks. Of a call that is kept in a folder, or runs in child processes, one partition runs at a time.
@@ -190,27 +194,32 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
         warn_of_other_numbers()
     unfit = in_worker and not (same_numbers and has_hash_seed(call.hash_seed))
     in_children = how.in_children or how.attempt > 0 or call.time_limit is not None or unfit
+    end = perf_counter() + _A_WHILE
     with ExitStack() as stack:
         ready: _Ready | None = None
+        finish: Callable[[], bool] | None = None  # of the journal of the partition before
         for partition in partitions:
+            if finish is not None and not finish():
+                break
             result = begin()
             result.branches = _no_branches(call)
             tasks: Partition = pickle.loads(partition.open().part(0))
-            alone = len(tasks.numbers) == 1
-            journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}") if kept is not None else None
+            journal: PartitionJournal | None = None
+            if kept is not None:
+                journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}")
+                stack.callback(journal.close)
+                finish = partial(journal.finish, result)
             if in_children:
                 stream = journal.read(result) if journal is not None else None
                 run_in_children(call, how.child_setup, partition, tasks.numbers, result, stream)
-            else:
-                if ready is None:
-                    end_children()  # of a call before: a task that waits for its own processes shall not meet it
-                    ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
-                noted = None if journal is None or alone else journal  # of one task nothing is lost before its end
-                ready.run(tasks, result, answer=None if noted is None else partial(noted.note, result))
-            if journal is not None:
-                journal.close()
+                break
+            if ready is None:
+                end_children()  # of a call before: a task that waits for its own processes shall not meet it
+                ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
+            ready.run(tasks, result, answer=None if journal is None else partial(journal.note, result))
+            alone = len(tasks.numbers) == 1
             awaited = call.folder is not None or (alone and result.output)  # by who looks on while the next one runs
-            if in_children or awaited or (call.stop_on_error and result.failures):
+            if awaited or ready.spoiled or (call.stop_on_error and result.failures) or perf_counter() > end:
                 break
     return call
 
@@ -260,6 +269,11 @@ class _Ready:
 
     def __exit__(self, *raised: Any) -> None:
         self._exits.__exit__(*raised)
+
+    @property
+    def spoiled(self) -> bool:
+        """Tell whether a task has changed what cannot be put back."""
+        return self._state.spoiled
 
     def run(
         self,

@@ -1,0 +1,129 @@
+"""Short partitions go to a worker several at a time, and nothing else of the call changes by it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traces import TRACES
+
+from rxspark import RxLocalParallel, rxElemArg, rxExec
+from rxspark.backends import batches
+from rxspark.backends.batches import Batches, BatchRun
+from rxspark.backends.local import LocalBackend
+from rxspark.errors import RxLostTaskError
+
+# Tasks of a call; each is a partition of its own.
+COUNT = 400
+
+
+@pytest.fixture
+def sizes(monkeypatch):
+    """How many partitions each batch had that has come home."""
+    found: list[int] = []
+    note = Batches.note
+
+    def noted(self: Batches, batch: Any, ran: BatchRun) -> None:
+        found.append(len(ran.messages))
+        note(self, batch, ran)
+
+    monkeypatch.setattr(Batches, "note", noted)
+    return found
+
+
+def append(number: int, folder: str, deadly: int = -1) -> tuple[int, int]:
+    """Leave a mark that this task has run; end the process if it is the deadly one; the number and the process."""
+    if number == deadly:
+        os.kill(os.getpid(), signal.SIGKILL)
+    with open(Path(folder, str(number)), "a") as file:
+        file.write("x")
+    return number, os.getpid()
+
+
+def marks(folder: Path) -> dict[int, int]:
+    """How often each task has run to its end."""
+    return {int(file.name): len(file.read_text()) for file in folder.iterdir()}
+
+
+def test_short_partitions_share_jobs_of_the_pool(sizes, tmp_path):
+    """Hundreds of partitions of a moment each take some tens of jobs; each task runs once, the values are in order."""
+    with RxLocalParallel():
+        result = rxExec(append, rxElemArg(range(COUNT)), str(tmp_path), taskChunkSize=1)
+    assert [number for number, _ in result] == list(range(COUNT))
+    assert marks(tmp_path) == dict.fromkeys(range(COUNT), 1)
+    assert sum(sizes) == COUNT
+    assert max(sizes) > 1
+    assert len(sizes) < COUNT / 2
+
+
+def test_a_death_in_the_middle_of_a_batch_loses_nothing_that_was_finished(sizes, tmp_path):
+    """The deadly task is lost; no other runs twice but those at which other workers are, and what is on its way home."""
+    with RxLocalParallel():
+        result = rxExec(append, rxElemArg(range(COUNT)), str(tmp_path), deadly=COUNT - 50, taskChunkSize=1)
+    assert list(result.errors) == [COUNT - 50]
+    assert isinstance(result.errors[COUNT - 50], RxLostTaskError)
+    ran = marks(tmp_path)
+    assert sorted(ran) == sorted({*range(COUNT)} - {COUNT - 50})
+    others = LocalBackend(None, 1).slots(COUNT, {}) - 1
+    assert sum(ran.values()) - len(ran) <= 2 * others
+    assert max(sizes) > 1
+
+
+def wait_from(number: int, first: int) -> int:
+    """Take long from one task on; the process."""
+    if number >= first:
+        time.sleep(0.3)
+    return os.getpid()
+
+
+def test_what_takes_long_after_short_ones_is_shared_out(tmp_path):
+    """A batch whose partitions turn out to be long goes home after the first: others get to run the rest."""
+    with RxLocalParallel():
+        rxExec(wait_from, rxElemArg(range(4)), first=4)  # the pool is there
+        began = time.monotonic()
+        result = rxExec(wait_from, rxElemArg(range(48)), first=40, taskChunkSize=1)
+        took = time.monotonic() - began
+        workers = LocalBackend(None, 1).slots(48, {})
+    alone = 8 * 0.3
+    assert len({*result[40:]}) == workers
+    assert took < alone or workers == 1
+
+
+def leave_for_good(number: int, marked: int) -> tuple[int, int]:
+    """Change in one task what cannot be put back; the number and the process."""
+    if number == marked:
+        TRACES[FOR_GOOD].leave()
+    return number, os.getpid()
+
+
+FOR_GOOD = next(label for label, trace in TRACES.items() if trace.ends)
+
+
+def test_no_partition_of_a_batch_runs_behind_what_cannot_be_put_back(sizes):
+    """The worker ends behind that partition, and the rest of its batch runs in others."""
+    with RxLocalParallel():
+        result = rxExec(leave_for_good, rxElemArg(range(COUNT)), COUNT - 100, taskChunkSize=1)
+    assert [number for number, _ in result] == list(range(COUNT))
+    spoiled = result[COUNT - 100][1]
+    assert [number for number, pid in result[COUNT - 99 :] if pid == spoiled] == []
+    assert max(sizes) > 1
+
+
+def test_the_last_batch_tells_the_size_of_the_next():
+    """As many as take the time of a batch, at least one, and never more than a worker's share of what is left."""
+    waiting = Batches(workers=2)
+    waiting.add(range(100))  # type: ignore[arg-type] # any objects serve
+    assert waiting.most == 4
+    assert waiting.take() == [0]
+    waiting.note([0], BatchRun([b""], batches._BATCH_S / 10))
+    assert waiting.take() == [*range(1, 11)]
+    waiting.note([*range(1, 11)], BatchRun([b""] * 4, batches._BATCH_S))  # the rest has not run
+    assert [waiting.take(), len(waiting)] == [[5, 6, 7, 8], 91]
+    waiting.note([5, 6, 7, 8], BatchRun([b""] * 4, batches._BATCH_S / 1000))
+    assert len(waiting.take()) == 46
+    waiting.clear()
+    assert not waiting
