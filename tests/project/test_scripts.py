@@ -285,6 +285,18 @@ def test_the_benchmark_writes_checked_tables(tmp_path: Path) -> None:
     assert "joblibspark: left out, it has ended" in told.stderr
 
 
+def test_the_parts_of_an_empty_task_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part can be left out: the whole takes time, and no part takes more than the whole."""
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from benchmarks import empty
+
+    monkeypatch.setattr(empty, "TASKS", 500)
+    parts = empty.parts()
+    assert {*parts} == {"all", *empty.LEFT_OUT}
+    assert parts["all"] > 0
+    assert max(parts.values()) == parts["all"]
+
+
 @pytest.fixture
 def report(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The module that makes the benchmark's tables."""
