@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import tarfile
 import threading
 
 import pytest
 from bucket_programs import run
 from stores import Store, azure, google
+from yarn import SMALL
 
 from rxspark import (
     RxFileError,
@@ -20,6 +22,7 @@ from rxspark import (
     rxHadoopRemove,
     rxHadoopRemoveDir,
 )
+from rxspark.deploy import environment
 from rxspark.files import atomic
 from rxspark.files.paths import open_path
 
@@ -144,6 +147,20 @@ def test_a_copy_that_breaks_off_leaves_what_was_there(store: Store, tmp_path, mo
             rxHadoopCopyFromLocal(tmp_path / "a.csv", f"{store.url}/a.csv", overwrite=True)
     assert [file.size for file in rxHadoopListFiles(store.url)] == [3]
     rxHadoopRemove(f"{store.url}/a.csv")
+
+
+def test_an_environment_is_packed_into_the_store(store: Store, tmp_path, monkeypatch):
+    """Once: a second time the archive that is there is taken; and whole, as it comes back."""
+    archive = environment.pack(f"{store.url}/share", ["cloudpickle"], SMALL)
+    assert rxHadoopListFiles(f"{store.url}/share").names == [archive]
+    with monkeypatch.context() as patch:
+        patch.setattr(environment, "_make", None)
+        assert environment.pack(f"{store.url}/share", ["cloudpickle"], SMALL) == archive
+    rxHadoopCopyToLocal(archive, tmp_path)
+    (local,) = tmp_path.iterdir()
+    with tarfile.open(local) as tar:
+        assert "bin/python" in tar.getnames()
+    rxHadoopRemoveDir(f"{store.url}/share")
 
 
 def test_spark_with_a_share_folder_there(store: Store, tmp_path):

@@ -61,7 +61,7 @@ def test_short_partitions_share_jobs_of_the_pool(sizes, tmp_path):
 
 
 def test_a_death_in_the_middle_of_a_batch_loses_nothing_that_was_finished(sizes, tmp_path):
-    """The deadly task is lost; no other runs twice but those at which other workers are, and what is on its way home."""
+    """The deadly task is lost; no other runs twice but what another worker is at, or what is on its way home."""
     with RxLocalParallel():
         result = rxExec(append, rxElemArg(range(COUNT)), str(tmp_path), deadly=COUNT - 50, taskChunkSize=1)
     assert list(result.errors) == [COUNT - 50]

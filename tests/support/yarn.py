@@ -25,6 +25,11 @@ mapped = {line.split()[-1] for line in open("/proc/self/maps")}
 print(*(os.path.basename(path) for path in mapped if os.path.dirname(path) == os.path.join(sys.prefix, "lib")))
 """
 
+_HEAVY = [f"lib/python3.*/*-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
+
+# Patterns of files without which an archive still runs Python, cloudpickle and the import of rxspark.
+SMALL = [*_HEAVY, "lib/libmkl*", "share/*", "opt/*"]
+
 
 @functools.cache
 def left_out() -> list[str]:

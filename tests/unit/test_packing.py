@@ -13,13 +13,10 @@ from pathlib import Path
 import cloudpickle
 import pytest
 from s3_server import Bucket
-from yarn import left_out
+from yarn import SMALL, left_out
 
 from rxspark import RxArgumentError, RxContextError, RxFileError
 from rxspark.deploy import environment
-
-HEAVY = [f"lib/python3.*/*-packages/{name}*" for name in ("numpy", "pandas", "mkl", "hdfs_native")]
-SMALL = [*HEAVY, "lib/libmkl*", "share/*", "opt/*"]
 
 
 @pytest.fixture(scope="session")
