@@ -65,7 +65,7 @@ class LocalBackend(LocalEnvironment):
     runs, and the calls of other threads would run again what they had begun.
     """
 
-    partitions_per_slot = 8  # short ones share jobs (Batches); eight leave a slot idle for at most an eighth of its work
+    partitions_per_slot = 8  # short ones share jobs; eight leave a slot idle for at most an eighth of its work
 
     def __init__(self, share_dir: str | None, threads: int) -> None:
         self._share_dir = share_dir

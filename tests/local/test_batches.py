@@ -15,7 +15,9 @@ from rxspark import RxLocalParallel, rxElemArg, rxExec
 from rxspark.backends import batches
 from rxspark.backends.batches import Batches, BatchRun
 from rxspark.backends.local import LocalBackend
+from rxspark.data.bundle import Bundle
 from rxspark.errors import RxLostTaskError
+from rxspark.serialize.partition_payload import PartitionPayload
 
 # Tasks of a call; each is a partition of its own.
 COUNT = 400
@@ -115,15 +117,16 @@ def test_no_partition_of_a_batch_runs_behind_what_cannot_be_put_back(sizes):
 
 def test_the_last_batch_tells_the_size_of_the_next():
     """As many as take the time of a batch, at least one, and never more than a worker's share of what is left."""
+    partitions = [PartitionPayload(range(number, number + 1), Bundle([])) for number in range(100)]
     waiting = Batches(workers=2)
-    waiting.add(range(100))  # type: ignore[arg-type] # any objects serve
+    waiting.add(partitions)
     assert waiting.most == 4
-    assert waiting.take() == [0]
-    waiting.note([0], BatchRun([b""], batches._BATCH_S / 10))
-    assert waiting.take() == [*range(1, 11)]
-    waiting.note([*range(1, 11)], BatchRun([b""] * 4, batches._BATCH_S))  # the rest has not run
-    assert [waiting.take(), len(waiting)] == [[5, 6, 7, 8], 91]
-    waiting.note([5, 6, 7, 8], BatchRun([b""] * 4, batches._BATCH_S / 1000))
-    assert len(waiting.take()) == 46
+    assert waiting.take() == partitions[:1]
+    waiting.note(partitions[:1], BatchRun([b""], batches._BATCH_S / 10))
+    assert waiting.take() == partitions[1:11]
+    waiting.note(partitions[1:11], BatchRun([b""] * 4, batches._BATCH_S))  # the rest has not run
+    assert [waiting.take(), len(waiting)] == [partitions[5:9], 91]
+    waiting.note(partitions[5:9], BatchRun([b""] * 4, batches._BATCH_S / 1000))
+    assert waiting.take() == partitions[9:55]
     waiting.clear()
     assert not waiting
