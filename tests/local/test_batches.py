@@ -25,7 +25,7 @@ COUNT = 400
 
 @pytest.fixture
 def sizes(monkeypatch):
-    """How many partitions each batch had that has come home."""
+    """The numbers of partitions that have run in each batch."""
     found: list[int] = []
     note = Batches.note
 
@@ -47,7 +47,7 @@ def append(number: int, folder: str, deadly: int = -1) -> tuple[int, int]:
 
 
 def marks(folder: Path) -> dict[int, int]:
-    """How often each task has run to its end."""
+    """The number of times that each task has run to its end."""
     return {int(file.name): len(file.read_text()) for file in folder.iterdir()}
 
 
