@@ -12,6 +12,7 @@ call        what rxExec was asked to do
 task        one run of FUN
 chunk       consecutive tasks that the user wants to run as one unit
 partition   tasks that run one after another in one place
+batch       short partitions that go to a worker of this machine together
 payload     the bytes that a call sends: the program (FUN and its constants) and the partitions
 result      what a task gave; the results of a partition travel together
 failure     the error of a task, as text
