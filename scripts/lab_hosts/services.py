@@ -25,6 +25,9 @@ _WORKER_SIZE = ["--cores", "2", "--memory", "1g"]
 # The second compiler takes more time than its code saves in so short a life, and so do the threads of a collector.
 _BRIEF = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
+# A worker that gets SIGPWR, as from a cloud that is about to take its machine away, takes no more tasks.
+_HEEDS_NOTICE = "-Dspark.decommission.enabled=true"
+
 
 def prepare(kind: str, share: Path) -> None:
     """Put what services need into the folder that all hosts share."""
@@ -49,7 +52,7 @@ def _spark_services(number: int, python: Path) -> dict[str, list[str]]:
     own = {
         "SPARK_HOME": str(home),
         "SPARK_DAEMON_MEMORY": "256m",
-        "SPARK_DAEMON_JAVA_OPTS": _BRIEF,
+        "SPARK_DAEMON_JAVA_OPTS": f"{_BRIEF} {_HEEDS_NOTICE}",
         "SPARK_WORKER_DIR": "/tmp/spark-work",
     }
     spark = ["env", *(f"{key}={value}" for key, value in own.items()), f"{home}/bin/spark-class"]

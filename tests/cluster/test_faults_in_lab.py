@@ -40,7 +40,7 @@ notes.mkdir()
 quiet = Path("/tmp/quiet")
 quiet.mkdir(exist_ok=True)
 call = dict(RNGseed=5, taskChunkSize=1)
-config = {{"spark.ui.enabled": "false", "spark.cores.max": "3"}}
+config = {{"spark.ui.enabled": "false", "spark.cores.max": "3", **json.loads(sys.argv[2])}}
 context = RxSpark(master="spark://host0:7077", executorCores=1, executorMem="512m", extraSparkConfig=config)
 with context, warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -93,6 +93,10 @@ class Call:
         """Wait for something of the notes."""
         wait_until(lambda: true(self.runs()), "what is waited for stands in the notes", seconds)
 
+    def begun_on(self, host: str) -> int:
+        """Count the tasks that have begun on a host."""
+        return sum(("began", host) in notes for notes in self.runs().values())
+
     def outcome(self) -> dict[str, Any]:
         """Return what it says at its end, and the tasks that began more than once, with the hosts where they did."""
         told: dict[str, Any] = json.loads(self.next_line())
@@ -110,11 +114,11 @@ def _ended_on(runs: Runs) -> set[str]:
 
 
 @contextmanager
-def call(lab: Lab, name: str) -> Iterator[Call]:
+def call(lab: Lab, name: str, **settings: str) -> Iterator[Call]:
     """Start a call and wait until each host has ended a task of it."""
     # An application that starts while a host is missing fills its cores with two executors on another one.
     wait_until(lambda: "spark at work" in lab.try_to("status").stdout, "Spark has a worker on each host", 600)
-    command = lab.command("on", "host0", "python", "-c", _CALL, name)
+    command = lab.command("on", "host0", "python", "-c", _CALL, name, json.dumps(settings))
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             running = Call(lab, name, process)
@@ -134,6 +138,20 @@ def test_a_host_that_is_off_for_a_moment_only(spark_lab: Lab) -> None:
         again = told.pop("again")
         assert told == {"errors": 0, "same": True}
         assert [hosts[0] for hosts in again.values()] == ["host1"]
+        _back(running, "HOST1")
+
+
+def test_a_host_whose_end_is_announced(spark_lab: Lab) -> None:
+    """It ends the task that it runs, which comes home, and gets no other; nothing runs twice."""
+    with call(spark_lab, "notice", **{"spark.decommission.enabled": "true"}) as running:
+        spark_lab.on("host1", "pkill", "-PWR", "-f", "spark.deploy.worker.Worker")
+        try:
+            begun = running.begun_on("host1")
+            assert running.outcome() == {"errors": 0, "same": True, "again": {}}
+            assert running.begun_on("host1") - begun <= 1  # it may have had the next one when the notice came
+        finally:
+            spark_lab.do("kill", "host1")
+            spark_lab.do("boot", "host1")
         _back(running, "HOST1")
 
 
