@@ -102,10 +102,14 @@ def write(
 
 
 def _fill(path: FsPath, file: Any, fill: Callable[[Any], None]) -> None:
-    if path.is_hdfs:  # its close() at an error would wait 15 s for what was given up, and hide why
+    if path.is_hdfs:
         on_hdfs = _OnHdfs(file)
-        fill(on_hdfs)
-        on_hdfs.close()
+        try:
+            fill(on_hdfs)
+            on_hdfs.close()
+        except BaseException:
+            on_hdfs.give_up()
+            raise
         return
     with file:
         try:
@@ -142,3 +146,7 @@ class _OnHdfs:
 
     def close(self) -> None:
         call_with_timeout(_PIECE_TIMEOUT_S, self._file.close, "close a file on HDFS")
+
+    def give_up(self) -> None:
+        """Let Python not close the file when it forgets it: that waits for what is lost, 15 s or for ever."""
+        self._file.close = lambda: None
