@@ -24,8 +24,9 @@ CUT = (LOST, "Connection reset", "Broken pipe", "early eof", "unexpected end of 
 # Seconds for which requests and files are begun again: of three DataNodes, one dead, three attempts of four fail.
 _RETRY_S = 90.0
 
-# Seconds before the second attempt, doubled before each further one, and the longest pause: many executors may ask.
-_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 1.0
+# Seconds before the second attempt, by how much longer each further pause is, and the longest: while a DataNode is dead
+# the first attempts are to be quick, and many executors may ask for long.
+_PAUSE_S, _LONGER, _LONGEST_PAUSE_S = 0.02, 1.2, 1.0
 
 
 class Patience:
@@ -47,7 +48,7 @@ class Patience:
     def wait(self) -> None:
         """Wait for the next attempt."""
         time.sleep(self._pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_S)
+        self._pause = min(_LONGER * self._pause, _LONGEST_PAUSE_S)
 
 
 def file_system_class(path_of: Callable[[Any, Any], Any]) -> Any:
