@@ -1,7 +1,7 @@
-"""HDFS by hdfs-native, whose requests begin again where the NameNode dies in the middle of them.
+"""HDFS by hdfs-native, whose requests begin again where the connection to the NameNode breaks in the middle of them.
 
-hdfs-native itself goes to the other NameNode with what changes nothing, and with what has not been sent yet. Where the
-answer to a change was lost, the change may have been made, and what is there now tells.
+hdfs-native itself goes to the other NameNode with what changes nothing, and, a few times, with what was not sent yet.
+Where the answer to a change was lost, the change may have been made, and what is there now tells.
 """
 
 from __future__ import annotations
@@ -13,16 +13,42 @@ from typing import Any
 
 from rxspark.errors import RxMissingError
 
-__all__ = ["LOST", "PAUSE_S", "RETRY_S", "file_system_class", "logged_in"]
+__all__ = ["CUT", "LOST", "Patience", "file_system_class", "logged_in"]
 
 LOST = "RPC listener disconnected"
 """The error of hdfs-native when a NameNode dies in the middle of a request: whether it was done is not known."""
 
-RETRY_S = 90.0
-"""Seconds for which requests and files are begun again: of three DataNodes, one dead, three attempts of four fail."""
+CUT = (LOST, "Connection reset", "Broken pipe", "early eof", "unexpected end of file")
+"""The errors of a connection that breaks: before a request is sent, while it is being sent, or before its answer."""
 
-PAUSE_S = 0.02
-"""Seconds before the next attempt."""
+# Seconds for which requests and files are begun again: of three DataNodes, one dead, three attempts of four fail.
+_RETRY_S = 90.0
+
+# Seconds before the second attempt, by how much longer each further pause is, and the longest: while a DataNode is dead
+# the first attempts are to be quick, and many executors may ask for long.
+_PAUSE_S, _LONGER, _LONGEST_PAUSE_S = 0.02, 1.2, 1.0
+
+
+class Patience:
+    """Time for which something on HDFS is begun again, with pauses between the attempts."""
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin the time anew, as something has been done."""
+        self._until = time.monotonic() + _RETRY_S
+        self._pause = _PAUSE_S
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether the next error is to be told."""
+        return time.monotonic() > self._until
+
+    def wait(self) -> None:
+        """Wait for the next attempt."""
+        time.sleep(self._pause)
+        self._pause = min(_LONGER * self._pause, _LONGEST_PAUSE_S)
 
 
 def file_system_class(path_of: Callable[[Any, Any], Any]) -> Any:
@@ -44,17 +70,17 @@ def logged_in(url: str, settings: dict[str, str], login: dict[str, str]) -> Any:
 
 
 def _ask(request: Callable[[], Any], done: Callable[[], bool] = lambda: False) -> Any:
-    """Make a request, again where its answer was lost, unless what is there shows that it was done: True then."""
-    until = time.monotonic() + RETRY_S
+    """Make a request, again where its connection broke, unless what is there shows that it was done: True then."""
+    patience = Patience()
     while True:
         try:
             return request()
         except OSError as error:
-            if LOST not in str(error) or time.monotonic() > until:
+            if not any(sign in str(error) for sign in CUT) or patience.is_over:
                 raise
         if done():
             return True
-        time.sleep(PAUSE_S)
+        patience.wait()
 
 
 class _Requests:
@@ -79,7 +105,7 @@ class _Requests:
         """Rename. Not done again where the old name is gone: the new one may be there by ourselves."""
         _ask(
             partial(self.client.rename, path1, path2, overwrite),
-            done=lambda: not self.exists(path1) and self.exists(path2),
+            done=lambda: not self._holds(path1) and self._holds(path2),
         )
 
     def create(self, path: str, mode: int | None) -> Any:
@@ -93,11 +119,15 @@ class _Requests:
         from hdfs_native import TrashNotEnabledError
 
         try:
-            moved = _ask(lambda: self.client.trash(path) is not None, done=lambda: not self.exists(path))
+            moved = _ask(lambda: self.client.trash(path) is not None, done=lambda: not self._holds(path))
         except TrashNotEnabledError:
             return False
         except FileNotFoundError:  # hdfs-native has asked again itself for what was done
-            if self.exists(path):
+            if self._holds(path):
                 raise
             return True
         return bool(moved)
+
+    def _holds(self, path: str) -> bool:
+        """Tell whether something is there, asked again where the connection breaks once more."""
+        return bool(_ask(partial(self.exists, path)))

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 from rxspark.concurrency import call_with_timeout
-from rxspark.files.hdfs import LOST, PAUSE_S, RETRY_S
+from rxspark.files.hdfs import CUT, Patience
 from rxspark.files.paths import FsPath, file_errors
 
 __all__ = ["PUBLISHED", "fetch", "pieces", "private", "read", "write"]
@@ -29,9 +28,15 @@ PUBLISHED = 0o644
 # is far below what it does.
 _PIECE_TIMEOUT_S, _PIECE_BYTES = 15.0, 8 << 20
 
-# The errors for which a file is begun again. The last one is hdfs-native's own, when the NameNode has not said for 15 s
-# that the file is whole.
-_BROKEN = (LOST, "Connection refused", "Connection reset", "Broken pipe", "Failed to complete file in time")
+# The errors for which a file on HDFS is begun again: its connection broke, or, in the words of hdfs-native, no DataNode
+# gives or takes the bytes, as each has broken its connection.
+_BROKEN = (*CUT, "DataTransferError")
+
+# More such errors of a file that is written: a DataNode has gone; the NameNode has not said for 15 s that all is there.
+_NOT_WRITTEN = ("Connection refused", "Failed to complete file in time")
+
+# The error where the NameNode knows of no DataNode that has the bytes: to read again would not bring them.
+_NOWHERE = "All DataNodes failed: []"
 
 
 def read(path: FsPath) -> bytes:
@@ -54,9 +59,9 @@ def fetch(path: FsPath, file_name: str) -> None:
 
 
 def pieces(path: FsPath) -> Iterator[bytes]:
-    """Read a file, one piece after another; on HDFS from another DataNode, where one does not answer."""
+    """Read a file, one piece after another; on HDFS again from where it was, if no DataNode gives the next one."""
     position = 0
-    until = time.monotonic() + RETRY_S
+    patience = Patience()
     while True:
         with file_errors(path):
             try:
@@ -68,11 +73,13 @@ def pieces(path: FsPath) -> Iterator[bytes]:
                     while piece := more():
                         yield piece
                         position += len(piece)
-                        until = time.monotonic() + RETRY_S
+                        patience.renew()
                 return
-            except TimeoutError:
-                if time.monotonic() > until:
+            except Exception as error:
+                broken = path.is_hdfs and _NOWHERE not in str(error) and _names_one(error, _BROKEN)
+                if not (broken or isinstance(error, TimeoutError)) or patience.is_over:
                     raise
+        patience.wait()
 
 
 def private(path: str, flags: int) -> int:
@@ -88,24 +95,32 @@ def write(
     Errors name the place that the user knows. A new file has the mode, where the file system has modes; None: what is
     usual there.
     """
-    until = time.monotonic() + RETRY_S
+    patience = Patience()
     while True:
         with file_errors(known_as or path):
             file = path.create(mode)
             try:
                 return _fill(path, file, fill)
             except BaseException as error:
-                broken = isinstance(error, TimeoutError) or any(sign in str(error) for sign in _BROKEN)
-                if not (path.is_hdfs and broken) or time.monotonic() > until:
+                broken = isinstance(error, TimeoutError) or _names_one(error, (*_BROKEN, *_NOT_WRITTEN))
+                if not (path.is_hdfs and broken) or patience.is_over:
                     raise
-        time.sleep(PAUSE_S)
+        patience.wait()
+
+
+def _names_one(error: BaseException, signs: tuple[str, ...]) -> bool:
+    return any(sign in str(error) for sign in signs)
 
 
 def _fill(path: FsPath, file: Any, fill: Callable[[Any], None]) -> None:
-    if path.is_hdfs:  # its close() at an error would wait 15 s for what was given up, and hide why
+    if path.is_hdfs:
         on_hdfs = _OnHdfs(file)
-        fill(on_hdfs)
-        on_hdfs.close()
+        try:
+            fill(on_hdfs)
+            on_hdfs.close()
+        except BaseException:
+            on_hdfs.give_up()
+            raise
         return
     with file:
         try:
@@ -142,3 +157,7 @@ class _OnHdfs:
 
     def close(self) -> None:
         call_with_timeout(_PIECE_TIMEOUT_S, self._file.close, "close a file on HDFS")
+
+    def give_up(self) -> None:
+        """Let Python not close the file when it forgets it: that waits for what is lost, 15 s or for ever."""
+        self._file.close = lambda: None

@@ -20,6 +20,7 @@ from rxspark.extras import install
 from rxspark.files.buckets import STORES, account_in, denial, missing_bucket
 from rxspark.files.hadoop_conf import hadoop_settings, login
 from rxspark.files.hdfs import file_system_class, logged_in
+from rxspark.files.hdfs_errors import AWAY, advice, shortened
 from rxspark.files.kerberos import explained, hadoop_user, keytab_arguments, tokens_host
 from rxspark.files.mount_table import mounted
 from rxspark.redaction import without_secrets
@@ -220,21 +221,24 @@ def file_errors(path: FsPath) -> Iterator[None]:
             reason = (path.missing_bucket() if missing else denial(path.store, error)) or reason
         if isinstance(error, ConnectionError) or any(sign in reason for sign in _UNREACHABLE):
             who = "" if path.store else f" by user {path.user!r}"
-            raise RxContextError(f"{path} cannot be reached{who}: {reason}") from error
+            raise RxContextError(f"{path} cannot be reached{who}: {reason}{_advice(path, reason)}") from error
         raise path.error(reason) from error
+
+
+def _advice(path: FsPath, reason: str) -> str:
+    if not path.is_hdfs:
+        return ""
+    return advice(reason, path.start.partition("://")[2], hadoop_settings("core-site.xml", "hdfs-site.xml") or {})
 
 
 _NO_DEFAULT = "No fs.defaultFS"
 
 _UNREACHABLE = (
-    "Connection refused",
+    *AWAY,
     "Could not connect",
     "Cannot connect",
-    "failed to lookup address",
     "No NameNode hosts found",
     _NO_DEFAULT,
-    "timed out",
-    "No route to host",
     "SaslError",
     "Kerberos",
 )
@@ -256,6 +260,7 @@ def _reason(error: Exception) -> str:
         text = from_java[2].replace('\\"', '"').replace("\\'", "'").replace("\\n", "\n").replace("\\t", "\t")
         if from_java[1].endswith("ParentNotDirectoryException"):
             text = _PLAIN[NotADirectoryError]
+    text = shortened(text)
     by_kerberos = explained(text)
     if by_kerberos is not None:
         return by_kerberos

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from project import HADOOP
 from waiting import let_pass, wait_until
 
 from rxspark import (
+    RxContextError,
     RxFileError,
     RxLocalParallel,
     RxSpark,
@@ -57,10 +59,26 @@ class NameNodes:
         return pid
 
     def _serves(self, name: str) -> bool:
-        order = ["org.apache.hadoop.hdfs.tools.DFSHAAdmin", "-getServiceState", name]
+        return self._administer("-getServiceState", name) == "active"
+
+    def _administer(self, *order: str) -> str:
+        """Give an order to the NameNodes, and agree where it asks back."""
         jars = next(self.folder.glob("jars-*.txt")).read_text().strip()
-        command = ["java", "-cp", f"{self.folder}/conf:{jars}", *order]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.strip() == "active"
+        command = ["java", "-cp", f"{self.folder}/conf:{jars}", "org.apache.hadoop.hdfs.tools.DFSHAAdmin", *order]
+        return subprocess.run(command, input="Y\n", capture_output=True, text=True, timeout=60).stdout.strip()
+
+    @contextmanager
+    def both_on_standby(self) -> Iterator[None]:
+        """Kill the controllers, which would make one active, and let neither be; at the end start them anew."""
+        pids = json.loads((self.folder / "pids.json").read_text())
+        for name in ("zkfc1", "zkfc2"):
+            os.kill(pids[name], signal.SIGKILL)
+        for name in ("namenode1", "namenode2"):
+            self._administer("-transitionToStandby", "--forcemanual", name)
+        try:
+            yield
+        finally:
+            self.hadoop("start")
 
     @contextmanager
     def active_killed(self, place: str, files: int) -> Iterator[None]:
@@ -195,6 +213,23 @@ def test_the_active_namenode_is_killed_before_it_has_answered(namenodes: NameNod
     names = [os.path.basename(name) for name in rxHadoopListFiles("hdfs://mycluster/share/changes").names]
     assert (names, made.is_folder(), atomic.read(created)) == (["a", "b2", "d"], True, b"text")
     rxHadoopRemoveDir("hdfs://mycluster/share/changes")
+
+
+@pytest.mark.slow
+def test_both_namenodes_are_on_standby(namenodes: NameNodes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call with a share folder there ends with an error that names both and how one becomes active."""
+    for name in ("core-site.xml", "hdfs-site.xml"):  # by which hdfs-native asks each but once: by itself for a minute
+        text = (namenodes.folder / "conf" / name).read_text()
+        less = "<property><name>dfs.client.failover.max.attempts</name><value>1</value></property></configuration>"
+        (tmp_path / name).write_text(text.replace("</configuration>", less))
+    monkeypatch.setenv("HADOOP_CONF_DIR", str(tmp_path))
+    with namenodes.both_on_standby(), spark("hdfs://mycluster/share"), pytest.raises(RxContextError) as raised:
+        rxExec(abs, -1)
+    pattern = (
+        r"in state standby.* NameNode namenode1 at localhost:\d+ takes connections, "
+        r"NameNode namenode2 at localhost:\d+ takes connections\. None of mycluster is active: .*-transitionToActive"
+    )
+    assert re.search(pattern, str(raised.value))
 
 
 @contextmanager

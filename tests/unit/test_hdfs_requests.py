@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
+from hdfs_native import FileWriter
 
 from rxspark import RxFileError
 from rxspark.files import hdfs, io
@@ -43,6 +45,31 @@ def test_a_file_of_which_the_namenode_does_not_say_that_it_is_whole_is_written_a
     assert [file.bytes for file in files] == [b"text", b"text", b""]
     with pytest.raises(RxFileError, match="over quota"):
         io.write(path, lambda file: file.write(b"text"))
+
+
+class Broken:
+    """Stand-in for what hdfs-native's own class of a file, being written, rests on: it takes nothing."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def write(self, piece: bytes) -> int:
+        """Take no piece."""
+        raise OSError("no space left")
+
+    def close(self) -> None:
+        """Count how often it was to be ended, which may wait for ever."""
+        self.closed += 1
+
+
+def test_a_file_that_is_given_up_is_not_closed_when_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python closes what it forgets, at the end of the program at the latest."""
+    inner: Any = Broken()
+    monkeypatch.setattr(FsPath, "create", lambda *_: FileWriter(inner))
+    with pytest.raises(RxFileError, match="no space left"):
+        io.write(FsPath(None, "/x", "hdfs://h"), lambda file: file.write(b"text"))
+    gc.collect()
+    assert inner.closed == 0
 
 
 class Trash:
