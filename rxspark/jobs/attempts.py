@@ -20,7 +20,7 @@ from rxspark.jobs.record import JobRecord
 from rxspark.serialize.payload import PartitionPayload, Payload
 from rxspark.worker.combining import AnyPartitionResult, CombinedResult, going_home
 from rxspark.worker.delivery import ResultMessage
-from rxspark.worker.journal import PartitionJournal, journal_path
+from rxspark.worker.journal import PartitionJournal, journal_path, messages_on_record
 from rxspark.worker.results import PartitionResult, TaskFailure
 from rxspark.worker.tree import Branches
 
@@ -132,6 +132,8 @@ class Attempts:
             self._attempt = self._next_attempt(fruitless)
             with translate_errors(self._record.context):
                 outcome = self._backend.run(self._attempt)
+            if self._missing:
+                self._take_from_batches()
             self._lost_reason = outcome.lost_reason or self._lost_reason
             if self._answers == before:
                 fruitless += 1
@@ -186,10 +188,17 @@ class Attempts:
         folder, call_id = self._backend.journals, self._payload.call_id
         if folder is None:
             return
+        self._take_from_batches()
         for first in tuple(self._missing):
             found = PartitionJournal(folder, f"{call_id}-{first}").recorded()
             if found is not None:
                 self._take(going_home(found).pack(), whole=False)
+
+    def _take_from_batches(self) -> None:
+        """Take in the partitions that workers of this host had kept while others of their batch ran."""
+        if self._backend.journals is not None:
+            for message in messages_on_record(self._backend.journals, self._payload.call_id):
+                self._take(message)
 
     def remove_journals(self) -> None:
         """Remove what workers of this host have left of the call."""

@@ -6,8 +6,8 @@ again begins behind the last one: what is on record does not run twice. On hosts
 kind: the other workers live on there, and a second attempt may be made elsewhere.
 
 To make the file takes some 150 us, to write 4 us, in the middle of a random stream, whose state goes along, up to 100
-us. So short tasks are written down several at a time: what may run twice is some milliseconds' work. But behind a
-partition that is kept while others of its batch run all is on record.
+us. So short tasks are written down several at a time: what may run twice is some milliseconds' work. Whole partitions
+that a worker keeps while others of their batch run are written down in one file of that worker.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from rxspark.files.io import private
 from rxspark.worker.results import PartitionResult
 
-__all__ = ["PartitionJournal", "journal_path"]
+__all__ = ["BatchJournal", "PartitionJournal", "journal_path", "messages_on_record"]
 
 # How many times as long as writing the work must have taken that is written: a twentieth of the time is little.
 _WORK_PER_WRITING = 20
@@ -72,12 +73,6 @@ class PartitionJournal:
         self._written, self._unwritten = len(result.numbers), 0.0
         self._least = _WORK_PER_WRITING * (time.perf_counter() - began)
 
-    def finish(self, result: PartitionResult) -> bool:
-        """Write down the rest, as another partition is about to begin; tell whether all is on record."""
-        if self._open and self._written < len(result.numbers):
-            self._write(result.since(self._written), None)
-        return self._open
-
     def _write(self, part: PartitionResult, stream: Any) -> None:
         """Write no more where that is not possible."""
         self._open = part.size <= _LARGEST_VALUES
@@ -110,12 +105,63 @@ class PartitionJournal:
 
     def entries(self) -> Iterator[tuple[PartitionResult, Any]]:
         """Return what has been written down, each with the state of the stream behind it."""
-        # The worker may have died while it was writing: what is there in part does not count.
-        with contextlib.suppress(FileNotFoundError, EOFError, pickle.UnpicklingError), open(self._path, "rb") as file:
-            while True:
-                yield pickle.load(file)
+        yield from _entries(self._path)
 
     def close(self) -> None:
         """Write no more; the file is removed where the partition arrives."""
         if self._file is not None:
             self._file.close()
+
+
+# Bytes after which a worker begins its file of whole partitions anew: those before have arrived.
+_LARGEST_FILE = 16 << 20
+
+
+class BatchJournal:
+    """The messages of partitions that a worker keeps while others of their batch run.
+
+    Parameters
+    ----------
+    folder : str
+        As for `PartitionJournal`.
+    call_id : str
+        The call's name.
+    """
+
+    def __init__(self, folder: str, call_id: str) -> None:
+        self._path = journal_path(folder, f"{call_id}-batch-{os.getpid()}")
+        self._file: IO[bytes] | None = None
+
+    def add(self, message: bytes) -> bool:
+        """Write down a message; tell whether it is on record."""
+        entry = pickle.dumps(message, 5)
+        if len(entry) > _LARGEST_VALUES:
+            return False
+        try:
+            if self._file is None:
+                self._file = open(self._path, "ab", buffering=0, opener=private)  # noqa: SIM115 - `close` does
+                if self._file.tell() > _LARGEST_FILE:
+                    self._file.truncate(0)
+            return self._file.write(entry) == len(entry)
+        except OSError:  # no room
+            return False
+
+    def close(self) -> None:
+        """Write no more; the file is removed at the end of the call."""
+        if self._file is not None:
+            self._file.close()
+
+
+def messages_on_record(folder: str, call_id: str) -> Iterator[bytes]:
+    """Return the messages of partitions that workers of a call had written down as they ended; each once."""
+    for path in Path(folder).glob(f"{call_id}-batch-*.journal"):
+        yield from _entries(path)
+        path.unlink(missing_ok=True)
+
+
+def _entries(path: str | Path) -> Iterator[Any]:
+    """Read what has been written down in a file, one entry after another."""
+    # The worker may have died while it was writing: what is there in part does not count.
+    with contextlib.suppress(FileNotFoundError, EOFError, pickle.UnpicklingError), open(path, "rb") as file:
+        while True:
+            yield pickle.load(file)

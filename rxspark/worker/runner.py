@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
@@ -47,7 +47,7 @@ from rxspark.worker.console import Console
 from rxspark.worker.current_task import TASK
 from rxspark.worker.delivery import ResultMessage, ResultSink
 from rxspark.worker.hash_seed import has_hash_seed
-from rxspark.worker.journal import PartitionJournal
+from rxspark.worker.journal import BatchJournal, PartitionJournal
 from rxspark.worker.nested import end_nested, let_tasks_nest
 from rxspark.worker.process_state import ProcessState
 from rxspark.worker.program import Program, own_frames
@@ -197,18 +197,18 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
     end = perf_counter() + _A_WHILE
     with ExitStack() as stack:
         ready: _Ready | None = None
-        finish: Callable[[], bool] | None = None  # of the journal of the partition before
+        done: PartitionResult | None = None
+        batch = None if kept is None else stack.enter_context(closing(BatchJournal(kept, call.id)))
         for partition in partitions:
-            if finish is not None and not finish():
+            if batch is not None and done is not None and not batch.add(going_home(done).pack()):
                 break
-            result = begin()
+            done = result = begin()
             result.branches = _no_branches(call)
             tasks: Partition = pickle.loads(partition.open().part(0))
             journal: PartitionJournal | None = None
             if kept is not None:
                 journal = PartitionJournal(kept, f"{call.id}-{tasks.numbers[0]}")
                 stack.callback(journal.close)
-                finish = partial(journal.finish, result)
             if in_children:
                 stream = journal.read(result) if journal is not None else None
                 run_in_children(call, how.child_setup, partition, tasks.numbers, result, stream)

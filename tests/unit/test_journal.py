@@ -7,7 +7,8 @@ import resource
 
 import pytest
 
-from rxspark.worker.journal import PartitionJournal, journal_path
+from rxspark.worker import journal
+from rxspark.worker.journal import BatchJournal, PartitionJournal, journal_path, messages_on_record
 from rxspark.worker.results import PartitionResult, TaskFailure
 
 
@@ -79,3 +80,38 @@ def test_errors_and_console_texts_are_on_record_too(tmp_path):
     found = PartitionResult("here", 1, 1)
     PartitionJournal(str(tmp_path), "call-0").read(found)
     assert (found.failures, found.output) == (partition_results.failures, {4: "text"})
+
+
+def batch_on_record(folder, messages):
+    """Whether each message was written down; the file."""
+    kept = BatchJournal(str(folder), "call")
+    told = [kept.add(message) for message in messages]
+    kept.close()
+    return told, journal_path(str(folder), f"call-batch-{os.getpid()}")
+
+
+def test_messages_of_whole_partitions_are_given_once(tmp_path):
+    """Those of all batches of a worker, in their order; then the file is gone. Another call's stay."""
+    assert batch_on_record(tmp_path, [b"first", b"second"])[0] == [True, True]
+    assert batch_on_record(tmp_path, [b"third"])[0] == [True]
+    assert list(messages_on_record(str(tmp_path), "another")) == []
+    assert list(messages_on_record(str(tmp_path), "call")) == [b"first", b"second", b"third"]
+    assert list(messages_on_record(str(tmp_path), "call")) == []
+
+
+def test_a_message_that_was_written_in_part_does_not_count(tmp_path):
+    """A worker that dies while it writes leaves those before."""
+    _, path = batch_on_record(tmp_path, [b"first", b"second"])
+    with open(path, "r+b") as file:
+        file.truncate(file.seek(0, 2) - 3)
+    assert list(messages_on_record(str(tmp_path), "call")) == [b"first"]
+
+
+def test_a_message_that_is_too_large_or_finds_no_room_is_not_on_record(tmp_path, monkeypatch):
+    """Who wrote it is told so, and the file is begun anew where it has grown large."""
+    monkeypatch.setattr(journal, "_LARGEST_VALUES", 1000)
+    assert batch_on_record(tmp_path, [bytes(100), bytes(1000)])[0] == [True, False]
+    assert batch_on_record(tmp_path / "not there", [b"lost"])[0] == [False]
+    monkeypatch.setattr(journal, "_LARGEST_FILE", 100)
+    batch_on_record(tmp_path, [b"new"])
+    assert list(messages_on_record(str(tmp_path), "call")) == [b"new"]
