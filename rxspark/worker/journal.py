@@ -138,13 +138,21 @@ class BatchJournal:
         if len(entry) > _LARGEST_VALUES:
             return False
         try:
-            if self._file is None:
-                self._file = open(self._path, "ab", buffering=0, opener=private)  # noqa: SIM115 - `close` does
-                if self._file.tell() > _LARGEST_FILE:
-                    self._file.truncate(0)
-            return self._file.write(entry) == len(entry)
+            file = self._opened()
+            before = file.tell()
+            whole = file.write(entry) == len(entry)
+            if not whole:  # behind a part of one nothing can be read
+                file.truncate(before)
         except OSError:  # no room
             return False
+        return whole
+
+    def _opened(self) -> IO[bytes]:
+        if self._file is None:
+            self._file = open(self._path, "ab", buffering=0, opener=private)  # noqa: SIM115 - `close` does
+            if self._file.tell() > _LARGEST_FILE:
+                self._file.truncate(0)
+        return self._file
 
     def close(self) -> None:
         """Write no more; the file is removed at the end of the call."""

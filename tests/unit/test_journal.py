@@ -115,3 +115,18 @@ def test_a_message_that_is_too_large_or_finds_no_room_is_not_on_record(tmp_path,
     monkeypatch.setattr(journal, "_LARGEST_FILE", 100)
     batch_on_record(tmp_path, [b"new"])
     assert list(messages_on_record(str(tmp_path), "call")) == [b"new"]
+
+
+def test_what_found_no_room_hides_no_later_message(tmp_path):
+    """Where the disk takes a part of a message, and has room again later, those before and behind it count."""
+    kept = BatchJournal(str(tmp_path), "call")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    assert kept.add(b"first")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (500, before[1]))
+    try:
+        assert not kept.add(bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert kept.add(b"third")
+    kept.close()
+    assert list(messages_on_record(str(tmp_path), "call")) == [b"first", b"third"]
