@@ -5,9 +5,9 @@ finished in them. So a worker on the caller's own host writes down the answers a
 again begins behind the last one: what is on record does not run twice. On hosts of a cluster there is nothing of the
 kind: the other workers live on there, and a second attempt may be made elsewhere.
 
-To make the file takes some 150 us, to write 4 us, in the middle of a random stream, whose state goes along, up to 100
-us. So short tasks are written down several at a time: what may run twice is some milliseconds' work. Whole partitions
-that a worker keeps while others of their batch run are written down in one file of that worker.
+Writing takes 4 us, in the middle of a random stream, whose state goes along, up to 100 us. So tasks that are shorter
+than that are written down several at a time: what may run twice is less than a millisecond's or two's work. Whole
+partitions that a worker keeps while others of their batch run are written down in one file of that worker.
 """
 
 from __future__ import annotations
@@ -27,10 +27,6 @@ __all__ = ["BatchJournal", "PartitionJournal", "journal_path", "messages_on_reco
 
 # How many times as long as writing the work must have taken that is written: a twentieth of the time is little.
 _WORK_PER_WRITING = 20
-
-# Seconds that the first writing is taken to last, and that large values take for each byte.
-_FIRST_WRITING = 2e-4
-_PER_BYTE = 1e-9
 
 # Bytes of the largest values that are written down; what is behind them may run twice.
 _LARGEST_VALUES = 64 << 20
@@ -58,18 +54,15 @@ class PartitionJournal:
         self._open = True
         self._written = 0  # answers
         self._unwritten = 0.0  # seconds of work
-        self._least = _WORK_PER_WRITING * _FIRST_WRITING  # seconds of work that are worth writing
+        self._least = 0.0  # seconds of work that are worth writing
 
     def note(self, result: PartitionResult, stream_state: Callable[[], Any]) -> None:
         """Write down what has come to these answers, and the state of the random stream, if it is worth it."""
         self._unwritten += result.seconds[-1]
         if self._unwritten < self._least or not self._open:
             return
-        rest = result.since(self._written)
-        if self._unwritten < _WORK_PER_WRITING * _PER_BYTE * rest.size:
-            return
         began = time.perf_counter()
-        self._write(rest, stream_state())
+        self._write(result.since(self._written), stream_state())
         self._written, self._unwritten = len(result.numbers), 0.0
         self._least = _WORK_PER_WRITING * (time.perf_counter() - began)
 

@@ -216,8 +216,9 @@ def _run(how: PartitionRunner, partitions: Iterable[DataRef], begin: Callable[[]
             if ready is None:
                 end_children()  # of a call before: a task that waits for its own processes shall not meet it
                 ready = stack.enter_context(_Ready(call, bundle, how.process_environment, _console(how, call)))
-            ready.run(tasks, result, answer=None if journal is None else partial(journal.note, result))
             alone = len(tasks.numbers) == 1
+            noted = None if journal is None or alone else journal  # of one task nothing is lost before its end
+            ready.run(tasks, result, answer=None if noted is None else partial(noted.note, result))
             awaited = call.folder is not None or (alone and result.output)  # by who looks on while the next one runs
             if awaited or ready.spoiled or (call.stop_on_error and result.failures) or perf_counter() > end:
                 break

@@ -83,7 +83,7 @@ def test_errors_and_console_texts_are_on_record_too(tmp_path):
 
 
 def batch_on_record(folder, messages):
-    """Whether each message was written down; the file."""
+    """Write messages down; return whether each is on record, and the file."""
     kept = BatchJournal(str(folder), "call")
     told = [kept.add(message) for message in messages]
     kept.close()
