@@ -108,7 +108,7 @@ def test_a_message_that_was_written_in_part_does_not_count(tmp_path):
 
 
 def test_a_message_that_is_too_large_or_finds_no_room_is_not_on_record(tmp_path, monkeypatch):
-    """Who wrote it is told so, and the file is begun anew where it has grown large."""
+    """The writer is told so; the file is begun anew where it has grown large."""
     monkeypatch.setattr(journal, "_LARGEST_VALUES", 1000)
     assert batch_on_record(tmp_path, [bytes(100), bytes(1000)])[0] == [True, False]
     assert batch_on_record(tmp_path / "not there", [b"lost"])[0] == [False]
