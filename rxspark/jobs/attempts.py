@@ -260,7 +260,7 @@ class Attempts:
             if whole and isinstance(part, CombinedResult) and not part.failures and self._problem is None:
                 self._combine(part)
             stop = self._problem is not None or self._stopped
-        if self._backend.journals is not None and part.numbers:
+        if self._backend.journals is not None and len(part.numbers) > 1:
             with contextlib.suppress(OSError):
                 os.unlink(journal_path(self._backend.journals, f"{self._payload.call_id}-{part.numbers[0]}"))
         self._on_result(part)
