@@ -21,6 +21,7 @@ __all__ = ["BatchRun", "Batches", "run_batch"]
 # Seconds that a batch is to take: twenty times what it saves, and no long time for other workers to be without it.
 _BATCH_S = 0.03
 
+# One that runs, and one to go on with while the caller takes in the results of the last.
 _JOBS_PER_WORKER = 2
 
 
